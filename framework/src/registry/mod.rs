@@ -1,0 +1,5 @@
+//! What `inventory` collected and what the builder was given, checked once at start.
+
+mod location;
+
+pub use location::Location;

@@ -1,0 +1,138 @@
+//! What is handed to the store, and what comes back.
+
+use std::sync::Arc;
+
+use crate::message::{CommandId, EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
+
+use super::criteria::Condition;
+use super::records::ViewId;
+
+/// Everything that one append writes, atomically.
+#[derive(Debug, Clone, Default)]
+pub struct Append {
+    /// Whose data this is; the empty text where the application has a single tenant.
+    pub tenant: String,
+    /// The events, in the order in which they take their positions.
+    pub events: Vec<NewEvent>,
+    /// What must hold for streams. A stream without an expectation is not checked.
+    pub expected: Vec<(StreamId, Expected)>,
+    /// What must hold for a query over tags and names.
+    pub condition: Option<Condition>,
+    /// The command whose execution this is; recorded at most once.
+    pub command: Option<CommandRecord>,
+    /// Documents of inline views.
+    pub documents: Vec<DocumentWrite>,
+}
+
+/// An event before it has a place.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The stream that the event is appended to.
+    pub stream: StreamId,
+    /// The event's id; stored at most once.
+    pub id: EventId,
+    /// The stored name.
+    pub name: String,
+    /// The revision of the payload.
+    pub revision: u32,
+    /// The payload in the application's codec.
+    pub payload: Vec<u8>,
+    /// What the event carries besides its payload.
+    pub metadata: Arc<Metadata>,
+    /// The tags under which the event is found.
+    pub tags: Vec<Tag>,
+    /// When the event was recorded, by the clock of the node that writes it.
+    pub recorded_at: Timestamp,
+}
+
+/// What a stream must be like for an append to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Expected {
+    /// Anything.
+    Any,
+    /// No event yet.
+    NoStream,
+    /// At least one event.
+    Exists,
+    /// Exactly this version is the newest.
+    Version(Version),
+}
+
+impl Expected {
+    /// Whether a stream whose newest version is `head` is as expected.
+    #[must_use]
+    pub fn holds_for(self, head: Option<Version>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::NoStream => head.is_none(),
+            Self::Exists => head.is_some(),
+            Self::Version(version) => head == Some(version),
+        }
+    }
+
+    /// Exactly `head`, where `None` is an empty stream.
+    #[must_use]
+    pub fn exactly(head: Option<Version>) -> Self {
+        head.map_or(Self::NoStream, Self::Version)
+    }
+}
+
+/// The recorded execution of a command, from which a repeat is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandRecord {
+    /// The command's id.
+    pub id: CommandId,
+    /// The command's stored name.
+    pub name: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// When it was executed.
+    pub recorded_at: Timestamp,
+    /// The newest position that the execution wrote or saw. The store fills it in for an append with events.
+    pub position: Position,
+    /// The version of the target's stream afterwards.
+    pub version: Option<Version>,
+}
+
+/// What came of a command, encoded by the application's codec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It was executed; the reply.
+    Done(Vec<u8>),
+    /// The domain said no; its error.
+    Rejected(Vec<u8>),
+}
+
+/// A document that an inline view writes in the append's own transaction.
+#[derive(Debug, Clone)]
+pub struct DocumentWrite {
+    /// The view that the document belongs to.
+    pub view: ViewId,
+    /// The document's key.
+    pub key: String,
+    /// The revision that was read; 0 where there was no document. The append is refused if it has moved.
+    pub read_revision: u64,
+    /// The new document; `None` removes it.
+    pub document: Option<Vec<u8>>,
+}
+
+/// Where an append ended up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// Position of the newest event of this append; the store's head for an append without events.
+    pub position: Position,
+    /// The newest version of each stream that this append wrote to.
+    pub versions: Vec<(StreamId, Version)>,
+    /// Whether the same events had been stored before; then these are their first places.
+    pub repeated: bool,
+}
+
+impl Appended {
+    /// The newest version that this append gave to an event of `stream`.
+    #[must_use]
+    pub fn version_of(&self, stream: &StreamId) -> Option<Version> {
+        self.versions.iter().find(|(written, _)| written == stream).map(|(_, version)| *version)
+    }
+}

@@ -1,0 +1,113 @@
+//! Criteria: which events a reader wants, and which events a decision rests on.
+
+use std::collections::BTreeSet;
+
+use crate::message::{Position, Tag};
+
+/// Matches an event that carries all of `tags` and has any of `names`. Empty `names` stand for every name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Criterion {
+    names: BTreeSet<String>,
+    tags: BTreeSet<Tag>,
+}
+
+impl Criterion {
+    /// Events with any of these names.
+    #[must_use]
+    pub fn names<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self { names: names.into_iter().map(Into::into).collect(), tags: BTreeSet::new() }
+    }
+
+    /// Events with this tag.
+    #[must_use]
+    pub fn tag(tag: Tag) -> Self {
+        Self { names: BTreeSet::new(), tags: BTreeSet::from([tag]) }
+    }
+
+    /// Also requires this tag.
+    #[must_use]
+    pub fn and_tag(mut self, tag: Tag) -> Self {
+        self.tags.insert(tag);
+        self
+    }
+
+    /// The names, any of which matches; empty for every name.
+    #[must_use]
+    pub fn any_of_names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
+    /// The tags, all of which must be there.
+    #[must_use]
+    pub fn all_of_tags(&self) -> &BTreeSet<Tag> {
+        &self.tags
+    }
+
+    /// Whether an event with `name` and `tags` matches.
+    #[must_use]
+    pub fn matches(&self, name: &str, tags: &[Tag]) -> bool {
+        (self.names.is_empty() || self.names.contains(name)) && self.tags.iter().all(|tag| tags.contains(tag))
+    }
+}
+
+/// Criteria joined by "or". Without any criterion nothing matches.
+///
+/// ```
+/// # use annals::store::{Criteria, Criterion};
+/// # use annals::message::Tag;
+/// let course = Criterion::names(["course.opened"]).and_tag(Tag::new("course", "c-1"));
+/// assert!(Criteria::from(course).matches("course.opened", &[Tag::new("course", "c-1")]));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Criteria(Vec<Criterion>);
+
+impl Criteria {
+    /// Nothing matches.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Also matches what `criterion` matches.
+    #[must_use]
+    pub fn or(mut self, criterion: Criterion) -> Self {
+        self.0.push(criterion);
+        self
+    }
+
+    /// The criteria, any of which matches.
+    #[must_use]
+    pub fn any_of(&self) -> &[Criterion] {
+        &self.0
+    }
+
+    /// Whether an event with `name` and `tags` matches.
+    #[must_use]
+    pub fn matches(&self, name: &str, tags: &[Tag]) -> bool {
+        self.0.iter().any(|criterion| criterion.matches(name, tags))
+    }
+
+    /// The same criteria with each name replaced by what `stored` gives for it.
+    pub(crate) fn with_stored_names<'a, I: Iterator<Item = &'a str>>(&'a self, stored: impl Fn(&'a str) -> I) -> Self {
+        let expanded = self.0.iter().map(|criterion| Criterion {
+            names: criterion.names.iter().flat_map(|name| stored(name)).map(str::to_owned).collect(),
+            tags: criterion.tags.clone(),
+        });
+        Self(expanded.collect())
+    }
+}
+
+impl From<Criterion> for Criteria {
+    fn from(criterion: Criterion) -> Self {
+        Self(vec![criterion])
+    }
+}
+
+/// What a decision rests on: no event that matches `criteria` was appended after `after`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// The consistency boundary.
+    pub criteria: Criteria,
+    /// The head of the store when the boundary was read.
+    pub after: Position,
+}

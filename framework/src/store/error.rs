@@ -1,0 +1,192 @@
+//! What can go wrong at the store; one variant for each remedy.
+
+use crate::message::{EventId, Position, StreamId, Version};
+
+use super::append::CommandRecord;
+use super::limits::LimitError;
+
+/// The error below, as the database driver gave it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why an append was not confirmed. Nothing was written, except where a variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Another writer got there first. Read again and decide again.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The command was executed before. Answer with the recorded outcome.
+    #[error("the command {} was executed before", .0.id)]
+    CommandRepeated(Box<CommandRecord>),
+    /// Some of the event ids are stored already, but not exactly these events in this append. Use fresh ids.
+    #[error("the event id {id} is stored already, in another append")]
+    EventIdTaken {
+        /// The id.
+        id: EventId,
+    },
+    /// The input exceeds a documented limit. Make it smaller.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The store could not be reached or refused before writing. The same append may succeed later.
+    #[error("the event store is unavailable")]
+    Unavailable {
+        /// What the database said.
+        source: BoxError,
+    },
+    /// The connection broke during commit: the events may be stored. Repeat the same append to settle it.
+    #[error("the outcome of the append is unknown")]
+    OutcomeUnknown {
+        /// What the database said.
+        source: BoxError,
+    },
+}
+
+impl AppendError {
+    /// Whether the same call may succeed later; retry policies ask only this.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::OutcomeUnknown { .. })
+    }
+}
+
+/// What an append expected and did not find.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Conflict {
+    /// The stream has another newest version than expected.
+    #[error("stream `{stream}` is at {}, expected {expected}", at(.actual))]
+    Stream {
+        /// The stream.
+        stream: StreamId,
+        /// What was expected, in words.
+        expected: String,
+        /// The newest version, if there is one.
+        actual: Option<Version>,
+    },
+    /// An event inside the consistency boundary was appended meanwhile.
+    #[error("an event inside the consistency boundary was appended after position {after}")]
+    Condition {
+        /// The head when the boundary was read.
+        after: Position,
+    },
+    /// A document of an inline view was written meanwhile.
+    #[error("document `{key}` of view `{view}` was written meanwhile")]
+    Document {
+        /// The view.
+        view: String,
+        /// The document's key.
+        key: String,
+    },
+}
+
+fn at(version: &Option<Version>) -> String {
+    version.map_or_else(|| "no version (it has no events)".to_owned(), |version| format!("version {version}"))
+}
+
+/// Why a read gave nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The database does not answer. The call can be repeated.
+    #[error("the event store cannot be read")]
+    Unavailable {
+        /// What the database said.
+        source: BoxError,
+    },
+    /// A stored row has a shape that this program cannot read.
+    #[error("the stored event at position {position} is unreadable: {reason}")]
+    Corrupt {
+        /// Where the row stands.
+        position: Position,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Why an operation on the records beside the events failed. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database does not answer. The call can be repeated.
+    #[error("the store is unavailable")]
+    Unavailable {
+        /// What the database said.
+        source: BoxError,
+    },
+    /// Another owner has claimed the processor; this one must stop writing.
+    #[error("the claim on processor `{processor}` was lost: its fencing number is no longer {fence}")]
+    ClaimLost {
+        /// The processor.
+        processor: String,
+        /// The fencing number that this owner had.
+        fence: u64,
+    },
+    /// A record was changed by someone else since it was read. Read again.
+    #[error("{what} was changed meanwhile")]
+    Changed {
+        /// What was changed.
+        what: String,
+    },
+}
+
+impl StoreError {
+    /// The database does not answer, and this is what it said.
+    pub fn unavailable(source: impl Into<BoxError>) -> Self {
+        Self::Unavailable { source: source.into() }
+    }
+}
+
+/// Why a processor could not be claimed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// Another live owner holds it. Try again later.
+    #[error("processor `{processor}` runs elsewhere: {owner}")]
+    Held {
+        /// The processor.
+        processor: String,
+        /// Who holds it, for people.
+        owner: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The address is not understood.
+    #[error("`{url}` is no store address: {reason}")]
+    Address {
+        /// The address, without a password.
+        url: String,
+        /// What is wrong, and what is right.
+        reason: String,
+    },
+    /// The address names a backend that this build does not contain.
+    #[error("`{scheme}` stores need the Cargo feature `{feature}` of `annals`")]
+    Feature {
+        /// The scheme of the address.
+        scheme: String,
+        /// The feature to switch on.
+        feature: &'static str,
+    },
+    /// The database could not be opened or created.
+    #[error("the store at `{address}` cannot be opened")]
+    Unavailable {
+        /// The address.
+        address: String,
+        /// What the database said.
+        source: BoxError,
+    },
+    /// The schema was made by a newer program, or changed by hand.
+    #[error("the schema of the store at `{address}` does not fit this program: {reason}")]
+    Schema {
+        /// The address.
+        address: String,
+        /// What does not fit, and the remedy.
+        reason: String,
+    },
+}

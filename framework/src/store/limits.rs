@@ -1,0 +1,87 @@
+//! Bounds on input, checked before anything is written (guarantee 11).
+
+use super::append::Append;
+
+/// The largest input that a store takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one event's payload. Default 16 MiB.
+    pub payload_bytes: usize,
+    /// Bytes of one event's metadata, keys and values together. Default 64 KiB.
+    pub metadata_bytes: usize,
+    /// Tags of one event. Default 64.
+    pub tags: usize,
+    /// Bytes of a stored name, a stream id, a category, a tag or a document key. Default 512.
+    pub name_bytes: usize,
+    /// Events of one append. Default 10,000.
+    pub events: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { payload_bytes: 16 << 20, metadata_bytes: 64 << 10, tags: 64, name_bytes: 512, events: 10_000 }
+    }
+}
+
+/// An input exceeds a limit. Nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is {actual} {unit}, the limit is {limit}")]
+pub struct LimitError {
+    /// What is too large.
+    pub what: String,
+    /// Its size.
+    pub actual: usize,
+    /// The largest size allowed.
+    pub limit: usize,
+    /// What is counted.
+    pub unit: &'static str,
+}
+
+impl Limits {
+    /// Checks everything in `append`.
+    ///
+    /// # Errors
+    /// The first limit that is exceeded.
+    pub fn check(&self, append: &Append) -> Result<(), LimitError> {
+        check("the append", append.events.len(), self.events, "events")?;
+        self.name("the tenant", &append.tenant)?;
+        for event in &append.events {
+            self.name("the name of an event", &event.name)?;
+            self.name("the category of a stream", event.stream.category())?;
+            self.name("the id of a stream", event.stream.id())?;
+            check_named("the payload", event, event.payload.len(), self.payload_bytes, "bytes")?;
+            check_named("the tag list", event, event.tags.len(), self.tags, "tags")?;
+            let metadata = event.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+            check_named("the metadata", event, metadata, self.metadata_bytes, "bytes")?;
+            for tag in &event.tags {
+                check_named("a tag", event, tag.key().len() + tag.value().len(), self.name_bytes, "bytes")?;
+            }
+        }
+        for write in &append.documents {
+            self.name("the key of a document", &write.key)?;
+        }
+        Ok(())
+    }
+
+    fn name(&self, what: &str, name: &str) -> Result<(), LimitError> {
+        if name.len() > self.name_bytes {
+            return check(what, name.len(), self.name_bytes, "bytes");
+        }
+        Ok(())
+    }
+}
+
+fn check_named(
+    what: &str,
+    event: &super::append::NewEvent,
+    actual: usize,
+    limit: usize,
+    unit: &'static str,
+) -> Result<(), LimitError> {
+    if actual > limit { check(&format!("{what} of `{}`", event.name), actual, limit, unit) } else { Ok(()) }
+}
+
+fn check(what: &str, actual: usize, limit: usize, unit: &'static str) -> Result<(), LimitError> {
+    if actual > limit { Err(LimitError { what: what.to_owned(), actual, limit, unit }) } else { Ok(()) }
+}

@@ -1,0 +1,213 @@
+//! The event store: one contract, many backends.
+//!
+//! [`EventStore`] appends and reads events. [`Store`] adds the abilities that the framework keeps beside the events
+//! (tracking tokens, view documents, sagas, effects, deadlines, dead letters, snapshots), so that they commit in one
+//! transaction with the rows of a handler. A backend knows this contract and nothing above it.
+
+pub mod append;
+mod batcher;
+pub mod criteria;
+pub mod error;
+pub mod limits;
+mod open;
+pub mod plan;
+pub mod read;
+pub mod records;
+pub mod transaction;
+
+pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::message::{CommandId, Position, StreamId, Version};
+
+pub use append::{Append, Appended, CommandRecord, DocumentWrite, Expected, NewEvent, Outcome};
+pub use batcher::{BatchLimits, BatchWriter, Batcher};
+pub use criteria::{Condition, Criteria, Criterion};
+pub use error::{AppendError, ClaimError, Conflict, OpenError, ReadError, StoreError};
+pub use limits::{LimitError, Limits};
+pub use memory::MemoryStore;
+pub use open::open;
+pub use read::{Direction, Page, Read, Scope};
+pub use records::{
+    Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Snapshot, Timer,
+};
+pub use transaction::StoreTransaction;
+
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteStore, SqliteTransaction};
+
+/// Appends events and reads them back.
+///
+/// The promises are those of the guarantees page: an append is atomic over all its events (1), positions are dense and
+/// visible in commit order (2), of racing appends with the same expectation exactly one wins (3), an event id is stored
+/// at most once and a command id is recorded at most once (5), input is bounded (11).
+#[async_trait]
+pub trait EventStore: Send + Sync + 'static {
+    /// Stores the events of `append`, if what it expects holds.
+    ///
+    /// A repeat with the same event ids returns the first places and stores nothing, also when the expectation would
+    /// now fail.
+    ///
+    /// # Errors
+    /// [`AppendError::Conflict`] when an expectation does not hold; [`AppendError::OutcomeUnknown`] when the connection
+    /// broke during commit: repeat the same append to settle it. In every other case nothing was written.
+    async fn append(&self, append: Append) -> Result<Appended, AppendError>;
+
+    /// Reads one page of events in order. [`Page::scanned`] says how far the store has looked, so that a filtered reader
+    /// advances past what it skipped.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when the database does not answer; the call can be repeated.
+    async fn read(&self, read: &Read) -> Result<Page, ReadError>;
+
+    /// The position of the newest event; [`Position::START`] in an empty store.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when the database does not answer.
+    async fn head(&self) -> Result<Position, ReadError>;
+
+    /// The version of the newest event of `stream`; `None` when the stream has none.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when the database does not answer.
+    async fn stream_head(&self, tenant: &str, stream: &StreamId) -> Result<Option<Version>, ReadError>;
+
+    /// The outcome that is recorded for `command`; `None` when it was never executed, or its record has expired.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when the database does not answer.
+    async fn command(&self, tenant: &str, command: CommandId) -> Result<Option<CommandRecord>, ReadError>;
+
+    /// A signal that changes when events were appended through this handle. Appends of other processes do not raise
+    /// it: readers also poll.
+    fn appended(&self) -> watch::Receiver<Position>;
+}
+
+/// A backend in full: events, and the records that commit beside them.
+#[async_trait]
+pub trait Store: EventStore {
+    /// Begins a transaction over everything but the events. It holds the right to write until it ends; dropping it
+    /// without [`StoreTransaction::commit`] rolls it back.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn begin(&self) -> Result<Box<dyn StoreTransaction>, StoreError>;
+
+    /// Claims the processor `name` for this handle, fencing off whoever held it before.
+    ///
+    /// # Errors
+    /// [`ClaimError::Held`] when another live owner holds it.
+    async fn claim(&self, name: &str) -> Result<Claim, ClaimError>;
+
+    /// Where the processor `name` has got to; `None` if it never ran.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn token(&self, name: &str) -> Result<Option<Position>, StoreError>;
+
+    /// The newest snapshot of `stream` that was made with `schema`; others are not even decoded.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn snapshot(&self, tenant: &str, stream: &StreamId, schema: &str) -> Result<Option<Snapshot>, StoreError>;
+
+    /// Keeps `snapshot`, replacing the one before it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn save_snapshot(&self, tenant: &str, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError>;
+
+    /// Reads committed documents of `view`: those of `keys`, in any order, without the missing ones.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn documents(&self, view: &records::ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError>;
+
+    /// Reads committed documents of `view` in the order of their keys, at most `limit`, after the key `after`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn scan_documents(
+        &self,
+        view: &records::ViewId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, StoreError>;
+
+    /// The effects of `saga` that are due at `now`: of each instance only the oldest that is not done, so that effects
+    /// of one instance keep their order. Parked ones hold back the ones behind them. In the order in which the effects
+    /// were committed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn due_effects(
+        &self,
+        saga: &str,
+        now: crate::message::Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Effect>, StoreError>;
+
+    /// When the next effect of `saga` that waits for its retry is due; `None` if none waits.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn next_effect(&self, saga: &str) -> Result<Option<crate::message::Timestamp>, StoreError>;
+
+    /// The effects of `saga` that are not done, parked ones included, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn open_effects(&self, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError>;
+
+    /// The timers of `saga` that are due at `now`, earliest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn due_timers(
+        &self,
+        saga: &str,
+        now: crate::message::Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Timer>, StoreError>;
+
+    /// When the next timer of `saga` is due; `None` if none waits.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn next_timer(&self, saga: &str) -> Result<Option<crate::message::Timestamp>, StoreError>;
+
+    /// The dead letters of `processor`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn dead_letters(&self, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// Forgets the outcomes of commands that were recorded before `before`; returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn forget_commands(&self, before: crate::message::Timestamp) -> Result<u64, StoreError>;
+
+    /// What this backend offers to handlers by type, such as its pool.
+    fn resources(&self) -> crate::handler::Resources {
+        crate::handler::Resources::default()
+    }
+
+    /// The concrete type of the transactions that [`Store::begin`] gives, for handlers that ask for it.
+    fn transaction_type(&self) -> std::any::TypeId;
+
+    /// The address, without a password, for people.
+    fn address(&self) -> String;
+
+    /// Waits until what was handed over is written, then lets go of files and connections.
+    async fn close(&self);
+}
+
+/// A shared backend.
+pub type SharedStore = Arc<dyn Store>;

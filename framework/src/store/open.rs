@@ -1,0 +1,49 @@
+//! Opens a store by its address.
+
+use std::sync::Arc;
+
+use super::{MemoryStore, OpenError, SharedStore};
+
+/// Opens the store at `url`, creating it where that is possible.
+///
+/// | address | store |
+/// |---|---|
+/// | `memory:` | in this process, gone with it |
+/// | `sqlite://orders.db`, `sqlite:orders.db` | a file; created if it is missing |
+/// | `sqlite::memory:` | SQLite in this process, gone with it |
+///
+/// # Errors
+/// [`OpenError`] says what is wrong with the address or the database.
+pub async fn open(url: &str) -> Result<SharedStore, OpenError> {
+    let scheme = url.split(':').next().unwrap_or_default();
+    match scheme {
+        "memory" => Ok(Arc::new(MemoryStore::new())),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(Arc::new(super::SqliteStore::open(url).await?)),
+        #[cfg(not(feature = "sqlite"))]
+        "sqlite" => Err(OpenError::Feature { scheme: scheme.to_owned(), feature: "sqlite" }),
+        _ => Err(OpenError::Address {
+            url: without_password(url),
+            reason: "expected `memory:`, `sqlite://FILE` or `sqlite::memory:`".to_owned(),
+        }),
+    }
+}
+
+/// The address with the password, if it has one, replaced by `***`.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((login, place)) = rest.split_once('@') else { return url.to_owned() };
+    let user = login.split(':').next().unwrap_or_default();
+    format!("{scheme}://{user}:***@{place}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(without_password("postgres://ada:secret@host/db"), "postgres://ada:***@host/db");
+        assert_eq!(without_password("sqlite://orders.db"), "sqlite://orders.db");
+    }
+}

@@ -1,0 +1,171 @@
+//! The records that the framework keeps beside the events.
+
+use std::fmt;
+
+use crate::message::{CommandId, Metadata, Position, SagaId, Timestamp, Version};
+
+/// The right to run a processor, with the fencing number that guards its writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The processor.
+    pub processor: String,
+    /// Grows with each claim; a write under an older number is refused.
+    pub fence: u64,
+    /// Where the processor goes on: after this position.
+    pub position: Position,
+}
+
+/// A stored aggregate state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The version of the stream that the state includes.
+    pub version: Version,
+    /// The position of that version's event.
+    pub position: Position,
+    /// The shape of the state; a snapshot of another shape is ignored.
+    pub schema: String,
+    /// The state in the application's codec.
+    pub state: Vec<u8>,
+}
+
+/// Names a view at one of its versions; each version keeps documents of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ViewId {
+    /// Whose data this is.
+    pub tenant: String,
+    /// The stored name.
+    pub name: String,
+    /// The version of its shape and rules.
+    pub version: u32,
+}
+
+impl fmt::Display for ViewId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.name, self.version)
+    }
+}
+
+/// One document of a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The key.
+    pub key: String,
+    /// Grows by one with each write, from 1; it goes on after the document was removed.
+    pub revision: u64,
+    /// The body in the application's codec.
+    pub body: Vec<u8>,
+}
+
+/// A key and a value by which events find their saga.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Association {
+    /// The name, as in `by = order`.
+    pub key: String,
+    /// The value as text.
+    pub value: String,
+}
+
+/// A saga instance as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SagaRow {
+    /// The instance.
+    pub id: SagaId,
+    /// Grows by one with each write, from 1. A write on another revision is refused.
+    pub revision: u64,
+    /// The state in the application's codec.
+    pub state: Vec<u8>,
+    /// How far a declared step list has got, in JSON; `None` for a saga without one.
+    pub progress: Option<String>,
+    /// Whether it has ended: it takes no more input.
+    pub ended: bool,
+    /// Number of effects that the instance has ever had; it numbers the next one.
+    pub effects: u64,
+    /// By what it is found.
+    pub associations: Vec<Association>,
+}
+
+/// Everything that changes when a saga handles one input, or several of one batch.
+#[derive(Debug, Clone)]
+pub struct SagaWrite {
+    /// Stored name of the saga.
+    pub saga: String,
+    /// The instance as it is to be; [`SagaRow::revision`] is the one that was read, 0 for a new instance.
+    pub row: SagaRow,
+    /// Effects to add, in order.
+    pub effects: Vec<Effect>,
+    /// Timers to set; one with the name of a waiting timer of the instance replaces it.
+    pub timers: Vec<Timer>,
+    /// Names of timers to cancel, before `timers` are set.
+    pub cancelled: Vec<String>,
+    /// When this happens.
+    pub at: Timestamp,
+}
+
+/// A command that a saga has decided to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// The id under which the command is sent, each time the same. Also the id of the effect.
+    pub command: CommandId,
+    /// Stored name of the saga.
+    pub saga: String,
+    /// The instance.
+    pub saga_id: SagaId,
+    /// Place among the instance's effects, from 1.
+    pub number: u64,
+    /// Stored name of the command.
+    pub name: String,
+    /// The command in the application's codec.
+    pub payload: Vec<u8>,
+    /// What the command carries besides its payload.
+    pub metadata: Metadata,
+    /// The step of a declared list that this effect belongs to.
+    pub step: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Not tried before this instant.
+    pub not_before: Timestamp,
+    /// Set when it was given up: why. It then needs attention and holds back the effects behind it.
+    pub parked: Option<String>,
+}
+
+/// A deadline of a saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timer {
+    /// Stored name of the saga.
+    pub saga: String,
+    /// The instance.
+    pub saga_id: SagaId,
+    /// The name, as in `#[deadline("reservation")]`; one timer of a name waits per instance.
+    pub name: String,
+    /// Fires at or after this instant, never earlier.
+    pub due: Timestamp,
+}
+
+/// An event that a processor could not handle, or that waits behind such an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The processor.
+    pub processor: String,
+    /// The sequence that is held up.
+    pub sequence: String,
+    /// The event.
+    pub position: Position,
+    /// How often it was tried; 0 for an event that only waits behind another one.
+    pub attempts: u32,
+    /// Whether it will be tried again by itself.
+    pub state: LetterState,
+    /// The last error.
+    pub error: String,
+    /// When it was put here.
+    pub since: Timestamp,
+}
+
+/// What becomes of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LetterState {
+    /// It is tried again at this instant.
+    Retrying(Timestamp),
+    /// It was given up; it waits for somebody to retry or evict it.
+    Parked,
+}

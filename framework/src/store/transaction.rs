@@ -1,0 +1,105 @@
+//! A transaction over the records beside the events, and over a handler's own rows.
+
+use std::any::Any;
+
+use async_trait::async_trait;
+
+use crate::message::{CommandId, Position, SagaId, Timestamp};
+
+use super::error::StoreError;
+use super::records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, ViewId};
+
+/// What commits together. Dropping it without [`StoreTransaction::commit`] rolls everything back.
+///
+/// # Errors
+/// Each method fails with [`StoreError::Unavailable`] when the database does not answer; then the transaction is of no
+/// further use. Other errors are named with the method.
+#[async_trait]
+pub trait StoreTransaction: Send {
+    /// Moves the token of a claimed processor to `position`.
+    ///
+    /// # Errors
+    /// [`StoreError::ClaimLost`] when another owner has claimed the processor.
+    async fn advance(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError>;
+
+    /// Checks that a claim still holds, without moving the token.
+    ///
+    /// # Errors
+    /// [`StoreError::ClaimLost`] when another owner has claimed the processor.
+    async fn guard(&mut self, claim: &Claim) -> Result<(), StoreError>;
+
+    /// Sets the token of a claimed processor back to `position`, for a replay.
+    ///
+    /// # Errors
+    /// [`StoreError::ClaimLost`] when another owner has claimed the processor.
+    async fn reset(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError>;
+
+    /// Reads the documents of `keys`, without the missing ones.
+    async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError>;
+
+    /// Writes documents (`Some`) and removes them (`None`).
+    async fn write_documents(&mut self, view: &ViewId, writes: Vec<(String, Option<Vec<u8>>)>)
+    -> Result<(), StoreError>;
+
+    /// Removes all documents of `view`.
+    async fn clear_documents(&mut self, view: &ViewId) -> Result<(), StoreError>;
+
+    /// The instances of `saga` that are associated with any of `associations` and have not ended.
+    async fn find_sagas(&mut self, saga: &str, associations: &[Association]) -> Result<Vec<SagaRow>, StoreError>;
+
+    /// The instance `id` of `saga`.
+    async fn saga(&mut self, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError>;
+
+    /// Writes instances with their effects and timers. An instance that ends loses its associations and timers; its
+    /// effects are still delivered.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when an instance has another revision than was read.
+    async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError>;
+
+    /// Removes effects that are done.
+    async fn finish_effects(&mut self, effects: &[CommandId]) -> Result<(), StoreError>;
+
+    /// Records that an effect was tried without success: when to try again, or why it was given up.
+    async fn postpone_effect(
+        &mut self,
+        effect: CommandId,
+        attempts: u32,
+        next: Result<Timestamp, String>,
+    ) -> Result<(), StoreError>;
+
+    /// Removes the timer `name` of an instance if it is due at `due`; returns whether it was there. A timer that was
+    /// moved meanwhile stays.
+    async fn take_timer(&mut self, saga: &str, id: SagaId, name: &str, due: Timestamp) -> Result<bool, StoreError>;
+
+    /// Those of `sequences` of `processor` that have a dead letter.
+    async fn held_sequences(&mut self, processor: &str, sequences: &[String]) -> Result<Vec<String>, StoreError>;
+
+    /// Puts an event among the dead letters.
+    async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError>;
+
+    /// Records another attempt at a dead letter that failed.
+    async fn update_letter(
+        &mut self,
+        processor: &str,
+        position: Position,
+        attempts: u32,
+        state: LetterState,
+        error: &str,
+    ) -> Result<(), StoreError>;
+
+    /// Removes a dead letter; returns whether it was there.
+    async fn remove_letter(&mut self, processor: &str, position: Position) -> Result<bool, StoreError>;
+
+    /// Marks a point inside the transaction to which [`StoreTransaction::undo_to_mark`] returns. One mark at a time.
+    async fn mark(&mut self) -> Result<(), StoreError>;
+
+    /// Undoes everything since [`StoreTransaction::mark`].
+    async fn undo_to_mark(&mut self) -> Result<(), StoreError>;
+
+    /// Makes everything permanent.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+
+    /// The concrete type, for handlers that ask for it by name.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
