@@ -1,0 +1,14 @@
+//! What an application usually needs: `use annals::prelude::*;`
+
+pub use crate::aggregate::{Aggregate, Decision, Events};
+pub use crate::handler::{HandlerError, Now, Shared};
+pub use crate::message::{
+    Command, CommandId, Event, EventId, Json, Metadata, Never, Position, Query, Recorded, StreamId, Timestamp, Version,
+};
+pub use crate::query::QueryError;
+pub use crate::saga::{Effects, Saga, Steps, steps};
+pub use crate::view::{Keep, View};
+pub use annals_macros::*;
+pub use serde::{Deserialize, Serialize};
+#[cfg(feature = "sqlite")]
+pub use sqlx::SqlitePool;

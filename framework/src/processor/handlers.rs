@@ -1,0 +1,42 @@
+//! Event handlers with rows of their own.
+
+use futures_util::future::BoxFuture;
+
+use crate::handler::{Context, HandlerError, Requirement};
+use crate::message::Decode;
+use crate::store::StoreTransaction;
+
+/// Handles events in the transaction that the tracking token commits in. `#[event_handlers]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no event handlers",
+    note = "add an `impl {Self}` block with `#[event_handlers(processor = \"..\")]`"
+)]
+pub trait EventHandlers: Send + Sync + Sized + 'static {
+    /// The processor that runs the handlers. Components that name the same processor share its token.
+    const PROCESSOR: &'static str;
+    /// Names of the events that are handled.
+    const EVENTS: &'static [&'static str];
+
+    /// Handles `event`. An error undoes what this event has written; it is tried again, then parked.
+    fn handle<'a>(
+        &'a self,
+        event: Decode<'a>,
+        context: &'a Context<'a>,
+        transaction: &'a mut dyn StoreTransaction,
+    ) -> BoxFuture<'a, Result<(), HandlerError>>;
+
+    /// Removes what the handlers have written, before a replay. `None` where there is no `#[reset]`: then the
+    /// processor cannot be replayed.
+    fn reset<'a>(
+        &'a self,
+        _context: &'a Context<'a>,
+        _transaction: &'a mut dyn StoreTransaction,
+    ) -> Option<BoxFuture<'a, Result<(), HandlerError>>> {
+        None
+    }
+
+    /// What the parameters of the handlers need.
+    fn requirements() -> Vec<Requirement> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,88 @@
+//! What can go wrong inside a saga.
+
+use crate::handler::ContextError;
+use crate::message::{CodecError, UpcastError};
+use crate::store::StoreError;
+
+/// Why a saga could not handle an input. The input is tried again, then parked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SagaError {
+    /// The stored state, or a state to store, does not fit the codec.
+    #[error("the state of saga `{saga}` cannot be encoded or decoded")]
+    State {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// What the codec said.
+        source: CodecError,
+    },
+    /// A command, or the error that came back for it, does not fit the codec.
+    #[error("the command `{command}` or its error cannot be encoded or decoded")]
+    Command {
+        /// Stored name of the command.
+        command: String,
+        /// What the codec said.
+        source: CodecError,
+    },
+    /// A command was rejected, and the saga has no handler for that.
+    #[error("saga `{saga}` has no `#[rejected]` handler for the command `{command}`, which was rejected: {error}")]
+    UnhandledRejection {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// Stored name of the command.
+        command: String,
+        /// The domain's error, encoded.
+        error: String,
+    },
+    /// A compensation was rejected.
+    #[error("the compensation `{command}` of step `{step}` of saga `{saga}` was rejected: {error}")]
+    CompensationRejected {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// The step.
+        step: String,
+        /// Stored name of the command.
+        command: String,
+        /// The domain's error, encoded.
+        error: String,
+    },
+    /// The instance is in a step that its list no longer has.
+    #[error("saga `{saga}` is in step `{step}`, which its list of steps does not have")]
+    UnknownStep {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// The step.
+        step: String,
+    },
+    /// The saga has set a deadline that no handler takes.
+    #[error("saga `{saga}` has no `#[deadline(\"{name}\")]` handler")]
+    UnknownDeadline {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// The deadline's name.
+        name: String,
+    },
+    /// A handler panicked.
+    #[error("a handler of saga `{saga}` panicked: {message}")]
+    Panicked {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// The panic's message.
+        message: String,
+    },
+    /// An event could not be decoded.
+    #[error(transparent)]
+    Event(#[from] UpcastError),
+    /// A parameter of a handler could not be provided.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl SagaError {
+    pub(crate) fn command(name: &str, source: CodecError) -> Self {
+        Self::Command { command: name.to_owned(), source }
+    }
+}

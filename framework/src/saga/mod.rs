@@ -1,0 +1,29 @@
+//! Sagas: long processes that are pure. A saga takes events, rejections and deadlines, and answers with effects as
+//! values. State, associations, effects, timers and tracking token commit together.
+
+mod effects;
+mod error;
+mod handlers;
+mod steps;
+
+pub use effects::{Effects, PlannedCommand, PlannedTimer};
+pub use error::SagaError;
+pub use handlers::{DeadlineHandler, RejectionHandler, SagaHandlers, SagaInput, SagaRole};
+pub use steps::{Step, Steps, StepsBuilder, steps};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The state of a long process.
+///
+/// | attribute | meaning | default |
+/// |---|---|---|
+/// | `#[saga(name = "order-fulfilment")]` | the stored name | required |
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no saga",
+    note = "annotate the struct with `#[derive(Saga)]` and `#[saga(name = \"..\")]`"
+)]
+pub trait Saga: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static {
+    /// The stored name.
+    const NAME: &'static str;
+}
