@@ -4,7 +4,9 @@
 extern crate self as annals;
 
 pub mod aggregate;
+pub mod app;
 pub mod command;
+pub(crate) mod deadline;
 pub mod handler;
 pub mod message;
 pub mod prelude;
@@ -16,9 +18,14 @@ pub mod query;
 pub mod registry;
 pub mod saga;
 pub mod store;
+pub mod testing;
 pub mod view;
 
 pub use annals_macros::*;
+pub use app::{Annals, Error, Result, StartError};
+pub use command::{CommandFailure, Gateway, SendError, Sent};
+pub use query::QueryError;
+pub use view::Views;
 pub use message::{
     Clock, Command, CommandId, Event, EventId, Metadata, Position, Query, RecordedEvent, StreamId, SystemClock, Tag,
     Timestamp, Version,

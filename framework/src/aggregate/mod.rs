@@ -5,14 +5,18 @@
 
 mod decide;
 mod decision;
+mod error;
 mod events;
 mod evolve;
+mod repository;
 mod snapshot;
 
 pub use decide::{Creation, HandledBy, Refusal};
 pub use decision::Decision;
+pub use error::LoadError;
 pub use events::{Emitted, Events, IntoEvents};
 pub use evolve::{AppliedTo, EventSourced, EvolveError};
+pub use repository::{AggregateHandle, AsOf, HistoryEntry, Repository, Sourced};
 pub use snapshot::SnapshotPolicy;
 
 /// A consistent whole that decides on commands by the events of its own stream.

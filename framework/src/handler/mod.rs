@@ -17,7 +17,7 @@
 //! [`FromContext`] is open: implement it for a type of your own.
 
 mod context;
-mod error;
+pub(crate) mod error;
 mod param;
 mod resources;
 

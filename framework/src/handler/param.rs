@@ -55,8 +55,10 @@ pub enum Requirement {
     View(&'static str),
     /// A transaction of a certain backend.
     Transaction(TypeId, &'static str),
-    /// A stored event, with its position and version: not known in an inline view.
+    /// A stored event, with its position: not known in an inline view.
     Recorded,
+    /// The version of a stream: of the target of an aggregate's command, or of a stored event.
+    Version,
     /// A command: not known where an event or a query is handled.
     Command,
 }
@@ -90,6 +92,7 @@ impl fmt::Debug for Requirement {
             Self::View(name) => write!(f, "View({name})"),
             Self::Transaction(_, name) => write!(f, "Transaction({name})"),
             Self::Recorded => f.write_str("Recorded"),
+            Self::Version => f.write_str("Version"),
             Self::Command => f.write_str("Command"),
         }
     }
@@ -133,7 +136,7 @@ impl FromContext for Version {
     }
 
     fn requirement() -> Requirement {
-        Requirement::Recorded
+        Requirement::Version
     }
 }
 

@@ -34,6 +34,8 @@ pub trait Command: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// The stored name, such as `order.place`.
     const NAME: &'static str;
+    /// The field marked `#[target]`.
+    const TARGET: Option<&'static str> = None;
     /// The fields marked `#[tag]`.
     const TAG_KEYS: &'static [&'static str] = &[];
 

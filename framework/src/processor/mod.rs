@@ -1,6 +1,23 @@
 //! Processors follow the event store, hand events to handlers, and keep a tracking token that commits with what the
 //! handlers write.
+//!
+//! A handler that fails stops only its own sequence, which is the events of one stream: the event is undone and put among
+//! the dead letters, later events of the sequence behind it, and others go on. It is tried again with growing pauses,
+//! then parked until somebody retries or evicts it.
 
+mod component;
+mod config;
+mod control;
 mod handlers;
+mod handlers_component;
+mod progress;
+mod streaming;
 
+pub use config::ProcessorConfig;
+pub use control::{ProcessorStatus, ProcessorsHandle, ReplayError};
 pub use handlers::EventHandlers;
+
+pub(crate) use component::{Batch, EventComponent};
+pub(crate) use handlers_component::HandlersComponent;
+pub(crate) use progress::{Behind, Processors, Progress};
+pub(crate) use streaming::StreamingProcessor;

@@ -3,11 +3,19 @@
 //! `inventory` visits entries in link order, so nothing here depends on the order of arrival: everything is sorted by
 //! name. A dependency that no code mentions is not linked and registers nothing; write `use my_handlers as _;`.
 
+mod build;
+mod check;
 mod location;
+mod problem;
 mod registrar;
+mod saga;
 
 pub use location::Location;
+pub use problem::Problem;
 pub use registrar::{Component, Registrar};
+
+pub(crate) use build::{Built, Ingredients};
+pub(crate) use check::Surroundings;
 
 use std::any::TypeId;
 
@@ -27,11 +35,12 @@ impl Registration {
         Self { owner: TypeId::of::<T>, register }
     }
 
-    pub(crate) fn owner(&self) -> TypeId {
-        (self.owner)()
-    }
-
-    pub(crate) fn apply(&self, registrar: &mut Registrar) {
-        (self.register)(registrar);
+    /// Everything that was annotated in the linked crates; with `owners`, only what belongs to these types.
+    pub(crate) fn collect(registrar: &mut Registrar, owners: Option<&[TypeId]>) {
+        for registration in inventory::iter::<Self> {
+            if owners.is_none_or(|owners| owners.contains(&(registration.owner)())) {
+                (registration.register)(registrar);
+            }
+        }
     }
 }

@@ -1,14 +1,23 @@
 //! Sagas: long processes that are pure. A saga takes events, rejections and deadlines, and answers with effects as
 //! values. State, associations, effects, timers and tracking token commit together.
 
+mod dispatcher;
 mod effects;
 mod error;
 mod handlers;
+pub(crate) mod instance;
+mod processor;
 mod steps;
+mod steps_engine;
+mod timers;
 
 pub use effects::{Effects, PlannedCommand, PlannedTimer};
 pub use error::SagaError;
 pub use handlers::{DeadlineHandler, RejectionHandler, SagaHandlers, SagaInput, SagaRole};
+pub(crate) use dispatcher::Dispatcher;
+pub(crate) use processor::{SagaComponent, Wake};
+pub(crate) use timers::SagaTimers;
+
 pub use steps::{Step, Steps, StepsBuilder, steps};
 
 use serde::Serialize;

@@ -93,6 +93,13 @@ fn sends<S, C: Command>(command: impl Fn(&S) -> C + Send + Sync + 'static) -> Co
     Box::new(move |saga, step, effects| effects.plan(&command(saga), Some(step)))
 }
 
+impl<S> Steps<S> {
+    /// The names of the steps, in order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|step| step.name)
+    }
+}
+
 impl<S> From<StepsBuilder<S>> for Steps<S> {
     fn from(builder: StepsBuilder<S>) -> Self {
         Self(builder.steps)

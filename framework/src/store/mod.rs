@@ -8,6 +8,7 @@ pub mod append;
 mod batcher;
 pub mod criteria;
 pub mod error;
+mod journal;
 pub mod limits;
 mod open;
 pub mod plan;
@@ -30,6 +31,7 @@ pub use append::{Append, Appended, CommandRecord, DocumentWrite, Expected, NewEv
 pub use batcher::{BatchLimits, BatchWriter, Batcher};
 pub use criteria::{Condition, Criteria, Criterion};
 pub use error::{AppendError, ClaimError, Conflict, OpenError, ReadError, StoreError};
+pub use journal::Journal;
 pub use limits::{LimitError, Limits};
 pub use memory::MemoryStore;
 pub use open::open;
@@ -128,6 +130,16 @@ pub trait Store: EventStore {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn documents(&self, view: &records::ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError>;
+
+    /// Of `keys`, the revision and body of each document of `view` that ever was; no body for one that was removed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn document_revisions(
+        &self,
+        view: &records::ViewId,
+        keys: &[String],
+    ) -> Result<Vec<(String, u64, Option<Vec<u8>>)>, StoreError>;
 
     /// Reads committed documents of `view` in the order of their keys, at most `limit`, after the key `after`.
     ///

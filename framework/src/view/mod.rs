@@ -4,8 +4,14 @@
 //! default: a processor follows the store), `inline` (in the append's own transaction) or `live` (folded when read).
 
 mod fold;
+mod handle;
+mod processor;
 
 pub use fold::{IntoKeep, Keep, ViewHandlers, ViewSource, ViewStep};
+pub use handle::{ViewError, Views};
+
+pub(crate) use handle::{ViewAccess, processor_name};
+pub(crate) use processor::ViewComponent;
 
 use std::fmt::Display;
 

@@ -1,0 +1,109 @@
+//! Errors of the application as a whole.
+
+use std::fmt;
+
+use crate::command::{CommandFailure, SendError};
+use crate::query::QueryError;
+use crate::registry::Problem;
+use crate::store::error::BoxError;
+use crate::store::{OpenError, ReadError, StoreError};
+use crate::view::ViewError;
+
+/// What a `main` function returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error of the framework, for programs that only report it. Functions have errors of their own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The application did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The domain refused a command.
+    #[error("the command was rejected")]
+    Rejected {
+        /// The domain's error.
+        source: BoxError,
+    },
+    /// A command failed.
+    #[error(transparent)]
+    Command(#[from] CommandFailure),
+    /// A query was not answered.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A view could not be read.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// A state could not be loaded.
+    #[error(transparent)]
+    Load(#[from] crate::aggregate::LoadError),
+    /// The application did not come to rest.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<SendError<E>> for Error {
+    fn from(error: SendError<E>) -> Self {
+        match error {
+            SendError::Rejected(error) => Self::Rejected { source: error.into() },
+            SendError::Failed(failure) => Self::Command(failure),
+        }
+    }
+}
+
+/// Why an application did not start.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// No store was named. Call `Annals::builder().store(url)`.
+    #[error("no store was named: call `.store(\"sqlite://..\")` on the builder")]
+    NoStore,
+    /// What is declared is faulty; all problems at once.
+    #[error("{}", listed(.0))]
+    Problems(Vec<Problem>),
+}
+
+impl fmt::Debug for StartError {
+    /// As for people: a `main` that returns the error prints this.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = std::error::Error::source(self);
+        write!(f, "{self}")?;
+        source.map_or(Ok(()), |source| write!(f, ": {}", crate::handler::error::chain(source)))
+    }
+}
+
+fn listed(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(|problem| format!("\n  - {problem}")).collect();
+    format!("the application cannot start, {} {} found:{}", problems.len(), plural(problems.len()), lines.concat())
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "problem was" } else { "problems were" }
+}
+
+/// Why the application did not come to rest.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettleError {
+    /// There is work left.
+    #[error("the application has not come to rest: {left}")]
+    Busy {
+        /// What is left.
+        left: String,
+    },
+    /// The store could not be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}

@@ -1,0 +1,202 @@
+//! What all kinds of execution share: settings, appending what was decided, answering repeats.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use crate::aggregate::Events;
+use crate::handler::{Context, Resources};
+use crate::message::{Command, EventId, Position, Recorded, RecordedEvent, StreamId, Version};
+use crate::store::{
+    Append, AppendError, Appended, CommandRecord, Condition, Conflict, Expected, Journal, NewEvent, Outcome,
+};
+
+use super::config::CommandConfig;
+use super::error::{CommandError, CommandFailure, Rejection};
+use super::inline::Inline;
+use super::interceptor::CommandInterceptor;
+use super::message::{CommandMessage, CommandResult, Executed};
+
+/// How often an append is repeated whose outcome is unknown, or whose inline documents have moved.
+const APPEND_ATTEMPTS: u32 = 16;
+
+/// What every handler of commands works with.
+#[derive(Clone)]
+pub(crate) struct Executor {
+    pub(crate) journal: Journal,
+    pub(crate) resources: Arc<Resources>,
+    pub(crate) config: Arc<CommandConfig>,
+    pub(crate) handling: Arc<[Arc<dyn CommandInterceptor>]>,
+    pub(crate) inline: Arc<[Arc<dyn Inline>]>,
+}
+
+/// What a handler decided.
+pub(crate) enum Decided<S, C: Command> {
+    Done { events: Events<S>, reply: C::Reply },
+    Rejected(C::Error),
+    Failed(CommandFailure),
+}
+
+/// What an append rests on.
+pub(crate) struct Basis {
+    pub(crate) expected: Vec<(StreamId, Expected)>,
+    pub(crate) condition: Option<Condition>,
+    pub(crate) stream: StreamId,
+    /// The version and position that the decision saw.
+    pub(crate) version: Option<Version>,
+    pub(crate) position: Position,
+}
+
+impl Executor {
+    pub(crate) fn context<'a>(&'a self, message: &'a CommandMessage, version: Option<Version>) -> Context<'a> {
+        Context::new(self.journal.now(), &message.metadata, &self.resources).with_command(message.id, version)
+    }
+
+    /// Stores `events` and the record of the command. A repeat of the command is an `Err` with its record.
+    pub(crate) async fn append<S>(
+        &self,
+        message: &CommandMessage,
+        basis: &Basis,
+        events: &Events<S>,
+        outcome: impl Fn() -> Result<Outcome, CommandFailure> + Send + Sync,
+    ) -> Result<Appended, CommandFailure> {
+        let now = self.journal.now();
+        let metadata = Arc::new(message.metadata.caused_by_command(message.id));
+        let mut stored = Vec::with_capacity(events.len());
+        for event in events.iter() {
+            let payload = event.encode(self.journal.payloads()).map_err(|source| CommandFailure::Codec {
+                name: event.name().to_owned(),
+                source,
+            })?;
+            stored.push(NewEvent {
+                stream: basis.stream.clone(),
+                id: EventId::new(),
+                name: event.name().to_owned(),
+                revision: event.revision(),
+                payload,
+                metadata: Arc::clone(&metadata),
+                tags: event.tags(),
+                recorded_at: now,
+            });
+        }
+        let command = match message.recorded {
+            false => None,
+            true => Some(CommandRecord {
+                id: message.id,
+                name: message.name.to_owned(),
+                outcome: outcome()?,
+                recorded_at: now,
+                position: basis.position,
+                version: basis.version,
+            }),
+        };
+        let append = Append {
+            tenant: String::new(),
+            events: stored,
+            expected: basis.expected.clone(),
+            condition: basis.condition.clone(),
+            command,
+            documents: Vec::new(),
+        };
+        self.submit(append).await
+    }
+
+    /// Appends until the outcome is known. Documents of inline views are folded anew when they have moved.
+    async fn submit(&self, append: Append) -> Result<Appended, CommandFailure> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let mut tried = append.clone();
+            tried.documents = self.inline_writes(&append).await?;
+            match self.journal.append(tried).await {
+                Err(AppendError::Conflict(Conflict::Document { .. }) | AppendError::OutcomeUnknown { .. })
+                    if attempt < APPEND_ATTEMPTS =>
+                {
+                    tokio::time::sleep(self.config.conflict_pause * attempt).await;
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    async fn inline_writes(&self, append: &Append) -> Result<Vec<crate::store::DocumentWrite>, CommandFailure> {
+        if self.inline.is_empty() || append.events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let events: Vec<RecordedEvent> = append.events.iter().map(unplaced).collect();
+        let mut writes = Vec::new();
+        for inline in self.inline.iter() {
+            let more = inline.writes(&events).await.map_err(|error| CommandFailure::Handler {
+                command: "an inline view".to_owned(),
+                source: error.into_source(),
+            })?;
+            writes.extend(more);
+        }
+        Ok(writes)
+    }
+
+    pub(crate) fn reply<C: Command>(&self, reply: &C::Reply) -> Result<Outcome, CommandFailure> {
+        self.journal.payloads().encode(reply).map(Outcome::Done).map_err(|source| codec::<C>(source))
+    }
+
+    pub(crate) fn rejection<C: Command>(&self, error: &C::Error) -> Result<Outcome, CommandFailure> {
+        self.journal.payloads().encode(error).map(Outcome::Rejected).map_err(|source| codec::<C>(source))
+    }
+
+    /// The first answer to a command that is repeated.
+    pub(crate) fn answer<C: Command>(&self, record: CommandRecord, stream: Option<&StreamId>) -> CommandResult {
+        let payloads = self.journal.payloads();
+        match record.outcome {
+            Outcome::Done(bytes) => {
+                let reply: C::Reply = payloads.decode(&bytes).map_err(|source| codec::<C>(source))?;
+                let (version, position) = (record.version, record.position);
+                Ok(Executed { version, position, stream: stream.cloned(), repeated: true, reply: Box::new(reply) })
+            }
+            Outcome::Rejected(bytes) => {
+                let error: C::Error = payloads.decode(&bytes).map_err(|source| codec::<C>(source))?;
+                Err(CommandError::Rejected(Rejection::new(error)))
+            }
+        }
+    }
+
+    /// The record of a command that may be a repeat.
+    pub(crate) async fn recorded(&self, message: &CommandMessage) -> Result<Option<CommandRecord>, CommandFailure> {
+        if !message.recorded {
+            return Ok(None);
+        }
+        Ok(self.journal.store().command(self.journal.tenant(), message.id).await?)
+    }
+}
+
+fn codec<C: Command>(source: crate::message::CodecError) -> CommandFailure {
+    CommandFailure::Codec { name: C::NAME.to_owned(), source }
+}
+
+/// The event as an inline view sees it: without a place.
+fn unplaced(event: &NewEvent) -> RecordedEvent {
+    RecordedEvent {
+        recorded: Recorded {
+            position: Position::START,
+            stream: event.stream.clone(),
+            version: Version::FIRST,
+            id: event.id,
+            name: event.name.clone(),
+            revision: event.revision,
+            recorded_at: event.recorded_at,
+            metadata: (*event.metadata).clone().into(),
+        },
+        payload: event.payload.clone(),
+    }
+}
+
+/// Runs handler code; a panic becomes an error.
+pub(crate) fn guarded<T>(command: &'static str, run: impl FnOnce() -> T) -> Result<T, CommandFailure> {
+    std::panic::catch_unwind(AssertUnwindSafe(run))
+        .map_err(|panic| CommandFailure::Panicked { command: command.to_owned(), message: panic_message(&*panic) })
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,95 @@
+//! Lanes: of the commands for one aggregate, one at a time runs on this node, and the state stays in memory between them.
+
+use std::sync::Arc;
+
+use quick_cache::Lifecycle;
+use quick_cache::sync::Cache;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::aggregate::Sourced;
+
+use super::config::CommandConfig;
+
+/// The lanes of one aggregate type, by aggregate id. A lane in use is never dropped; idle ones are, oldest first, when
+/// there are more than [`CommandConfig::cached_states`].
+pub(crate) struct Lanes<A: Send> {
+    lanes: Cache<String, Arc<Lane<A>>, quick_cache::UnitWeighter, quick_cache::DefaultHashBuilder, KeepUsed>,
+    limit: usize,
+}
+
+/// The lane of one aggregate.
+pub(crate) struct Lane<A> {
+    turn: Mutex<()>,
+    state: Mutex<Option<Sourced<A>>>,
+}
+
+/// The right to handle the next command of an aggregate.
+pub(crate) struct Turn<'a, A> {
+    lane: &'a Lane<A>,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl<A: Send> Lanes<A> {
+    pub(crate) fn new(config: &CommandConfig) -> Self {
+        let capacity = config.cached_states.max(1);
+        let lanes =
+            Cache::with(capacity, capacity as u64, quick_cache::UnitWeighter, Default::default(), KeepUsed);
+        Self { lanes, limit: config.lane_limit }
+    }
+
+    /// The lane of `key`.
+    ///
+    /// # Errors
+    /// How many commands wait there, when that is the limit.
+    pub(crate) fn lane(&self, key: &str) -> Result<Arc<Lane<A>>, usize> {
+        let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Lane::default()));
+        let lane = match self.lanes.get(key) {
+            Some(lane) => lane,
+            None => match self.lanes.get_or_insert_with(key, fresh) {
+                Ok(lane) => lane,
+                Err(never) => match never {},
+            },
+        };
+        // One reference is the cache's, one is ours; the others are commands in the lane.
+        let waiting = Arc::strong_count(&lane).saturating_sub(2);
+        if waiting >= self.limit { Err(waiting) } else { Ok(lane) }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+impl<A> Lane<A> {
+    /// Waits for this command's turn, first come first served.
+    pub(crate) async fn turn(&self) -> Turn<'_, A> {
+        Turn { lane: self, _turn: self.turn.lock().await }
+    }
+}
+
+impl<A> Turn<'_, A> {
+    /// The state left by the command before; `None` when it has to be loaded.
+    pub(crate) async fn state(&self) -> MutexGuard<'_, Option<Sourced<A>>> {
+        self.lane.state.lock().await
+    }
+}
+
+impl<A> Default for Lane<A> {
+    fn default() -> Self {
+        Self { turn: Mutex::default(), state: Mutex::new(None) }
+    }
+}
+
+/// Pins the lanes that a command holds.
+#[derive(Clone)]
+struct KeepUsed;
+
+impl<A> Lifecycle<String, Arc<Lane<A>>> for KeepUsed {
+    type RequestState = ();
+
+    fn is_pinned(&self, _key: &String, lane: &Arc<Lane<A>>) -> bool {
+        Arc::strong_count(lane) > 1
+    }
+
+    fn on_evict(&self, _state: &mut Self::RequestState, _key: String, _lane: Arc<Lane<A>>) {}
+}

@@ -1,0 +1,162 @@
+//! Builds the running parts from what was declared.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use crate::command::execute::Executor;
+use crate::command::inline::Inline;
+use crate::command::{CommandBus, CommandConfig, CommandInterceptor, Lanekeeper};
+use crate::handler::{Requirement, Resources};
+use crate::message::Clock;
+use crate::processor::{EventComponent, ProcessorConfig, Processors, StreamingProcessor};
+use crate::query::QueryBus;
+use crate::saga::Wake;
+use crate::store::Journal;
+use crate::view::ViewMode;
+
+use super::registrar::Registrar;
+use super::saga::SagaParts;
+
+/// The running parts of an application.
+pub(crate) struct Built {
+    pub(crate) commands: Arc<CommandBus>,
+    pub(crate) queries: Arc<QueryBus>,
+    /// Runs processors, dispatchers and timers until they are stopped.
+    pub(crate) tasks: Vec<BoxFuture<'static, ()>>,
+}
+
+/// What the parts are built with.
+pub(crate) struct Ingredients {
+    pub(crate) journal: Journal,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) resources: Arc<Resources>,
+    pub(crate) processors: Processors,
+    pub(crate) command_config: Arc<CommandConfig>,
+    pub(crate) processor_config: Arc<ProcessorConfig>,
+    pub(crate) dispatching: Vec<Arc<dyn CommandInterceptor>>,
+    pub(crate) handling: Vec<Arc<dyn CommandInterceptor>>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Registrar {
+    /// The names of all processors.
+    pub(crate) fn processor_names(&self) -> Vec<String> {
+        let views = self.view_handlers.iter().filter(|view| view.mode == ViewMode::Asynchronous);
+        let views = views.map(|view| view.processor.clone());
+        let handlers = self.event_handlers.iter().map(|handlers| handlers.handler.name.to_owned());
+        views.chain(handlers).chain(self.saga_handlers.iter().map(super::saga::SagaDeclaration::processor)).collect()
+    }
+
+    /// Names of the processors that bring events to sagas.
+    pub(crate) fn saga_names(&self) -> Vec<&'static str> {
+        self.saga_handlers.iter().map(|saga| saga.saga.name).collect()
+    }
+
+    /// Lists what was found, so that a crate that was not linked is missed.
+    pub(crate) fn log(&self, store: &str) {
+        let names = |names: &mut dyn Iterator<Item = &'static str>| names.collect::<Vec<_>>().join(", ");
+        tracing::info!(
+            store,
+            commands = names(&mut self.command_handlers.iter().map(|handler| handler.command.name)),
+            queries = names(&mut self.query_handlers.iter().map(|handler| handler.query.name)),
+            views = names(&mut self.view_handlers.iter().map(|view| view.view.name)),
+            sagas = names(&mut self.saga_handlers.iter().map(|saga| saga.saga.name)),
+            processors = self.processor_names().join(", "),
+            "started"
+        );
+    }
+
+    /// Adds the components that have a default and were not given.
+    pub(crate) fn add_defaults(&self, resources: &mut Resources) {
+        for component in &self.components {
+            if let (false, Some(insert)) = (resources.contains(component.component.id), &component.insert_default) {
+                insert(resources);
+            }
+        }
+    }
+
+    /// Builds everything.
+    pub(crate) fn build(&self, with: &Ingredients) -> Built {
+        let commands = Arc::new(self.command_bus(with));
+        let queries = Arc::new(self.query_bus(with));
+        let mut by_processor: BTreeMap<String, Vec<Arc<dyn EventComponent>>> = BTreeMap::new();
+        for view in self.view_handlers.iter().filter(|view| view.mode == ViewMode::Asynchronous) {
+            let component = (view.build)(with.journal.clone(), Arc::clone(&with.resources));
+            by_processor.entry(view.processor.clone()).or_default().push(component);
+        }
+        for handlers in &self.event_handlers {
+            let component = (handlers.build)(with.journal.clone(), Arc::clone(&with.resources));
+            by_processor.entry(handlers.handler.name.to_owned()).or_default().extend(component);
+        }
+        let mut tasks: Vec<BoxFuture<'static, ()>> = Vec::new();
+        for saga in &self.saga_handlers {
+            let parts = SagaParts {
+                journal: with.journal.clone(),
+                resources: Arc::clone(&with.resources),
+                wake: Arc::new(Wake::default()),
+                stop: with.stop.clone(),
+            };
+            by_processor.entry(saga.processor()).or_default().push((saga.build)(&parts));
+            if let Some(progress) = with.processors.get(&saga.processor()) {
+                tasks.extend((saga.tasks)(parts, Arc::clone(&commands), progress.claim.subscribe()));
+            }
+        }
+        for (name, components) in by_processor {
+            let Some(progress) = with.processors.get(&name) else { continue };
+            let processor = StreamingProcessor {
+                components,
+                journal: with.journal.clone(),
+                config: Arc::clone(&with.processor_config),
+                progress: progress.clone(),
+                stop: with.stop.clone(),
+                name,
+            };
+            tasks.push(Box::pin(processor.run()));
+        }
+        Built { commands, queries, tasks }
+    }
+
+    fn command_bus(&self, with: &Ingredients) -> CommandBus {
+        let inline: Vec<Arc<dyn Inline>> = self
+            .view_handlers
+            .iter()
+            .filter(|view| view.mode == ViewMode::Inline)
+            .map(|view| (view.build_inline)(with.journal.clone(), Arc::clone(&with.resources)))
+            .collect();
+        let mut lanes = Lanekeeper::new(Executor {
+            journal: with.journal.clone(),
+            resources: Arc::clone(&with.resources),
+            config: Arc::clone(&with.command_config),
+            handling: with.handling.clone().into(),
+            inline: inline.into(),
+        });
+        let routes = self
+            .command_handlers
+            .iter()
+            .map(|handler| (handler.command.name, handler.route(&mut lanes, &with.resources)))
+            .collect();
+        CommandBus::new(routes, with.dispatching.clone(), with.journal.payloads().clone())
+    }
+
+    fn query_bus(&self, with: &Ingredients) -> QueryBus {
+        let mut routes = HashMap::new();
+        for handler in &self.query_handlers {
+            let mut feeding: Vec<String> = Vec::new();
+            for requirement in &handler.requirements {
+                if let Requirement::View(name) = requirement {
+                    let views = self.view_handlers.iter().filter(|view| view.view.name == *name);
+                    let asynchronous = views.filter(|view| view.mode == ViewMode::Asynchronous);
+                    feeding.extend(asynchronous.map(|view| view.processor.clone()));
+                }
+            }
+            // A component that both handles events and answers queries answers from what it wrote.
+            let own = self.event_handlers.iter().filter(|handlers| handlers.handler.id == handler.handler.id);
+            feeding.extend(own.map(|handlers| handlers.handler.name.to_owned()));
+            routes.insert(handler.query.id, (handler.build)(&with.resources, feeding));
+        }
+        QueryBus::new(routes, with.processors.clone(), Arc::clone(&with.resources), Arc::clone(&with.clock))
+    }
+}

@@ -1,0 +1,281 @@
+//! Checks everything that is declared, and reports all problems together.
+
+use std::any::TypeId;
+use std::collections::{BTreeMap, HashSet};
+
+use crate::handler::{Requirement, Resources};
+use crate::message::Upcasters;
+use crate::view::ViewMode;
+
+use super::problem::Problem;
+use super::registrar::{Named, Registrar};
+
+/// What handlers can ask for besides what they declare.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) resources: &'a Resources,
+    /// The type of the store's transactions.
+    pub(crate) transaction: TypeId,
+    pub(crate) store: &'a str,
+}
+
+/// Where a handler runs; it decides what can be asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Aggregate,
+    Decision,
+    Outside,
+    View,
+    InlineView,
+    Events,
+    Query,
+    Saga,
+}
+
+impl Registrar {
+    /// Sorts what was declared and takes out what was declared twice.
+    pub(crate) fn sort(&mut self) {
+        sort_by(&mut self.events, |event| (event.named.name, event.named.id));
+        sort_named(&mut self.commands);
+        sort_named(&mut self.queries);
+        sort_named(&mut self.states);
+        sort_named(&mut self.decisions);
+        sort_named(&mut self.views);
+        sort_named(&mut self.sagas);
+        sort_by(&mut self.command_handlers, |handler| (handler.command.name, handler.handler.id));
+        sort_by(&mut self.query_handlers, |handler| (handler.query.name, handler.handler.id));
+        sort_by(&mut self.view_handlers, |view| (view.view.name, view.view.id));
+        sort_by(&mut self.event_handlers, |handlers| (handlers.handler.name, handlers.handler.id));
+        sort_by(&mut self.saga_handlers, |saga| (saga.saga.name, saga.saga.id));
+        sort_by(&mut self.components, |component| (component.component.name, component.component.id));
+        self.upcasters.sort_by_key(|step| (step.from_name, step.from, step.location));
+        self.upcasters.dedup_by_key(|step| (step.from_name, step.from, step.location));
+    }
+
+    /// The upcasters, or all problems.
+    pub(crate) fn check(&self, surroundings: &Surroundings<'_>) -> Result<Upcasters, Vec<Problem>> {
+        let mut problems = Vec::new();
+        self.check_names(&mut problems);
+        self.check_handlers(&mut problems);
+        self.check_commands(&mut problems);
+        self.check_views(&mut problems);
+        self.check_sagas(&mut problems);
+        self.check_components(surroundings, &mut problems);
+        self.check_requirements(surroundings, &mut problems);
+        let current = self.events.iter().map(|event| (event.named.name, event.revision)).collect();
+        let upcasters = Upcasters::new(self.upcasters.clone(), &current);
+        match upcasters {
+            Ok(upcasters) if problems.is_empty() => Ok(upcasters),
+            Ok(_) => Err(problems),
+            Err(faults) => {
+                problems.extend(faults.into_iter().map(Problem::Upcaster));
+                Err(problems)
+            }
+        }
+    }
+
+    fn check_names(&self, problems: &mut Vec<Problem>) {
+        let events: Vec<Named> = self.events.iter().map(|event| event.named.clone()).collect();
+        let states: Vec<Named> = self.states.iter().chain(&self.decisions).cloned().collect();
+        let kinds = [
+            ("event", &events),
+            ("command", &self.commands),
+            ("query", &self.queries),
+            ("aggregate", &states),
+            ("view", &self.views),
+            ("saga", &self.sagas),
+        ];
+        for (kind, items) in kinds {
+            for (name, places) in repeated(items.iter().map(|item| (item.name, item))) {
+                problems.push(Problem::DuplicateName { kind, name, places });
+            }
+        }
+        for handlers in &self.event_handlers {
+            let name = handlers.handler.name;
+            if name.starts_with("view:") || name.starts_with("saga:") {
+                problems.push(Problem::ReservedProcessor {
+                    name: name.to_owned(),
+                    location: handlers.handler.location,
+                });
+            }
+        }
+    }
+
+    fn check_handlers(&self, problems: &mut Vec<Problem>) {
+        let commands = self.command_handlers.iter().map(|handler| (handler.command.name, &handler.handler));
+        let queries = self.query_handlers.iter().map(|handler| (handler.query.name, &handler.handler));
+        for (name, places) in repeated(commands) {
+            problems.push(Problem::DuplicateHandler { kind: "command", name, places });
+        }
+        for (name, places) in repeated(queries) {
+            problems.push(Problem::DuplicateHandler { kind: "query", name, places });
+        }
+    }
+
+    fn check_commands(&self, problems: &mut Vec<Problem>) {
+        for handler in self.command_handlers.iter().filter(|handler| !handler.outside) {
+            let (state, location) = (handler.handler.item.to_owned(), handler.handler.location);
+            let command = handler.command.name;
+            match self.boundaries.iter().find(|(id, _)| *id == handler.handler.id) {
+                Some((_, boundary)) => {
+                    for tag in boundary.iter().filter(|tag| !handler.tags.contains(tag)) {
+                        let decision = state.clone();
+                        problems.push(Problem::NoBoundaryTag { command, decision, tag, location });
+                    }
+                }
+                None if handler.target.is_none() => {
+                    problems.push(Problem::NoTarget { command, aggregate: state, location });
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn check_views(&self, problems: &mut Vec<Problem>) {
+        for view in &self.views {
+            if !self.view_handlers.iter().any(|handlers| handlers.view.id == view.id) {
+                problems.push(Problem::NoHandlers {
+                    kind: "view",
+                    item: view.item.to_owned(),
+                    location: view.location,
+                    remedy: "write an `impl` block with `#[view_handlers]`",
+                });
+            }
+        }
+        for view in self.view_handlers.iter().filter(|view| view.mode == ViewMode::Live) {
+            for source in view.sources.iter().filter(|source| !source.tags.contains(&source.key)) {
+                problems.push(Problem::LiveKeyIsNoTag {
+                    view: view.view.item.to_owned(),
+                    event: source.event,
+                    key: source.key,
+                    location: view.view.location,
+                });
+            }
+        }
+    }
+
+    fn check_sagas(&self, problems: &mut Vec<Problem>) {
+        for saga in &self.sagas {
+            if !self.saga_handlers.iter().any(|handlers| handlers.saga.id == saga.id) {
+                problems.push(Problem::NoHandlers {
+                    kind: "saga",
+                    item: saga.item.to_owned(),
+                    location: saga.location,
+                    remedy: "write an `impl` block with `#[saga_handlers]`",
+                });
+            }
+        }
+        for handlers in &self.saga_handlers {
+            for reason in &handlers.faults {
+                problems.push(Problem::Steps {
+                    saga: handlers.saga.item.to_owned(),
+                    reason: reason.clone(),
+                    location: handlers.saga.location,
+                });
+            }
+        }
+    }
+
+    fn check_components(&self, surroundings: &Surroundings<'_>, problems: &mut Vec<Problem>) {
+        for component in &self.components {
+            let there = surroundings.resources.contains(component.component.id);
+            if !there && component.insert_default.is_none() {
+                problems.push(Problem::Unmet {
+                    handler: component.component.item.to_owned(),
+                    reason: "handles messages with `&self` and has no `Default`: give it with \
+                             `Annals::builder().resource(..)`"
+                        .to_owned(),
+                    location: component.component.location,
+                });
+            }
+        }
+    }
+
+    fn check_requirements(&self, surroundings: &Surroundings<'_>, problems: &mut Vec<Problem>) {
+        let mut check = |handler: &Named, place: Place, requirements: &[Requirement]| {
+            for requirement in requirements {
+                if let Some(reason) = self.unmet(*requirement, place, surroundings) {
+                    problems.push(Problem::Unmet { handler: handler.item.to_owned(), reason, location: handler.location });
+                }
+            }
+        };
+        for handler in &self.command_handlers {
+            let place = match (handler.outside, self.aggregates.contains(&handler.handler.id)) {
+                (true, _) => Place::Outside,
+                (false, true) => Place::Aggregate,
+                (false, false) => Place::Decision,
+            };
+            check(&handler.handler, place, &handler.requirements);
+        }
+        for handler in &self.query_handlers {
+            check(&handler.handler, Place::Query, &handler.requirements);
+        }
+        for view in &self.view_handlers {
+            let place = if view.mode == ViewMode::Inline { Place::InlineView } else { Place::View };
+            check(&view.view, place, &view.requirements);
+        }
+        for handlers in &self.event_handlers {
+            check(&handlers.handler, Place::Events, &handlers.requirements);
+        }
+        for saga in &self.saga_handlers {
+            check(&saga.saga, Place::Saga, &saga.requirements);
+        }
+    }
+
+    /// Why `requirement` cannot be met in `place`.
+    fn unmet(&self, requirement: Requirement, place: Place, surroundings: &Surroundings<'_>) -> Option<String> {
+        let pure = matches!(place, Place::Aggregate | Place::Decision | Place::Saga | Place::View | Place::InlineView);
+        match requirement {
+            Requirement::None => None,
+            Requirement::Resource(id, name) => {
+                let defaulted = self.components.iter().any(|component| {
+                    component.component.id == id && component.insert_default.is_some()
+                });
+                (!defaulted && !surroundings.resources.contains(id)).then(|| {
+                    format!("asks for `&{name}`, which is no resource: add it with `Annals::builder().resource(..)`")
+                })
+            }
+            Requirement::View(_) if pure => Some("asks for the documents of a view: what it knows comes from events".to_owned()),
+            Requirement::View(name) => (!self.views.iter().any(|view| view.name == name))
+                .then(|| format!("asks for the documents of the view `{name}`, which is not registered")),
+            Requirement::Transaction(id, name) => (id != surroundings.transaction).then(|| {
+                format!("asks for `&mut {name}`, and the store at `{}` has another kind of transactions", surroundings.store)
+            }),
+            Requirement::Recorded => (!matches!(place, Place::Events | Place::View | Place::Saga))
+                .then(|| "asks for what is known of a stored event, which it does not handle".to_owned()),
+            Requirement::Version => (!matches!(place, Place::Events | Place::View | Place::Saga | Place::Aggregate))
+                .then(|| "asks for `Version`, and there is no stream here whose version is known".to_owned()),
+            Requirement::Command => (!matches!(place, Place::Aggregate | Place::Decision | Place::Outside))
+                .then(|| "asks for `CommandId`, and handles no command".to_owned()),
+        }
+    }
+}
+
+/// Names that more than one item has, with all of these.
+fn repeated<'a>(
+    items: impl Iterator<Item = (&'static str, &'a Named)>,
+) -> Vec<(String, Vec<(String, super::Location)>)> {
+    let mut by_name: BTreeMap<&'static str, Vec<&Named>> = BTreeMap::new();
+    for (name, item) in items {
+        by_name.entry(name).or_default().push(item);
+    }
+    let places = |mut items: Vec<&Named>| {
+        items.sort_by_key(|item| item.location);
+        items.iter().map(|item| (item.item.to_owned(), item.location)).collect()
+    };
+    by_name
+        .into_iter()
+        .filter(|(_, items)| items.len() > 1)
+        .map(|(name, items)| (name.to_owned(), places(items)))
+        .collect()
+}
+
+fn sort_named(items: &mut Vec<Named>) {
+    sort_by(items, |item| (item.name, item.id));
+}
+
+/// Sorts by name; what was declared twice, by discovery and by hand, stays once.
+fn sort_by<T>(items: &mut Vec<T>, key: impl Fn(&T) -> (&'static str, TypeId)) {
+    let mut seen = HashSet::new();
+    items.retain(|item| seen.insert(key(item)));
+    items.sort_by_key(|item| key(item).0);
+}

@@ -1,0 +1,134 @@
+//! Brings events to the instances that they concern, a page at a time.
+
+use std::collections::{BTreeSet, HashMap};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::handler::{Context, HandlerError, Resources};
+use crate::message::{RecordedEvent, SagaId};
+use crate::processor::{Batch, EventComponent};
+use crate::store::{Association, Journal, StoreTransaction};
+
+use super::error::SagaError;
+use super::handlers::{SagaHandlers, SagaInput};
+use super::instance::{Instance, deliver};
+
+/// The saga `S` as a component of a processor.
+pub(crate) struct SagaComponent<S> {
+    pub(crate) journal: Journal,
+    pub(crate) resources: Arc<Resources>,
+    /// Raised when effects or timers may be new.
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) saga: PhantomData<fn() -> S>,
+}
+
+/// Raised when the dispatcher or the timers of a saga have something to look at.
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    pub(crate) effects: Notify,
+    pub(crate) timers: Notify,
+}
+
+impl Wake {
+    pub(crate) fn both(&self) {
+        self.effects.notify_one();
+        self.timers.notify_one();
+    }
+}
+
+#[async_trait]
+impl<S: SagaHandlers> EventComponent for SagaComponent<S> {
+    fn label(&self) -> &str {
+        S::NAME
+    }
+
+    fn events(&self) -> &[&'static str] {
+        S::EVENTS
+    }
+
+    fn batch(&self) -> Box<dyn Batch + '_> {
+        Box::new(SagaBatch { component: self, looked_up: BTreeSet::new(), instances: Vec::new() })
+    }
+
+    async fn reset(&self, _: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
+        Err(HandlerError::new("a saga is never replayed: its commands were sent"))
+    }
+
+    fn committed(&self) {
+        self.wake.both();
+    }
+}
+
+/// The instances that a page concerns, kept in memory until all its events are handled.
+struct SagaBatch<'a, S> {
+    component: &'a SagaComponent<S>,
+    looked_up: BTreeSet<Association>,
+    instances: Vec<Instance<S>>,
+}
+
+impl<S: SagaHandlers> SagaBatch<'_, S> {
+    fn input(&self, event: &RecordedEvent) -> Result<Option<SagaInput<S>>, SagaError> {
+        Ok(S::route(self.component.journal.decode(event)?)?)
+    }
+
+    /// Loads the instances of associations that were not looked up yet.
+    async fn look_up(
+        &mut self,
+        wanted: BTreeSet<Association>,
+        transaction: &mut dyn StoreTransaction,
+    ) -> Result<(), SagaError> {
+        let missing: Vec<Association> = wanted.difference(&self.looked_up).cloned().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let known: HashMap<SagaId, ()> = self.instances.iter().map(|instance| (instance.id(), ())).collect();
+        for row in transaction.find_sagas(S::NAME, &missing).await? {
+            if !known.contains_key(&row.id) {
+                self.instances.push(Instance::load(row, self.component.journal.payloads())?);
+            }
+        }
+        self.looked_up.extend(missing);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
+    async fn prepare(
+        &mut self,
+        events: &[&RecordedEvent],
+        transaction: &mut dyn StoreTransaction,
+    ) -> Result<(), HandlerError> {
+        // An event that cannot be decoded is reported when its turn comes.
+        let inputs = events.iter().filter_map(|event| self.input(event).ok().flatten());
+        let wanted = inputs.map(|input| input.association).collect();
+        Ok(self.look_up(wanted, transaction).await?)
+    }
+
+    async fn handle(
+        &mut self,
+        event: &RecordedEvent,
+        transaction: &mut dyn StoreTransaction,
+    ) -> Result<(), HandlerError> {
+        let Some(input) = self.input(event)? else { return Ok(()) };
+        self.look_up(BTreeSet::from([input.association.clone()]), transaction).await?;
+        let SagaComponent { journal, resources, .. } = self.component;
+        let context =
+            Context::new(journal.now(), event.recorded.metadata(), resources).with_recorded(&event.recorded);
+        Ok(deliver(&mut self.instances, &input, &context, journal.payloads(), &event.recorded)?)
+    }
+
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
+        let journal = &self.component.journal;
+        let now = journal.now();
+        let changed = self.instances.into_iter().filter(Instance::has_changed);
+        let writes = changed.map(|instance| instance.into_write(now, journal.payloads())).collect::<Result<Vec<_>, _>>()?;
+        if !writes.is_empty() {
+            transaction.write_sagas(writes).await?;
+        }
+        Ok(())
+    }
+}

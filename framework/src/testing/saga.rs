@@ -1,0 +1,386 @@
+//! Given events, when an event, a rejection or time, then commands, deadlines, associations, an end.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::handler::{Context, Resources};
+use crate::message::{Command, CommandId, Decode, Json, Metadata, Payloads, RecordedEvent, Timestamp, Upcasters};
+use crate::saga::SagaHandlers;
+use crate::saga::instance::{Instance, deliver};
+use crate::store::{Association, Effect, Timer};
+
+use super::TestClock;
+use super::facts::{Fact, Facts, facts, lines};
+
+/// A saga type with its instances, as a test sees it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use annals::prelude::*;
+/// use annals::testing::given_saga;
+///
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.on")] struct On { lamp: String }
+/// # #[derive(Command, Serialize, Deserialize)] #[command(name = "lamp.off")] struct Off { #[target] lamp: String }
+/// # #[derive(Saga, Serialize, Deserialize, Default, Clone)] #[saga(name = "saver")] struct Saver { lamp: String }
+/// # #[saga_handlers] impl Saver {
+/// #     #[start(by = lamp)] fn on(&mut self, event: &On, effects: &mut Effects) {
+/// #         self.lamp = event.lamp.clone();
+/// #         effects.deadline("long enough", Duration::from_secs(60));
+/// #     }
+/// #     #[deadline("long enough")] fn off(&mut self, effects: &mut Effects) {
+/// #         effects.send(Off { lamp: self.lamp.clone() });
+/// #         effects.end();
+/// #     }
+/// # }
+/// # fn main() {
+/// given_saga::<Saver>(On { lamp: "hall".into() })
+///     .when_time_passes(Duration::from_secs(60))
+///     .then_sends(Off { lamp: "hall".into() })
+///     .then_ended();
+/// # }
+/// ```
+pub struct GivenSaga<S> {
+    now: Timestamp,
+    number: u64,
+    resources: Resources,
+    instances: Vec<Instance<S>>,
+    timers: Vec<Timer>,
+    /// What the newest input made the saga send.
+    sent: Vec<Effect>,
+    /// Instances that have ended.
+    ended: usize,
+}
+
+/// Begins a test: the saga has handled these events.
+///
+/// # Panics
+/// When an event cannot be handled.
+#[track_caller]
+pub fn given_saga<S: SagaHandlers>(events: impl Facts) -> GivenSaga<S> {
+    let now = crate::message::Clock::now(&TestClock::default());
+    let (instances, timers, sent) = (Vec::new(), Vec::new(), Vec::new());
+    let mut saga = GivenSaga { now, number: 0, resources: Resources::default(), instances, timers, sent, ended: 0 };
+    for fact in facts(events) {
+        saga.on_event(&fact);
+    }
+    saga
+}
+
+impl<S: SagaHandlers> GivenSaga<S> {
+    /// A value that a handler asks for by its type.
+    #[must_use]
+    pub fn resource<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.resources.insert(value);
+        self
+    }
+
+    /// These events happen.
+    ///
+    /// # Panics
+    /// When one cannot be handled.
+    #[must_use = "say what should come of it"]
+    #[track_caller]
+    pub fn when(mut self, events: impl Facts) -> Self {
+        self.sent.clear();
+        for fact in facts(events) {
+            self.on_event(&fact);
+        }
+        self
+    }
+
+    /// A command that the saga has sent is rejected.
+    ///
+    /// # Panics
+    /// When the saga cannot handle that.
+    #[must_use = "say what should come of it"]
+    #[track_caller]
+    pub fn when_rejected<C: Command>(mut self, command: C, error: C::Error) -> Self {
+        let payloads = Payloads::json();
+        let error = payloads.encode(&error).unwrap_or_else(|error| panic!("the error cannot be encoded: {error}"));
+        let effect = self.effect(&command);
+        self.sent.clear();
+        let (now, resources) = (self.now, self.resources.clone());
+        self.change(&effect.clone(), |instance| {
+            let context = Context::new(now, &effect.metadata, &resources);
+            instance.on_rejected(&effect, &error, &context, &payloads, &effect.metadata)
+        });
+        self
+    }
+
+    /// A command of a declared step is accepted.
+    ///
+    /// # Panics
+    /// When the saga cannot handle that.
+    #[must_use = "say what should come of it"]
+    #[track_caller]
+    pub fn when_accepted<C: Command>(mut self, command: C) -> Self {
+        let effect = self.effect(&command);
+        self.sent.clear();
+        let now = self.now;
+        if effect.step.is_some() {
+            self.change(&effect.clone(), |instance| instance.on_accepted(now, &Payloads::json(), &effect.metadata));
+        }
+        self
+    }
+
+    /// Time moves on; deadlines that pass are handled, each at its instant.
+    ///
+    /// # Panics
+    /// When one cannot be handled.
+    #[must_use = "say what should come of it"]
+    #[track_caller]
+    pub fn when_time_passes(mut self, duration: Duration) -> Self {
+        self.sent.clear();
+        let end = self.now.plus(duration);
+        loop {
+            self.timers.sort_by_key(|timer| timer.due);
+            let Some(timer) = self.timers.first().filter(|timer| timer.due <= end).cloned() else { break };
+            self.timers.remove(0);
+            self.now = timer.due.max(self.now);
+            let (now, resources) = (self.now, self.resources.clone());
+            let Some(index) = self.instances.iter().position(|instance| instance.id() == timer.saga_id) else { continue };
+            let mut instance = self.instances.remove(index);
+            let metadata = instance.metadata();
+            let context = Context::new(now, &metadata, &resources);
+            let handled = instance.on_deadline(&timer.name, &context, &Payloads::json(), &metadata);
+            handled.unwrap_or_else(|error| panic!("the deadline `{}` cannot be handled: {error}", timer.name));
+            self.keep(instance);
+        }
+        self.now = end;
+        self
+    }
+
+    /// The newest input made the saga send exactly these commands, in this order.
+    ///
+    /// # Panics
+    /// When it was otherwise.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
+    pub fn then_sends(self, expected: impl Commands) -> Self {
+        let mut wanted = Vec::new();
+        expected.add_to(&mut wanted);
+        let sent: Vec<(String, Json)> = self.sent.iter().map(described).collect();
+        assert!(
+            sent == wanted,
+            "other commands were expected\nexpected:\n{}\nsent:\n{}",
+            lines(&wanted),
+            lines(&sent)
+        );
+        self
+    }
+
+    /// The newest input made the saga send nothing.
+    ///
+    /// # Panics
+    /// When it sent something.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
+    pub fn then_sends_nothing(self) -> Self {
+        self.then_sends(())
+    }
+
+    /// The deadline `name` waits, `after` from now.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
+    pub fn then_deadline(self, name: &str, after: Duration) -> Self {
+        let due = self.now.plus(after);
+        let found = self.timers.iter().find(|timer| timer.name == name);
+        match found {
+            Some(timer) => assert_eq!(timer.due, due, "the deadline `{name}` waits for another instant"),
+            None => panic!("no deadline `{name}` waits, only {:?}", self.timers),
+        }
+        self
+    }
+
+    /// No deadline waits.
+    ///
+    /// # Panics
+    /// When one does.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
+    pub fn then_no_deadline(self) -> Self {
+        assert!(self.timers.is_empty(), "deadlines wait: {:?}", self.timers);
+        self
+    }
+
+    /// A running instance takes events by this association.
+    ///
+    /// # Panics
+    /// When none does.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
+    pub fn then_associated(self, key: &str, value: impl ToString) -> Self {
+        let wanted = Association { key: key.to_owned(), value: value.to_string() };
+        assert!(self.is_associated(&wanted), "no instance is associated with {}:{}", wanted.key, wanted.value);
+        self
+    }
+
+    /// No running instance takes events by this association.
+    ///
+    /// # Panics
+    /// When one does.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
+    pub fn then_not_associated(self, key: &str, value: impl ToString) -> Self {
+        let wanted = Association { key: key.to_owned(), value: value.to_string() };
+        assert!(!self.is_associated(&wanted), "an instance is associated with {}:{}", wanted.key, wanted.value);
+        self
+    }
+
+    /// Instances were begun, and all of them have ended.
+    ///
+    /// # Panics
+    /// When one runs, or none was begun.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
+    pub fn then_ended(self) -> Self {
+        assert!(self.instances.is_empty(), "{} instances still run", self.instances.len());
+        assert!(self.ended > 0, "no instance was begun");
+        self
+    }
+
+    /// So many instances run.
+    ///
+    /// # Panics
+    /// When it is another number.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
+    pub fn then_running(self, count: usize) -> Self {
+        assert_eq!(self.instances.len(), count, "another number of instances runs");
+        self
+    }
+
+    fn is_associated(&self, association: &Association) -> bool {
+        self.instances.iter().any(|instance| instance.associations().contains(association))
+    }
+
+    #[track_caller]
+    fn on_event(&mut self, fact: &Fact) {
+        self.number += 1;
+        let event: RecordedEvent = fact.recorded(self.number, self.now);
+        let (upcasters, payloads) = (Upcasters::default(), Payloads::json());
+        let routed = Decode::new(&event, &upcasters, &payloads).and_then(S::route);
+        let input = routed.unwrap_or_else(|error| panic!("the event `{}` cannot be handled: {error}", fact.name));
+        let Some(input) = input else { return };
+        let resources = self.resources.clone();
+        let context = Context::new(self.now, event.recorded.metadata(), &resources).with_recorded(&event.recorded);
+        let handled = deliver(&mut self.instances, &input, &context, &payloads, &event.recorded);
+        handled.unwrap_or_else(|error| panic!("the event `{}` cannot be handled: {error}", fact.name));
+        for instance in std::mem::take(&mut self.instances) {
+            self.keep(instance);
+        }
+    }
+
+    /// Changes the instance that an effect belongs to.
+    #[track_caller]
+    fn change(
+        &mut self,
+        effect: &Effect,
+        change: impl FnOnce(&mut Instance<S>) -> Result<(), crate::saga::SagaError>,
+    ) {
+        let index = self.instances.iter().position(|instance| instance.id() == effect.saga_id);
+        let Some(index) = index else { panic!("no instance runs that could have sent `{}`", effect.name) };
+        let mut instance = self.instances.remove(index);
+        change(&mut instance)
+            .unwrap_or_else(|error| panic!("the answer to `{}` cannot be handled: {error}", effect.name));
+        self.keep(instance);
+    }
+
+    /// Writes an instance as a store would, and reads it again.
+    #[track_caller]
+    fn keep(&mut self, instance: Instance<S>) {
+        if !instance.has_changed() {
+            return self.instances.push(instance);
+        }
+        let payloads = Payloads::json();
+        let write = instance.into_write(self.now, &payloads).unwrap_or_else(|error| panic!("{error}"));
+        self.sent.extend(write.effects);
+        self.timers.retain(|timer| {
+            timer.saga_id != write.row.id
+                || !(write.row.ended
+                    || write.cancelled.contains(&timer.name)
+                    || write.timers.iter().any(|new| new.name == timer.name))
+        });
+        self.timers.extend(write.timers);
+        let mut row = write.row;
+        row.revision += 1;
+        if row.ended {
+            self.ended += 1;
+        } else {
+            self.instances.push(Instance::load(row, &payloads).unwrap_or_else(|error| panic!("{error}")));
+        }
+    }
+
+    /// The effect by which `command` was sent; one for the only instance, if the newest input did not send it.
+    #[track_caller]
+    fn effect<C: Command>(&self, command: &C) -> Effect {
+        let payload = Payloads::json().encode(command).unwrap_or_else(|error| panic!("{error}"));
+        let sent = self.sent.iter().find(|effect| effect.name == C::NAME && effect.payload == payload);
+        if let Some(effect) = sent {
+            return effect.clone();
+        }
+        let [instance] = self.instances.as_slice() else {
+            panic!("`{}` was not sent by the newest input, and there is not exactly one instance", C::NAME)
+        };
+        Effect {
+            command: CommandId::derived(instance.id().uuid(), "test"),
+            saga: S::NAME.to_owned(),
+            saga_id: instance.id(),
+            number: 0,
+            name: C::NAME.to_owned(),
+            payload,
+            metadata: Metadata::new(),
+            step: None,
+            attempts: 0,
+            not_before: self.now,
+            parked: None,
+        }
+    }
+}
+
+impl<S> fmt::Debug for GivenSaga<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GivenSaga").field("running", &self.instances.len()).field("timers", &self.timers).finish_non_exhaustive()
+    }
+}
+
+fn described(effect: &Effect) -> (String, Json) {
+    (effect.name.clone(), serde_json::from_slice(&effect.payload).unwrap_or(Json::Null))
+}
+
+/// Commands of any kind: one, a `Vec`, a tuple, or `()`.
+pub trait Commands {
+    /// Adds name and payload of each, in order.
+    #[doc(hidden)]
+    fn add_to(self, commands: &mut Vec<(String, Json)>);
+}
+
+impl<C: Command> Commands for C {
+    fn add_to(self, commands: &mut Vec<(String, Json)>) {
+        let payload = serde_json::to_value(&self).unwrap_or_else(|error| panic!("`{}`: {error}", C::NAME));
+        commands.push((C::NAME.to_owned(), payload));
+    }
+}
+
+impl<T: Commands> Commands for Vec<T> {
+    fn add_to(self, commands: &mut Vec<(String, Json)>) {
+        self.into_iter().for_each(|command| command.add_to(commands));
+    }
+}
+
+macro_rules! tuples {
+    ($(($($part:ident)*))*) => {$(
+        impl<$($part: Commands),*> Commands for ($($part,)*) {
+            #[allow(non_snake_case, unused_variables, reason = "the empty tuple uses nothing")]
+            fn add_to(self, commands: &mut Vec<(String, Json)>) {
+                let ($($part,)*) = self;
+                $($part.add_to(commands);)*
+            }
+        }
+    )*};
+}
+tuples! { () (A) (A B) (A B C) (A B C D) (A B C D E) }

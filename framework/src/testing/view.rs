@@ -1,0 +1,76 @@
+//! Given events, then documents.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use crate::handler::{Context, Resources};
+use crate::message::{Clock, Decode, Payloads, Upcasters};
+use crate::view::{Keep, ViewHandlers};
+
+use super::TestClock;
+use super::facts::{Facts, facts};
+
+/// The documents of a view after some events.
+#[derive(Debug)]
+pub struct GivenView<V> {
+    documents: BTreeMap<String, V>,
+}
+
+/// Folds `events` into the view `V`.
+///
+/// # Panics
+/// When an event cannot be decoded or folded.
+#[track_caller]
+pub fn given_view<V: ViewHandlers>(events: impl Facts) -> GivenView<V> {
+    let (upcasters, payloads, resources) = (Upcasters::default(), Payloads::json(), Resources::default());
+    let now = TestClock::default().now();
+    let mut documents = BTreeMap::new();
+    for (number, fact) in (1..).zip(facts(events)) {
+        let event = fact.recorded(number, now);
+        let routed = Decode::new(&event, &upcasters, &payloads).and_then(V::route);
+        let step = routed.unwrap_or_else(|error| panic!("the event `{}` cannot be folded: {error}", fact.name));
+        let Some(step) = step else { continue };
+        let context = Context::new(now, event.recorded.metadata(), &resources).with_recorded(&event.recorded);
+        let mut document = documents.remove(&step.key).unwrap_or_default();
+        match (step.fold)(&mut document, &context) {
+            Ok(Keep::Update) => drop(documents.insert(step.key, document)),
+            Ok(Keep::Delete) => {}
+            Err(error) => panic!("the event `{}` cannot be folded: {error}", fact.name),
+        }
+    }
+    GivenView { documents }
+}
+
+impl<V: ViewHandlers> GivenView<V> {
+    /// The document with this key is as `expected`.
+    ///
+    /// # Panics
+    /// When it is otherwise.
+    #[track_caller]
+    pub fn then(self, key: &V::Key, expected: V) -> Self
+    where
+        V: PartialEq + Debug,
+    {
+        match self.documents.get(&key.to_string()) {
+            Some(document) => assert_eq!(*document, expected, "another document was expected for the key `{key}`"),
+            None => panic!("there is no document with the key `{key}`, only {:?}", self.documents.keys()),
+        }
+        self
+    }
+
+    /// There is no document with this key.
+    ///
+    /// # Panics
+    /// When there is one.
+    #[track_caller]
+    pub fn then_none(self, key: &V::Key) -> Self {
+        assert!(!self.documents.contains_key(&key.to_string()), "there is a document with the key `{key}`");
+        self
+    }
+
+    /// The document with this key, to look at.
+    #[must_use]
+    pub fn document(&self, key: &V::Key) -> Option<&V> {
+        self.documents.get(&key.to_string())
+    }
+}
