@@ -16,6 +16,7 @@ pub mod query;
 pub mod registry;
 pub mod saga;
 pub mod store;
+pub mod testing;
 pub mod view;
 
 pub use annals_macros::*;
