@@ -22,7 +22,7 @@ pub use id::{CommandId, EventId, SagaId};
 pub use metadata::Metadata;
 pub use place::{Position, StreamId, Version};
 pub use query::Query;
-pub use recorded::{Recorded, RecordedEvent};
+pub use recorded::{Recorded, RecordedEvent, StoredMetadata};
 pub use tag::Tag;
 pub use time::{Clock, ParseTimestampError, SystemClock, Timestamp};
 pub use upcaster::{Json, UpcastError, UpcastStep, UpcasterFault, Upcasters};

@@ -12,7 +12,8 @@ pub struct Limits {
     pub metadata_bytes: usize,
     /// Tags of one event. Default 64.
     pub tags: usize,
-    /// Bytes of a stored name, a stream id, a category, a tag or a document key. Default 512.
+    /// Bytes of a stored name, a stream id, a category, a tag or a document key. Default 512. None of
+    /// them may hold a zero character (U+0000).
     pub name_bytes: usize,
     /// Events of one append. Default 10,000.
     pub events: usize,
@@ -56,7 +57,12 @@ impl Limits {
             check_named("the metadata", event, metadata, self.metadata_bytes, "bytes")?;
             for tag in &event.tags {
                 check_named("a tag", event, tag.key().len() + tag.value().len(), self.name_bytes, "bytes")?;
+                check_named("a tag", event, zeros(tag.key()) + zeros(tag.value()), 0, "zero characters")?;
             }
+        }
+        for (stream, _) in &append.expected {
+            self.name("the category of a stream", stream.category())?;
+            self.name("the id of a stream", stream.id())?;
         }
         for write in &append.documents {
             self.name("the key of a document", &write.key)?;
@@ -65,11 +71,14 @@ impl Limits {
     }
 
     fn name(&self, what: &str, name: &str) -> Result<(), LimitError> {
-        if name.len() > self.name_bytes {
-            return check(what, name.len(), self.name_bytes, "bytes");
-        }
-        Ok(())
+        check(what, name.len(), self.name_bytes, "bytes")?;
+        check(what, zeros(name), 0, "zero characters")
     }
+}
+
+/// Zero characters (U+0000) in `text`. No database keeps them faithfully in its texts.
+fn zeros(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == 0).count()
 }
 
 fn check_named(

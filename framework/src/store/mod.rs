@@ -33,7 +33,7 @@ pub use criteria::{Condition, Criteria, Criterion};
 pub use error::{AppendError, ClaimError, Conflict, OpenError, ReadError, StoreError};
 pub use journal::Journal;
 pub use limits::{LimitError, Limits};
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, MemoryTransaction};
 pub use open::open;
 pub use read::{Direction, Page, Read, Scope};
 pub use records::{

@@ -23,8 +23,8 @@ pub struct Facts {
     pub events: HashMap<EventId, Place>,
     /// Record of each command id in question that was executed already.
     pub commands: HashMap<(String, CommandId), CommandRecord>,
-    /// Revision of each document in question; missing for one that never was.
-    pub documents: HashMap<(ViewId, String), u64>,
+    /// State of each document in question; missing for one that never was.
+    pub documents: HashMap<(ViewId, String), DocumentState>,
     /// Of the batch's appends, by index: those whose condition is broken by a stored event.
     pub broken_conditions: HashSet<usize>,
 }
@@ -40,6 +40,23 @@ pub struct Place {
     pub version: Version,
     /// Its position.
     pub position: Position,
+}
+
+/// What the store knows about a document, also after its removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DocumentState {
+    /// The revision of its last write.
+    pub revision: u64,
+    /// Whether that write removed it. Readers then see no document and expect revision 0.
+    pub removed: bool,
+}
+
+impl DocumentState {
+    /// The revision that a reader of the document sees; 0 where it sees none.
+    #[must_use]
+    pub fn seen(self) -> u64 {
+        if self.removed { 0 } else { self.revision }
+    }
 }
 
 /// What a backend has to look up for a batch.
@@ -186,8 +203,8 @@ impl<'a> Planner<'a> {
 
     fn check_documents(&self, append: &Append) -> Result<(), Conflict> {
         for write in &append.documents {
-            let revision = self.facts.documents.get(&(write.view.clone(), write.key.clone())).copied().unwrap_or(0);
-            if revision != write.read_revision {
+            let state = self.facts.documents.get(&(write.view.clone(), write.key.clone()));
+            if state.map_or(0, |state| state.seen()) != write.read_revision {
                 return Err(Conflict::Document { view: write.view.to_string(), key: write.key.clone() });
             }
         }
@@ -210,8 +227,9 @@ impl<'a> Planner<'a> {
             note_version(&mut versions, &event.stream, version);
         }
         for write in &append.documents {
-            let revision = write.read_revision + 1;
-            self.facts.documents.insert((write.view.clone(), write.key.clone()), revision);
+            let key = (write.view.clone(), write.key.clone());
+            let revision = self.facts.documents.get(&key).map_or(0, |state| state.revision) + 1;
+            self.facts.documents.insert(key, DocumentState { revision, removed: write.document.is_none() });
             self.plan.documents.push((&write.view, &write.key, revision, write.document.as_deref()));
         }
         if let Some(command) = &append.command {

@@ -116,3 +116,28 @@ pub struct Page {
     /// Whether more may follow: the page was cut at the limit.
     pub more: bool,
 }
+
+impl Page {
+    /// The page that answers `read` with `events`. `head` is the head of the store at the time of the read, or a
+    /// little before it: events behind it show that the store has looked further.
+    pub(crate) fn answer(read: &Read, events: Vec<RecordedEvent>, head: Position) -> Self {
+        let more = events.len() >= read.limit;
+        let newest = events.iter().map(|event| event.recorded.position).max();
+        let scanned = match events.last() {
+            Some(last) if more => last.recorded.position,
+            None if more => read.scope.after(),
+            _ => newest.map_or(head, |newest| newest.max(head)),
+        };
+        Self { events, scanned, more }
+    }
+}
+
+impl Scope {
+    /// The position after which is read; the start for the events of a stream.
+    fn after(&self) -> Position {
+        match self {
+            Self::All { after, .. } | Self::Matching { after, .. } => *after,
+            Self::Stream { .. } => Position::START,
+        }
+    }
+}

@@ -1,1 +1,211 @@
-//! .
+//! The store in this process, gone with it. A full citizen: it keeps every promise of the contract but durability.
+//!
+//! One right to write is handed from append to append and transaction to transaction, in the order in which they ask
+//! for it, as a database would do it. Readers see what was committed and wait for nobody.
+
+mod changes;
+mod events;
+mod records;
+mod transaction;
+
+use std::any::TypeId;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, watch};
+
+use crate::message::{CommandId, Position, StreamId, Timestamp, Version};
+
+use super::append::{Append, Appended, CommandRecord};
+use super::error::{AppendError, ClaimError, ReadError, StoreError};
+use super::limits::Limits;
+use super::plan::plan;
+use super::read::{Page, Read};
+use super::records::{Claim, DeadLetter, Document, Effect, Snapshot, Timer, ViewId};
+use super::transaction::StoreTransaction;
+use super::{EventStore, Store};
+
+use events::Events;
+use records::Records;
+pub use transaction::MemoryTransaction;
+
+/// A store in this process, gone with it.
+///
+/// ```
+/// # use annals::store::{EventStore, MemoryStore};
+/// # use annals::message::Position;
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// assert_eq!(MemoryStore::new().head().await.unwrap(), Position::START);
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+    right_to_write: Arc<Mutex<()>>,
+    appended: watch::Sender<Position>,
+    limits: Limits,
+}
+
+/// What was committed.
+#[derive(Debug, Default)]
+struct Shared(RwLock<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    events: Events,
+    records: Records,
+    snapshots: std::collections::HashMap<(String, StreamId), Snapshot>,
+}
+
+impl Shared {
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MemoryStore {
+    /// An empty store with the default [`Limits`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limits(Limits::default())
+    }
+
+    /// An empty store with other limits.
+    #[must_use]
+    pub fn with_limits(limits: Limits) -> Self {
+        Self {
+            shared: Arc::default(),
+            right_to_write: Arc::default(),
+            appended: watch::Sender::new(Position::START),
+            limits,
+        }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl EventStore for MemoryStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.limits.check(&append)?;
+        let _right = self.right_to_write.lock().await;
+        let batch = [append];
+        let mut state = self.shared.write();
+        let facts = state.facts(&batch);
+        let mut plan = plan(&batch, facts);
+        let answer = plan.answers.pop();
+        state.events.store(&plan);
+        state.records.store_documents(&plan);
+        let head = state.events.head();
+        drop(state);
+        self.appended.send_if_modified(|seen| std::mem::replace(seen, head) != head);
+        answer.unwrap_or_else(|| Err(AppendError::Unavailable { source: "the append got no answer".into() }))
+    }
+
+    async fn read(&self, read: &Read) -> Result<Page, ReadError> {
+        Ok(self.shared.read().events.read(read))
+    }
+
+    async fn head(&self) -> Result<Position, ReadError> {
+        Ok(self.shared.read().events.head())
+    }
+
+    async fn stream_head(&self, tenant: &str, stream: &StreamId) -> Result<Option<Version>, ReadError> {
+        Ok(self.shared.read().events.stream_head(tenant, stream))
+    }
+
+    async fn command(&self, tenant: &str, command: CommandId) -> Result<Option<CommandRecord>, ReadError> {
+        Ok(self.shared.read().events.command(tenant, command).cloned())
+    }
+
+    fn appended(&self) -> watch::Receiver<Position> {
+        self.appended.subscribe()
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn begin(&self) -> Result<Box<dyn StoreTransaction>, StoreError> {
+        let right = Arc::clone(&self.right_to_write).lock_owned().await;
+        Ok(Box::new(MemoryTransaction::new(Arc::clone(&self.shared), right)))
+    }
+
+    async fn claim(&self, name: &str) -> Result<Claim, ClaimError> {
+        let _right = self.right_to_write.lock().await;
+        Ok(self.shared.write().records.claim(name))
+    }
+
+    async fn token(&self, name: &str) -> Result<Option<Position>, StoreError> {
+        Ok(self.shared.read().records.token(name))
+    }
+
+    async fn snapshot(&self, tenant: &str, stream: &StreamId, schema: &str) -> Result<Option<Snapshot>, StoreError> {
+        let state = self.shared.read();
+        let kept = state.snapshots.get(&(tenant.to_owned(), stream.clone()));
+        Ok(kept.filter(|snapshot| snapshot.schema == schema).cloned())
+    }
+
+    async fn save_snapshot(&self, tenant: &str, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
+        self.shared.write().snapshots.insert((tenant.to_owned(), stream.clone()), snapshot);
+        Ok(())
+    }
+
+    async fn documents(&self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
+        Ok(self.shared.read().records.documents(view, keys))
+    }
+
+    async fn scan_documents(
+        &self,
+        view: &ViewId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, StoreError> {
+        Ok(self.shared.read().records.scan_documents(view, after, limit))
+    }
+
+    async fn due_effects(&self, saga: &str, now: Timestamp, limit: usize) -> Result<Vec<Effect>, StoreError> {
+        Ok(self.shared.read().records.due_effects(saga, now, limit))
+    }
+
+    async fn next_effect(&self, saga: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.shared.read().records.next_effect(saga))
+    }
+
+    async fn open_effects(&self, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
+        Ok(self.shared.read().records.open_effects(saga, limit))
+    }
+
+    async fn due_timers(&self, saga: &str, now: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        Ok(self.shared.read().records.due_timers(saga, now, limit))
+    }
+
+    async fn next_timer(&self, saga: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.shared.read().records.next_timer(saga))
+    }
+
+    async fn dead_letters(&self, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        Ok(self.shared.read().records.dead_letters(processor, limit))
+    }
+
+    async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
+        Ok(self.shared.write().events.forget_commands(before))
+    }
+
+    fn transaction_type(&self) -> TypeId {
+        TypeId::of::<MemoryTransaction>()
+    }
+
+    fn address(&self) -> String {
+        "memory:".to_owned()
+    }
+
+    async fn close(&self) {}
+}

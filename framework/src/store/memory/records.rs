@@ -1,0 +1,142 @@
+//! The committed records beside the events.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
+
+use crate::message::{CommandId, Position, SagaId, Timestamp};
+use crate::store::plan::{DocumentState, Plan};
+use crate::store::records::{Association, Claim, DeadLetter, Document, Effect, SagaRow, Timer, ViewId};
+
+use super::changes::Rows;
+
+/// A processor's progress and the number of its newest claim.
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub(super) position: Position,
+    pub(super) fence: u64,
+}
+
+/// A document; without a body it was removed.
+#[derive(Debug, Clone)]
+pub(super) struct StoredDocument {
+    pub(super) revision: u64,
+    pub(super) body: Option<Vec<u8>>,
+}
+
+impl StoredDocument {
+    pub(super) fn at(&self, key: &str) -> Option<Document> {
+        let body = self.body.clone()?;
+        Some(Document { key: key.to_owned(), revision: self.revision, body })
+    }
+}
+
+/// View and key.
+pub(super) type DocumentKey = (ViewId, String);
+/// Saga and instance.
+pub(super) type SagaKey = (String, SagaId);
+/// Saga, by what it is found, instance.
+pub(super) type AssociationKey = (String, Association, SagaId);
+/// Saga, instance, name.
+pub(super) type TimerKey = (String, SagaId, String);
+/// Processor and event.
+pub(super) type LetterKey = (String, Position);
+
+/// One table for each kind of record.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) tokens: Rows<String, Token>,
+    pub(super) documents: Rows<DocumentKey, StoredDocument>,
+    pub(super) sagas: Rows<SagaKey, SagaRow>,
+    pub(super) associations: Rows<AssociationKey, ()>,
+    /// By their place in the order of commits.
+    pub(super) effects: Rows<u64, Effect>,
+    pub(super) effect_ids: Rows<CommandId, u64>,
+    pub(super) timers: Rows<TimerKey, Timer>,
+    pub(super) letters: Rows<LetterKey, DeadLetter>,
+}
+
+impl Records {
+    pub(super) fn claim(&mut self, name: &str) -> Claim {
+        let token = self.tokens.entry(name.to_owned()).or_insert(Token { position: Position::START, fence: 0 });
+        token.fence += 1;
+        Claim { processor: name.to_owned(), fence: token.fence, position: token.position }
+    }
+
+    pub(super) fn token(&self, name: &str) -> Option<Position> {
+        self.tokens.get(name).map(|token| token.position)
+    }
+
+    pub(super) fn document_state(&self, view: &ViewId, key: &str) -> Option<DocumentState> {
+        let stored = self.documents.get(&(view.clone(), key.to_owned()))?;
+        Some(DocumentState { revision: stored.revision, removed: stored.body.is_none() })
+    }
+
+    pub(super) fn store_documents(&mut self, plan: &Plan<'_>) {
+        for (view, key, revision, body) in &plan.documents {
+            let stored = StoredDocument { revision: *revision, body: body.map(<[u8]>::to_vec) };
+            self.documents.insert(((*view).clone(), (*key).to_owned()), stored);
+        }
+    }
+
+    pub(super) fn documents(&self, view: &ViewId, keys: &[String]) -> Vec<Document> {
+        let distinct: HashSet<&String> = keys.iter().collect();
+        let found = distinct.into_iter().filter_map(|key| self.documents.get(&(view.clone(), key.clone()))?.at(key));
+        found.collect()
+    }
+
+    pub(super) fn scan_documents(&self, view: &ViewId, after: Option<&str>, limit: usize) -> Vec<Document> {
+        let first = match after {
+            Some(after) => Bound::Excluded((view.clone(), after.to_owned())),
+            None => Bound::Included((view.clone(), String::new())),
+        };
+        self.documents
+            .range((first, Bound::Unbounded))
+            .take_while(|((of, _), _)| of == view)
+            .filter_map(|((_, key), stored)| stored.at(key))
+            .take(limit)
+            .collect()
+    }
+
+    /// The oldest open effect of each instance of `saga`, in the order of their commits.
+    fn first_effects<'a>(&'a self, saga: &'a str) -> impl Iterator<Item = &'a Effect> {
+        let mut first: BTreeMap<SagaId, (u64, u64)> = BTreeMap::new();
+        for (place, effect) in self.effects.iter().filter(|(_, effect)| effect.saga == saga) {
+            let entry = first.entry(effect.saga_id).or_insert((effect.number, *place));
+            *entry = (*entry).min((effect.number, *place));
+        }
+        let mut places: Vec<u64> = first.into_values().map(|(_, place)| place).collect();
+        places.sort_unstable();
+        places.into_iter().filter_map(|place| self.effects.get(&place))
+    }
+
+    pub(super) fn due_effects(&self, saga: &str, now: Timestamp, limit: usize) -> Vec<Effect> {
+        let due = self.first_effects(saga).filter(|effect| effect.parked.is_none() && effect.not_before <= now);
+        due.take(limit).cloned().collect()
+    }
+
+    pub(super) fn next_effect(&self, saga: &str) -> Option<Timestamp> {
+        let waiting = self.first_effects(saga).filter(|effect| effect.parked.is_none());
+        waiting.map(|effect| effect.not_before).min()
+    }
+
+    pub(super) fn open_effects(&self, saga: &str, limit: usize) -> Vec<Effect> {
+        self.effects.values().filter(|effect| effect.saga == saga).take(limit).cloned().collect()
+    }
+
+    pub(super) fn due_timers(&self, saga: &str, now: Timestamp, limit: usize) -> Vec<Timer> {
+        let due = self.timers.values().filter(|timer| timer.saga == saga && timer.due <= now);
+        let mut due: Vec<Timer> = due.cloned().collect();
+        due.sort_by_key(|timer| timer.due);
+        due.truncate(limit);
+        due
+    }
+
+    pub(super) fn next_timer(&self, saga: &str) -> Option<Timestamp> {
+        self.timers.values().filter(|timer| timer.saga == saga).map(|timer| timer.due).min()
+    }
+
+    pub(super) fn dead_letters(&self, processor: &str, limit: usize) -> Vec<DeadLetter> {
+        let all = self.letters.range((processor.to_owned(), Position::START)..);
+        all.take_while(|((of, _), _)| of == processor).map(|(_, letter)| letter.clone()).take(limit).collect()
+    }
+}

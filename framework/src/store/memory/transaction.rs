@@ -1,0 +1,278 @@
+//! A transaction in memory: changes that nobody else sees until they are committed.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::message::{CommandId, Position, SagaId, Timestamp};
+use crate::store::error::StoreError;
+use crate::store::records::{
+    Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Timer, ViewId,
+};
+use crate::store::transaction::StoreTransaction;
+
+use super::Shared;
+use super::changes::Changes;
+use super::records::{AssociationKey, DocumentKey, LetterKey, SagaKey, StoredDocument, TimerKey, Token};
+
+/// A transaction of a [`super::MemoryStore`].
+#[derive(Debug)]
+pub struct MemoryTransaction {
+    shared: Arc<Shared>,
+    changes: AllChanges,
+    marked: Option<AllChanges>,
+    _right_to_write: OwnedMutexGuard<()>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct AllChanges {
+    tokens: Changes<String, Token>,
+    documents: Changes<DocumentKey, StoredDocument>,
+    sagas: Changes<SagaKey, SagaRow>,
+    associations: Changes<AssociationKey, ()>,
+    effects: Changes<u64, Effect>,
+    effect_ids: Changes<CommandId, u64>,
+    timers: Changes<TimerKey, Timer>,
+    letters: Changes<LetterKey, DeadLetter>,
+}
+
+impl MemoryTransaction {
+    pub(super) fn new(shared: Arc<Shared>, right_to_write: OwnedMutexGuard<()>) -> Self {
+        Self { shared, changes: AllChanges::default(), marked: None, _right_to_write: right_to_write }
+    }
+
+    fn move_token(&mut self, claim: &Claim, position: Option<Position>) -> Result<(), StoreError> {
+        let state = self.shared.read();
+        let token = self.changes.tokens.get(&state.records.tokens, &claim.processor);
+        let Some(token) = token.filter(|token| token.fence == claim.fence) else {
+            return Err(StoreError::ClaimLost { processor: claim.processor.clone(), fence: claim.fence });
+        };
+        if let Some(position) = position {
+            self.changes.tokens.put(claim.processor.clone(), Token { position, ..token });
+        }
+        Ok(())
+    }
+
+    fn write_saga(&mut self, write: SagaWrite) -> Result<(), StoreError> {
+        let state = self.shared.read();
+        let (records, changes) = (&state.records, &mut self.changes);
+        let SagaWrite { saga, mut row, effects, timers, cancelled, at: _ } = write;
+        let key = (saga.clone(), row.id);
+        let before = changes.sagas.get(&records.sagas, &key);
+        if before.as_ref().map_or(0, |before| before.revision) != row.revision {
+            return Err(StoreError::Changed { what: format!("instance {} of saga `{saga}`", row.id) });
+        }
+        for association in before.into_iter().flat_map(|before| before.associations) {
+            changes.associations.remove((saga.clone(), association, row.id));
+        }
+        for name in cancelled {
+            changes.timers.remove((saga.clone(), row.id, name));
+        }
+        for timer in timers {
+            changes.timers.put((saga.clone(), row.id, timer.name.clone()), timer);
+        }
+        if row.ended {
+            row.associations.clear();
+            let first = (saga.clone(), row.id, String::new());
+            let own = changes.timers.run(&records.timers, &first, |key| (&key.0, key.1) == (&saga, row.id));
+            own.into_keys().for_each(|key| changes.timers.remove(key));
+        }
+        for association in &row.associations {
+            changes.associations.put((saga.clone(), association.clone(), row.id), ());
+        }
+        let mut place = changes.effects.last_key(&records.effects).unwrap_or(0);
+        for effect in effects {
+            place += 1;
+            changes.effect_ids.put(effect.command, place);
+            changes.effects.put(place, effect);
+        }
+        row.revision += 1;
+        changes.sagas.put(key, row);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StoreTransaction for MemoryTransaction {
+    async fn advance(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
+        self.move_token(claim, Some(position))
+    }
+
+    async fn guard(&mut self, claim: &Claim) -> Result<(), StoreError> {
+        self.move_token(claim, None)
+    }
+
+    async fn reset(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
+        self.move_token(claim, Some(position))
+    }
+
+    async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
+        let state = self.shared.read();
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        let found = keys.into_iter().filter_map(|key| {
+            let key = (view.clone(), key);
+            self.changes.documents.get(&state.records.documents, &key)?.at(&key.1)
+        });
+        Ok(found.collect())
+    }
+
+    async fn write_documents(
+        &mut self,
+        view: &ViewId,
+        writes: Vec<(String, Option<Vec<u8>>)>,
+    ) -> Result<(), StoreError> {
+        let state = self.shared.read();
+        for (key, body) in writes {
+            let key = (view.clone(), key);
+            let before = self.changes.documents.get(&state.records.documents, &key);
+            let revision = before.map_or(0, |before| before.revision) + 1;
+            self.changes.documents.put(key, StoredDocument { revision, body });
+        }
+        Ok(())
+    }
+
+    async fn clear_documents(&mut self, view: &ViewId) -> Result<(), StoreError> {
+        let state = self.shared.read();
+        let first = (view.clone(), String::new());
+        let own = self.changes.documents.run(&state.records.documents, &first, |(of, _)| of == view);
+        own.into_keys().for_each(|key| self.changes.documents.remove(key));
+        Ok(())
+    }
+
+    async fn find_sagas(&mut self, saga: &str, associations: &[Association]) -> Result<Vec<SagaRow>, StoreError> {
+        let state = self.shared.read();
+        let mut ids = Vec::new();
+        for association in associations {
+            let first = (saga.to_owned(), association.clone(), SagaId::from(uuid::Uuid::nil()));
+            let found = self.changes.associations.run(&state.records.associations, &first, |(of, by, _)| {
+                of == saga && by == association
+            });
+            ids.extend(found.into_keys().map(|(_, _, id)| id));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let rows = ids
+            .into_iter()
+            .filter_map(|id| self.changes.sagas.get(&state.records.sagas, &(saga.to_owned(), id)))
+            .filter(|row| !row.ended);
+        Ok(rows.collect())
+    }
+
+    async fn saga(&mut self, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError> {
+        Ok(self.changes.sagas.get(&self.shared.read().records.sagas, &(saga.to_owned(), id)))
+    }
+
+    async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
+        writes.into_iter().try_for_each(|write| self.write_saga(write))
+    }
+
+    async fn finish_effects(&mut self, effects: &[CommandId]) -> Result<(), StoreError> {
+        let state = self.shared.read();
+        for id in effects {
+            if let Some(place) = self.changes.effect_ids.get(&state.records.effect_ids, id) {
+                self.changes.effect_ids.remove(*id);
+                self.changes.effects.remove(place);
+            }
+        }
+        Ok(())
+    }
+
+    async fn postpone_effect(
+        &mut self,
+        effect: CommandId,
+        attempts: u32,
+        next: Result<Timestamp, String>,
+    ) -> Result<(), StoreError> {
+        let state = self.shared.read();
+        let Some(place) = self.changes.effect_ids.get(&state.records.effect_ids, &effect) else { return Ok(()) };
+        let Some(mut effect) = self.changes.effects.get(&state.records.effects, &place) else { return Ok(()) };
+        effect.attempts = attempts;
+        match next {
+            Ok(instant) => (effect.not_before, effect.parked) = (instant, None),
+            Err(reason) => effect.parked = Some(reason),
+        }
+        self.changes.effects.put(place, effect);
+        Ok(())
+    }
+
+    async fn take_timer(&mut self, saga: &str, id: SagaId, name: &str, due: Timestamp) -> Result<bool, StoreError> {
+        let key = (saga.to_owned(), id, name.to_owned());
+        let timer = self.changes.timers.get(&self.shared.read().records.timers, &key);
+        let there = timer.is_some_and(|timer| timer.due == due);
+        if there {
+            self.changes.timers.remove(key);
+        }
+        Ok(there)
+    }
+
+    async fn held_sequences(&mut self, processor: &str, sequences: &[String]) -> Result<Vec<String>, StoreError> {
+        let state = self.shared.read();
+        let first = (processor.to_owned(), Position::START);
+        let letters = self.changes.letters.run(&state.records.letters, &first, |(of, _)| of == processor);
+        let mut held: Vec<String> =
+            letters.into_values().map(|letter| letter.sequence).filter(|held| sequences.contains(held)).collect();
+        held.sort_unstable();
+        held.dedup();
+        Ok(held)
+    }
+
+    async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError> {
+        self.changes.letters.put((letter.processor.clone(), letter.position), letter);
+        Ok(())
+    }
+
+    async fn update_letter(
+        &mut self,
+        processor: &str,
+        position: Position,
+        attempts: u32,
+        state: LetterState,
+        error: &str,
+    ) -> Result<(), StoreError> {
+        let key = (processor.to_owned(), position);
+        let letter = self.changes.letters.get(&self.shared.read().records.letters, &key);
+        if let Some(letter) = letter {
+            self.changes.letters.put(key, DeadLetter { attempts, state, error: error.to_owned(), ..letter });
+        }
+        Ok(())
+    }
+
+    async fn remove_letter(&mut self, processor: &str, position: Position) -> Result<bool, StoreError> {
+        let key = (processor.to_owned(), position);
+        let there = self.changes.letters.get(&self.shared.read().records.letters, &key).is_some();
+        self.changes.letters.remove(key);
+        Ok(there)
+    }
+
+    async fn mark(&mut self) -> Result<(), StoreError> {
+        self.marked = Some(self.changes.clone());
+        Ok(())
+    }
+
+    async fn undo_to_mark(&mut self) -> Result<(), StoreError> {
+        self.changes = self.marked.clone().ok_or_else(|| StoreError::unavailable("the transaction has no mark"))?;
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        let mut state = self.shared.write();
+        let (records, changes) = (&mut state.records, self.changes);
+        changes.tokens.commit_to(&mut records.tokens);
+        changes.documents.commit_to(&mut records.documents);
+        changes.sagas.commit_to(&mut records.sagas);
+        changes.associations.commit_to(&mut records.associations);
+        changes.effects.commit_to(&mut records.effects);
+        changes.effect_ids.commit_to(&mut records.effect_ids);
+        changes.timers.commit_to(&mut records.timers);
+        changes.letters.commit_to(&mut records.letters);
+        Ok(())
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}

@@ -1,0 +1,156 @@
+//! Opens a database file and brings its schema up to date.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection, SqlitePool};
+
+use crate::message::{EventId, Position};
+use crate::store::error::{BoxError, OpenError};
+
+use super::writer::Writer;
+
+/// Connections that read at the same time.
+const READERS: u32 = 8;
+
+/// How long a statement waits for a writer in another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+const MIGRATIONS_TABLE: &str = "annals_migrations";
+
+/// An open database, before the store is built on it.
+pub(super) struct Opened {
+    pub(super) writer: Writer,
+    pub(super) readers: SqlitePool,
+    pub(super) file: PathBuf,
+    pub(super) head: Position,
+    pub(super) temporary: Option<TemporaryDirectory>,
+}
+
+pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
+    let Address { options, temporary } = Address::parse(url)?;
+    let file = options.get_filename().to_owned();
+    let options = options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(if temporary.is_some() { SqliteSynchronous::Off } else { SqliteSynchronous::Full })
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging();
+    let unavailable = |source: BoxError| OpenError::Unavailable { address: address_of(&file), source };
+
+    let mut writer = options.connect().await.map_err(|error| unavailable(error.into()))?;
+    migrate(&mut writer).await.map_err(|error| schema_error(error, &file))?;
+    let head = sqlx::query("SELECT coalesce(max(position), 0) FROM annals_events").fetch_one(&mut writer).await;
+    let head: i64 = head.and_then(|row| row.try_get(0)).map_err(|error| unavailable(error.into()))?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .connect_lazy_with(options.clone().create_if_missing(false).pragma("query_only", "ON"));
+    let writer = Writer::new(writer, options.create_if_missing(false));
+    Ok(Opened { writer, readers, file, head: super::rows::position(head), temporary })
+}
+
+/// The address of `file`, for people.
+pub(super) fn address_of(file: &Path) -> String {
+    format!("sqlite://{}", file.display())
+}
+
+struct Address {
+    options: SqliteConnectOptions,
+    temporary: Option<TemporaryDirectory>,
+}
+
+impl Address {
+    fn parse(url: &str) -> Result<Self, OpenError> {
+        let wrong = |reason: String| OpenError::Address { url: url.to_owned(), reason };
+        let Some(place) = url.strip_prefix("sqlite:") else {
+            return Err(wrong("expected `sqlite://FILE`, `sqlite:FILE` or `sqlite::memory:`".to_owned()));
+        };
+        let place = place.strip_prefix("//").unwrap_or(place);
+        let (file, parameters) = place.split_once('?').unwrap_or((place, ""));
+        if file == ":memory:" || parameters.split('&').any(|parameter| parameter == "mode=memory") {
+            let temporary = TemporaryDirectory::create()
+                .map_err(|error| OpenError::Unavailable { address: url.to_owned(), source: error.into() })?;
+            let options = SqliteConnectOptions::new().filename(temporary.0.join("annals.db")).create_if_missing(true);
+            return Ok(Self { options, temporary: Some(temporary) });
+        }
+        if file.is_empty() {
+            return Err(wrong("the file is missing, as in `sqlite://orders.db`".to_owned()));
+        }
+        if parameters.split('&').any(|parameter| parameter == "mode=ro") {
+            return Err(wrong("a store must be writable; leave out `mode=ro`".to_owned()));
+        }
+        let options = SqliteConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))?;
+        let creates = !parameters.split('&').any(|parameter| parameter == "mode=rw");
+        Ok(Self { options: options.create_if_missing(creates), temporary: None })
+    }
+}
+
+/// A directory that is removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct TemporaryDirectory(PathBuf);
+
+impl TemporaryDirectory {
+    fn create() -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("annals-{}", EventId::new()));
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path)?;
+        Ok(Self(path))
+    }
+
+    pub(super) fn remove(&self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                tracing::warn!(%error, path = %self.0.display(), "a temporary directory could not be removed");
+            }
+        }
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Applies what is missing, in one transaction that no second program can start meanwhile.
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut migrator = Migrator::with_migrations(vec![migration(
+        1,
+        "events and records",
+        include_str!("migrations/0001_events_and_records.sql"),
+    )]);
+    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+    if let Some(version) = transaction.dirty_version(MIGRATIONS_TABLE).await.ok().flatten() {
+        return Err(MigrateError::Dirty(version));
+    }
+    migrator.run(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+fn migration(version: i64, description: &'static str, sql: &'static str) -> Migration {
+    Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+}
+
+fn schema_error(error: MigrateError, file: &Path) -> OpenError {
+    let address = address_of(file);
+    let reason = match error {
+        MigrateError::VersionMissing(version) => format!(
+            "it was made by a newer program: its migration {version} is unknown to this one; \
+             update this program, or restore a copy from before"
+        ),
+        MigrateError::VersionMismatch(version) => format!(
+            "its migration {version} is not the one of this program; was the schema changed by hand?"
+        ),
+        MigrateError::Dirty(version) => format!("its migration {version} was left half-way; restore a copy from before"),
+        other => return OpenError::Unavailable { address, source: other.into() },
+    };
+    OpenError::Schema { address, reason }
+}

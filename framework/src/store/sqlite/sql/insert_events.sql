@@ -1,0 +1,7 @@
+INSERT INTO annals_events (
+    position, tenant, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice
+)
+SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5), value ->> 6, value ->> 7,
+    coalesce(value ->> 8, unhex(value ->> 9)), value ->> 10, value ->> 11, value ->> 12, value ->> 13
+FROM json_each(?1)

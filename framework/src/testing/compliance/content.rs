@@ -1,0 +1,113 @@
+//! What may be stored: bytes, texts, limits, tenants.
+
+use std::sync::Arc;
+
+use crate::message::{CommandId, Metadata, Position, Tag};
+use crate::store::{AppendError, Criterion, Expected, NewEvent, Read, Store};
+
+use super::given::{appending, event, filled, positions, stream, tagged, version};
+
+/// Payloads come back byte for byte: empty, large, text of any kind, and bytes that are no text (guarantee 1).
+pub async fn payloads_come_back_byte_for_byte(store: &dyn Store) {
+    let any_text = "\"\\ \u{1}\u{7f}\u{80}\u{feff}\u{fffd}\u{ffff}\u{1f980}\u{10ffff} e\u{301} \r\n\t'`;--";
+    let payloads: Vec<Vec<u8>> = vec![
+        Vec::new(),
+        any_text.as_bytes().to_vec(),
+        b"before\0after".to_vec(),
+        b"123".to_vec(),
+        b"null".to_vec(),
+        (0..=255).collect(),
+        vec![0xff, 0xfe, 0xc3, 0x28],
+        br#"{"amount": 5,   "note":"spaces stay"}"#.to_vec(),
+        vec![b'x'; 1 << 20],
+        (0..1 << 20).map(|number| (number % 251) as u8).collect(),
+    ];
+    let events = payloads.iter().map(|payload| NewEvent { payload: payload.clone(), ..event("a") });
+    appending(events).stored_in(store).await;
+    let page = store.read(&Read::stream(stream("a"), None)).await.unwrap();
+    for (read, written) in page.events.iter().zip(&payloads) {
+        assert!(read.payload == *written, "{} bytes came back as {}", written.len(), read.payload.len());
+    }
+    assert_eq!(page.events.len(), payloads.len());
+}
+
+/// Ids, names, tags and metadata may hold any text but the zero character.
+pub async fn any_text_names_a_stream(store: &dyn Store) {
+    let odd = "\"[]'\\ \u{1} \u{1f980}; DROP TABLE annals_events; --% _ 0012";
+    let tag = Tag::new("colour", odd);
+    let metadata = Arc::new(Metadata::new().with(odd, "zero \0 too"));
+    let written = NewEvent { metadata: Arc::clone(&metadata), ..tagged(odd, odd, std::slice::from_ref(&tag)) };
+    appending([written]).expecting(odd, Expected::NoStream).stored_in(store).await;
+    appending([event("12")]).stored_in(store).await;
+    appending([event("012")]).expecting("012", Expected::NoStream).stored_in(store).await;
+    let page = store.read(&Read::matching(Criterion::names([odd]).and_tag(tag).into(), Position::START)).await.unwrap();
+    let [event] = page.events.as_slice() else { panic!("expected one event, got {:?}", page.events) };
+    assert_eq!((&event.recorded.stream, event.recorded.name.as_str()), (&stream(odd), odd));
+    assert_eq!(event.recorded.metadata(), metadata.as_ref());
+    assert_eq!(store.stream_head("", &stream(odd)).await.unwrap(), Some(version(1)));
+}
+
+/// What exceeds a limit is refused with the limit's name, before anything is written (guarantee 11).
+pub async fn input_beyond_a_limit_is_refused(store: &dyn Store) {
+    let long = "x".repeat(513);
+    let many_tags: Vec<Tag> = (0..65).map(|number| Tag::new("n", number)).collect();
+    let heavy = Arc::new(Metadata::new().with("note", "x".repeat(65 << 10)));
+    for (event, what) in [
+        (event(&long), "the id of a stream"),
+        (event("a\0b"), "the id of a stream"),
+        (NewEvent { name: long.clone(), ..event("a") }, "the name of an event"),
+        (NewEvent { payload: vec![b'x'; (16 << 20) + 1], ..event("a") }, "the payload"),
+        (NewEvent { metadata: heavy, ..event("a") }, "the metadata"),
+        (tagged("a", "one", &many_tags), "the tag list"),
+        (tagged("a", "one", &[Tag::new("n", &long)]), "a tag"),
+        (tagged("a", "one", &[Tag::new("n", "\0")]), "a tag"),
+    ] {
+        match appending([event]).to(store).await {
+            Err(AppendError::Limit(limit)) => assert!(limit.what.starts_with(what), "{limit}"),
+            other => panic!("{what} was not refused: {other:?}"),
+        }
+    }
+    let many = appending((0..10_001).map(|_| event("a"))).to(store).await;
+    assert!(matches!(many, Err(AppendError::Limit(_))), "10,001 events were not refused");
+    assert_eq!(store.head().await.unwrap(), Position::START);
+}
+
+/// Streams, tags, commands and expectations of tenants have nothing to do with each other (guarantee 12).
+pub async fn tenants_never_mix(store: &dyn Store) {
+    let (tag, id) = (Tag::new("colour", "red"), CommandId::new());
+    for tenant in ["", "x", "y"] {
+        appending([tagged("a", "one", std::slice::from_ref(&tag))])
+            .of_tenant(tenant)
+            .expecting("a", Expected::NoStream)
+            .unless(Criterion::tag(tag.clone()), Position::START)
+            .executing(id, tenant)
+            .stored_in(store)
+            .await;
+    }
+    for (tenant, position) in [("", 1), ("x", 2), ("y", 3)] {
+        assert_eq!(store.stream_head(tenant, &stream("a")).await.unwrap(), Some(version(1)));
+        assert_eq!(store.command(tenant, id).await.unwrap().map(|record| record.position.get()), Some(position));
+        let tagged = Criterion::tag(tag.clone());
+        let reads = [
+            Read::all(Position::START),
+            Read::stream(stream("a"), None),
+            Read::matching(tagged.into(), Position::START),
+            Read::matching(Criterion::names(["one"]).into(), Position::START),
+        ];
+        for read in reads {
+            let page = store.read(&read.clone().tenant(tenant)).await.unwrap();
+            assert_eq!(positions(&page.events), [position], "{read:?}");
+            assert_eq!(page.scanned, Position::new(3));
+        }
+    }
+    assert_eq!(store.stream_head("z", &stream("a")).await.unwrap(), None);
+}
+
+/// One append of many events is one commit with dense versions (guarantee 1).
+pub async fn a_large_append_is_stored_whole(store: &dyn Store) {
+    let appended = appending((0..3_000).map(|_| event("a"))).stored_in(store).await;
+    assert_eq!((appended.position, appended.version_of(&stream("a"))), (Position::new(3_000), Some(version(3_000))));
+    filled(store, "a", 1).await;
+    let page = store.read(&Read::stream(stream("a"), Some(version(2_998))).limit(10)).await.unwrap();
+    assert_eq!(positions(&page.events), [2_999, 3_000, 3_001]);
+}

@@ -1,0 +1,125 @@
+//! What every backend must do: one case for each promise in the docs of [`EventStore`](crate::store::EventStore) and
+//! [`Store`](crate::store::Store).
+//!
+//! A backend runs them all with [`store_compliance!`](crate::store_compliance). Each case takes an empty store and
+//! panics when a promise is broken; the number of a guarantee refers to the guarantees page.
+
+mod append;
+mod conditions;
+mod content;
+mod given;
+mod reads;
+mod records;
+mod sagas;
+
+pub use append::*;
+pub use conditions::*;
+pub use content::*;
+pub use reads::*;
+pub use records::*;
+pub use sagas::*;
+
+/// Makes one test of each case, in the module where it stands.
+///
+/// It takes the path of an async function that gives an empty store: an `Arc<dyn Store>`, or anything else that
+/// dereferences to a `dyn Store`, such as a guard that also removes the store's file. The calling crate needs `tokio`
+/// with the features `macros` and `rt-multi-thread`.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use annals::store::{MemoryStore, SharedStore};
+/// async fn open() -> SharedStore {
+///     Arc::new(MemoryStore::new())
+/// }
+///
+/// annals::store_compliance!(open);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! store_compliance {
+    ($open:path) => {
+        $crate::__store_compliance_cases! { $open =>
+            positions_and_versions_are_dense
+            append_at_a_stale_version_is_a_conflict
+            append_at_a_future_version_is_a_conflict
+            a_stream_is_started_once
+            a_missing_stream_does_not_exist
+            any_expects_nothing
+            an_append_to_several_streams_is_atomic
+            an_append_without_events_checks_its_expectations
+            an_empty_append_changes_nothing
+            of_racing_appends_exactly_one_wins
+            a_repeated_append_returns_the_first_places
+            a_repeat_is_answered_although_its_expectation_now_fails
+            racing_repeats_are_stored_once
+            a_partly_stored_append_is_refused
+            an_event_id_belongs_to_one_stream
+            an_event_id_twice_in_one_append_is_refused
+            concurrent_appends_keep_positions_dense_for_readers
+            neighbours_of_a_refused_append_are_stored
+            an_append_wakes_readers
+            a_broken_condition_is_a_conflict
+            a_condition_looks_only_after_its_marker
+            a_criterion_needs_all_of_its_tags
+            a_criterion_matches_any_of_its_names
+            any_criterion_breaks_a_condition
+            a_condition_without_criteria_always_holds
+            disjoint_conditions_never_conflict
+            of_racing_decisions_exactly_one_wins
+            the_outcome_of_a_command_is_recorded
+            a_rejection_is_recorded_without_events
+            a_repeated_command_is_answered_with_its_record
+            of_racing_executions_exactly_one_is_stored
+            old_outcomes_are_forgotten
+            an_empty_store_is_read_to_its_start
+            all_events_are_read_in_order
+            events_are_read_as_they_were_appended
+            a_stream_is_read_alone
+            a_page_says_how_far_it_has_looked
+            a_filtered_reader_advances_past_what_it_skipped
+            criteria_select_events
+            pages_give_each_event_once
+            reads_can_end_at_an_instant
+            payloads_come_back_byte_for_byte
+            any_text_names_a_stream
+            input_beyond_a_limit_is_refused
+            tenants_never_mix
+            a_large_append_is_stored_whole
+            a_token_is_kept
+            a_write_under_a_lost_claim_is_refused
+            a_dropped_transaction_leaves_nothing
+            a_cancelled_transaction_leaves_nothing
+            a_transaction_sees_its_own_writes
+            a_mark_is_returned_to
+            appends_and_transactions_lose_no_document
+            a_stale_document_is_a_conflict
+            a_removed_document_keeps_its_revision
+            documents_are_scanned_in_key_order
+            a_snapshot_is_found_by_its_schema
+            dead_letters_hold_up_their_sequence
+            a_saga_is_kept
+            a_stale_saga_is_refused
+            a_saga_is_found_by_its_associations
+            an_ended_saga_loses_associations_and_timers
+            effects_are_due_in_order
+            a_postponed_effect_holds_back_the_next
+            the_next_effect_is_known
+            timers_are_due_from_their_instant_on
+            a_cancelled_timer_is_gone
+            a_timer_is_taken_once
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_compliance_cases {
+    ($open:path => $($case:ident)+) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let store = $open().await;
+            $crate::testing::compliance::$case(&*store).await;
+            store.close().await;
+        }
+    )+};
+}

@@ -1,0 +1,162 @@
+//! Reads: scopes, directions, limits, how far the store has looked.
+
+use crate::message::{Position, Tag};
+use crate::store::{Criteria, Criterion, Page, Read, Scope, Store};
+
+use super::given::{appending, at, event, filled, positions, stream, tagged, version};
+
+async fn read(store: &dyn Store, read: Read) -> Page {
+    store.read(&read).await.expect("the store can be read")
+}
+
+/// Four events: `a` at 1 and 3, `b` at 2 and 4.
+async fn two_streams(store: &dyn Store) {
+    for id in ["a", "b", "a", "b"] {
+        filled(store, id, 1).await;
+    }
+}
+
+/// An empty store gives an empty page.
+pub async fn an_empty_store_is_read_to_its_start(store: &dyn Store) {
+    let page = read(store, Read::all(Position::START)).await;
+    assert_eq!((page.events.len(), page.scanned, page.more), (0, Position::START, false));
+    assert_eq!(store.head().await.unwrap(), Position::START);
+}
+
+/// Everything is read in order, forward and backward (guarantee 2).
+pub async fn all_events_are_read_in_order(store: &dyn Store) {
+    two_streams(store).await;
+    let page = read(store, Read::all(Position::START)).await;
+    assert_eq!(positions(&page.events), [1, 2, 3, 4]);
+    assert_eq!((page.scanned, page.more), (Position::new(4), false));
+    assert_eq!(positions(&read(store, Read::all(Position::new(1)).backward()).await.events), [4, 3, 2]);
+    assert_eq!(positions(&read(store, Read::all(Position::new(2))).await.events), [3, 4]);
+    assert!(read(store, Read::all(Position::new(4))).await.events.is_empty());
+}
+
+/// The events of a stream carry what was appended.
+pub async fn events_are_read_as_they_were_appended(store: &dyn Store) {
+    let written = event("a");
+    appending([written.clone()]).stored_in(store).await;
+    let page = read(store, Read::stream(stream("a"), None)).await;
+    let [event] = page.events.as_slice() else { panic!("expected one event, got {:?}", page.events) };
+    let recorded = &event.recorded;
+    assert_eq!((&recorded.stream, recorded.id, &recorded.name), (&written.stream, written.id, &written.name));
+    assert_eq!((recorded.position, recorded.version), (Position::new(1), version(1)));
+    assert_eq!((recorded.revision, recorded.recorded_at), (written.revision, written.recorded_at));
+    assert_eq!((recorded.metadata(), &event.payload), (written.metadata.as_ref(), &written.payload));
+    let of_all = read(store, Read::all(Position::START)).await;
+    assert_eq!(of_all.events[0].recorded.stream, written.stream);
+}
+
+/// A stream is read alone, in both directions, after a version.
+pub async fn a_stream_is_read_alone(store: &dyn Store) {
+    two_streams(store).await;
+    assert_eq!(positions(&read(store, Read::stream(stream("b"), None)).await.events), [2, 4]);
+    assert_eq!(positions(&read(store, Read::stream(stream("b"), Some(version(1)))).await.events), [4]);
+    assert_eq!(positions(&read(store, Read::stream(stream("b"), None).backward()).await.events), [4, 2]);
+    assert_eq!(positions(&read(store, Read::stream(stream("b"), None).backward().limit(1)).await.events), [4]);
+    let missing = read(store, Read::stream(stream("c"), None)).await;
+    assert_eq!((missing.events.len(), missing.scanned, missing.more), (0, Position::new(4), false));
+}
+
+/// A full page ends at its last event; a page that is not full has looked up to the head.
+pub async fn a_page_says_how_far_it_has_looked(store: &dyn Store) {
+    two_streams(store).await;
+    let full = read(store, Read::all(Position::START).limit(3)).await;
+    assert_eq!((full.events.len(), full.scanned, full.more), (3, Position::new(3), true));
+    let rest = read(store, Read::all(full.scanned).limit(3)).await;
+    assert_eq!((rest.events.len(), rest.scanned, rest.more), (1, Position::new(4), false));
+    let of_stream = read(store, Read::stream(stream("a"), None).limit(2)).await;
+    assert_eq!((of_stream.scanned, of_stream.more), (Position::new(3), true));
+    let of_stream = read(store, Read::stream(stream("a"), None).limit(3)).await;
+    assert_eq!((of_stream.scanned, of_stream.more), (Position::new(4), false));
+}
+
+/// A filtered reader advances past what it skipped.
+pub async fn a_filtered_reader_advances_past_what_it_skipped(store: &dyn Store) {
+    appending([tagged("a", "wallet.opened", &[])]).stored_in(store).await;
+    filled(store, "a", 5).await;
+    let opened = || Criteria::from(Criterion::names(["wallet.opened"]));
+    let page = read(store, Read::matching(opened(), Position::START)).await;
+    assert_eq!((positions(&page.events), page.scanned), (vec![1], Position::new(6)));
+    let page = read(store, Read::matching(opened(), page.scanned)).await;
+    assert_eq!((page.events.len(), page.scanned), (0, Position::new(6)));
+    let none = read(store, Read::matching(Criteria::none(), Position::START)).await;
+    assert_eq!((none.events.len(), none.scanned), (0, Position::new(6)));
+}
+
+/// Criteria select by names and tags; an event that matches twice comes once.
+pub async fn criteria_select_events(store: &dyn Store) {
+    let (red, big) = (Tag::new("colour", "red"), Tag::new("size", "big"));
+    appending([
+        tagged("a", "one", std::slice::from_ref(&red)),
+        tagged("a", "two", &[red.clone(), big.clone()]),
+        tagged("b", "one", std::slice::from_ref(&big)),
+        tagged("b", "three", &[]),
+    ])
+    .stored_in(store)
+    .await;
+    for (criteria, expected) in [
+        (Criteria::from(Criterion::tag(red.clone())), vec![1, 2]),
+        (Criteria::from(Criterion::tag(red.clone()).and_tag(big.clone())), vec![2]),
+        (Criteria::from(Criterion::names(["one"]).and_tag(big.clone())), vec![3]),
+        (Criteria::from(Criterion::names(["one", "three"])), vec![1, 3, 4]),
+        (Criteria::from(Criterion::tag(red.clone())).or(Criterion::tag(big.clone())), vec![1, 2, 3]),
+        (Criteria::from(Criterion::names(["three"])).or(Criterion::tag(big.clone())), vec![2, 3, 4]),
+        (Criteria::from(Criterion::default()), vec![1, 2, 3, 4]),
+        (Criteria::from(Criterion::tag(Tag::new("size", "small"))), vec![]),
+    ] {
+        let forward = Read::matching(criteria.clone(), Position::START);
+        assert_eq!(positions(&read(store, forward.clone()).await.events), expected, "{criteria:?}");
+        let newest_first: Vec<u64> = expected.iter().rev().copied().collect();
+        assert_eq!(positions(&read(store, forward.clone().backward()).await.events), newest_first, "{criteria:?}");
+        let first: Vec<u64> = expected.iter().take(1).copied().collect();
+        assert_eq!(positions(&read(store, forward.limit(1)).await.events), first, "{criteria:?}");
+        let later: Vec<u64> = expected.iter().copied().filter(|position| *position > 2).collect();
+        let after = Read::matching(criteria.clone(), Position::new(2));
+        assert_eq!(positions(&read(store, after).await.events), later, "{criteria:?}");
+    }
+}
+
+/// Pages over criteria, one after the other, give each event once.
+pub async fn pages_give_each_event_once(store: &dyn Store) {
+    for number in 0..25 {
+        let name = ["one", "two", "three"][number % 3];
+        appending([tagged("a", name, &[Tag::new("half", number % 2)])]).stored_in(store).await;
+    }
+    let criteria = Criteria::from(Criterion::tag(Tag::new("half", 0))).or(Criterion::names(["two"]));
+    let all = positions(&read(store, Read::matching(criteria.clone(), Position::START)).await.events);
+    let (mut paged, mut passed) = (Vec::new(), Position::START);
+    loop {
+        let page = read(store, Read::matching(criteria.clone(), passed).limit(4)).await;
+        paged.extend(positions(&page.events));
+        passed = page.scanned;
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(paged, all);
+    assert_eq!(passed, Position::new(25));
+}
+
+/// `until` is an inclusive instant, in every scope.
+pub async fn reads_can_end_at_an_instant(store: &dyn Store) {
+    let tag = Tag::new("colour", "red");
+    for micros in [1_000, 2_000, 3_000] {
+        let dated = tagged("a", "one", std::slice::from_ref(&tag));
+        appending([crate::store::NewEvent { recorded_at: at(micros), ..dated }]).stored_in(store).await;
+    }
+    let until = Some(at(2_000));
+    let scopes = [
+        Scope::All { after: Position::START, until },
+        Scope::Stream { stream: stream("a"), after: None, until },
+        Scope::Matching { criteria: Criterion::tag(tag).into(), after: Position::START, until },
+        Scope::Matching { criteria: Criterion::names(["one"]).into(), after: Position::START, until },
+    ];
+    for scope in scopes {
+        let page = read(store, Read { scope: scope.clone(), ..Read::all(Position::START) }).await;
+        assert_eq!(positions(&page.events), [1, 2], "{scope:?}");
+        assert_eq!(page.scanned, Position::new(3), "{scope:?}");
+    }
+}

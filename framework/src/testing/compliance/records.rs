@@ -1,0 +1,282 @@
+//! Tokens, transactions, documents, snapshots, dead letters.
+
+use crate::message::Position;
+use crate::store::records::ViewId;
+use crate::store::{Conflict, DeadLetter, Document, LetterState, Snapshot, Store, StoreError};
+
+use super::given::{appending, at, begin, commit, conflict, event, stream, version, view};
+
+fn keys(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
+async fn put(store: &dyn Store, key: &str, body: Option<&str>) {
+    let mut transaction = begin(store).await;
+    let write = (key.to_owned(), body.map(|body| body.as_bytes().to_vec()));
+    transaction.write_documents(&view(), vec![write]).await.unwrap();
+    commit(transaction).await;
+}
+
+async fn document(store: &dyn Store, key: &str) -> Option<(u64, String)> {
+    let mut found = store.documents(&view(), &keys(&[key])).await.unwrap();
+    assert!(found.len() <= 1, "{found:?}");
+    found.pop().map(|document| (document.revision, String::from_utf8(document.body).unwrap()))
+}
+
+/// A token moves under its claim and is found where it was left (guarantee 6).
+pub async fn a_token_is_kept(store: &dyn Store) {
+    assert_eq!(store.token("p").await.unwrap(), None);
+    let claim = store.claim("p").await.unwrap();
+    assert_eq!((claim.processor.as_str(), claim.position), ("p", Position::START));
+    let mut transaction = begin(store).await;
+    transaction.guard(&claim).await.unwrap();
+    transaction.advance(&claim, Position::new(7)).await.unwrap();
+    commit(transaction).await;
+    assert_eq!(store.token("p").await.unwrap(), Some(Position::new(7)));
+    let next = store.claim("p").await.unwrap();
+    assert_eq!(next.position, Position::new(7));
+    let mut transaction = begin(store).await;
+    transaction.reset(&next, Position::new(2)).await.unwrap();
+    commit(transaction).await;
+    assert_eq!(store.token("p").await.unwrap(), Some(Position::new(2)));
+    assert_eq!(store.token("q").await.unwrap(), None);
+}
+
+/// Whoever lost its claim can no longer move the token (guarantee 6).
+pub async fn a_write_under_a_lost_claim_is_refused(store: &dyn Store) {
+    let lost = store.claim("p").await.unwrap();
+    let held = store.claim("p").await.unwrap();
+    assert!(held.fence > lost.fence);
+    let mut transaction = begin(store).await;
+    for refused in [
+        transaction.guard(&lost).await,
+        transaction.advance(&lost, Position::new(9)).await,
+        transaction.reset(&lost, Position::new(9)).await,
+    ] {
+        assert!(matches!(refused, Err(StoreError::ClaimLost { fence, .. }) if fence == lost.fence), "{refused:?}");
+    }
+    transaction.advance(&held, Position::new(1)).await.unwrap();
+    commit(transaction).await;
+    assert_eq!(store.token("p").await.unwrap(), Some(Position::new(1)));
+}
+
+/// A transaction that is dropped leaves nothing, and the next writer is not held up (guarantee 6).
+pub async fn a_dropped_transaction_leaves_nothing(store: &dyn Store) {
+    let claim = store.claim("p").await.unwrap();
+    let mut transaction = begin(store).await;
+    transaction.advance(&claim, Position::new(5)).await.unwrap();
+    transaction.write_documents(&view(), vec![("k".to_owned(), Some(b"1".to_vec()))]).await.unwrap();
+    drop(transaction);
+    appending([event("a")]).stored_in(store).await;
+    assert_eq!(store.token("p").await.unwrap(), Some(Position::START));
+    assert_eq!(document(store, "k").await, None);
+}
+
+/// A transaction whose future is cancelled half-way leaves nothing (guarantee 6).
+pub async fn a_cancelled_transaction_leaves_nothing(store: &dyn Store) {
+    for polls in 0..40 {
+        let work = async {
+            let mut transaction = begin(store).await;
+            for key in 0..10 {
+                let write = (key.to_string(), Some(b"1".to_vec()));
+                transaction.write_documents(&view(), vec![write]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let turns = async {
+            for _ in 0..polls {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = work => {}
+            () = turns => {}
+        }
+        put(store, "kept", Some("1")).await;
+    }
+    let found = store.scan_documents(&view(), None, 100).await.unwrap();
+    assert_eq!(found.iter().map(|document| document.key.as_str()).collect::<Vec<_>>(), ["kept"]);
+}
+
+/// A transaction sees its own writes; others see them after the commit (guarantee 6).
+pub async fn a_transaction_sees_its_own_writes(store: &dyn Store) {
+    put(store, "old", Some("0")).await;
+    let mut transaction = begin(store).await;
+    let writes = vec![("old".to_owned(), None), ("new".to_owned(), Some(b"1".to_vec()))];
+    transaction.write_documents(&view(), writes).await.unwrap();
+    let inside = transaction.documents(&view(), &keys(&["old", "new", "missing"])).await.unwrap();
+    assert_eq!(inside, [Document { key: "new".to_owned(), revision: 1, body: b"1".to_vec() }]);
+    assert_eq!(document(store, "old").await, Some((1, "0".to_owned())));
+    assert_eq!(document(store, "new").await, None);
+    commit(transaction).await;
+    assert_eq!(document(store, "old").await, None);
+    assert_eq!(document(store, "new").await, Some((1, "1".to_owned())));
+}
+
+/// Undoing to a mark keeps what came before it (guarantee 7).
+pub async fn a_mark_is_returned_to(store: &dyn Store) {
+    let claim = store.claim("p").await.unwrap();
+    let mut transaction = begin(store).await;
+    let body = |text: &str| Some(text.as_bytes().to_vec());
+    for round in ["1", "2"] {
+        transaction.write_documents(&view(), vec![(format!("kept-{round}"), body(round))]).await.unwrap();
+        transaction.mark().await.unwrap();
+        transaction.write_documents(&view(), vec![(format!("undone-{round}"), body(round))]).await.unwrap();
+        transaction.undo_to_mark().await.unwrap();
+    }
+    transaction.mark().await.unwrap();
+    transaction.write_documents(&view(), vec![("kept-3".to_owned(), body("3"))]).await.unwrap();
+    transaction.advance(&claim, Position::new(3)).await.unwrap();
+    commit(transaction).await;
+    let found = store.scan_documents(&view(), None, 100).await.unwrap();
+    assert_eq!(found.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), ["kept-1", "kept-2", "kept-3"]);
+    assert_eq!(store.token("p").await.unwrap(), Some(Position::new(3)));
+}
+
+/// Transactions and appends that write the same document lose no write.
+pub async fn appends_and_transactions_lose_no_document(store: &dyn Store) {
+    let by_transactions = async {
+        for _ in 0..20 {
+            let mut transaction = begin(store).await;
+            let count = transaction.documents(&view(), &keys(&["n"])).await.unwrap();
+            let count = count.first().map_or(0, |found| String::from_utf8_lossy(&found.body).parse().unwrap_or(0));
+            tokio::task::yield_now().await;
+            let write = ("n".to_owned(), Some((count + 1_u64).to_string().into_bytes()));
+            transaction.write_documents(&view(), vec![write]).await.unwrap();
+            commit(transaction).await;
+        }
+    };
+    let by_appends = async {
+        let mut written = 0;
+        while written < 20 {
+            let (revision, body) = document(store, "n").await.unwrap_or((0, "0".to_owned()));
+            let next = (body.parse::<u64>().unwrap() + 1).to_string();
+            match appending([event("a")]).writing("n", revision, Some(&next)).to(store).await {
+                Ok(_) => written += 1,
+                lost => assert!(matches!(conflict(lost), Conflict::Document { .. })),
+            }
+        }
+    };
+    tokio::join!(by_transactions, by_appends);
+    assert_eq!(document(store, "n").await, Some((40, "40".to_owned())));
+}
+
+/// A document commits with the events of its append; a stale one refuses both (guarantees 1 and 3).
+pub async fn a_stale_document_is_a_conflict(store: &dyn Store) {
+    appending([event("a")]).writing("k", 0, Some("1")).stored_in(store).await;
+    assert_eq!(document(store, "k").await, Some((1, "1".to_owned())));
+    let stale = appending([event("a")]).writing("k", 0, Some("2")).to(store).await;
+    assert_eq!(conflict(stale), Conflict::Document { view: view().to_string(), key: "k".to_owned() });
+    assert_eq!(store.head().await.unwrap(), Position::new(1));
+    put(store, "k", Some("2")).await;
+    conflict(appending([event("a")]).writing("k", 1, Some("3")).to(store).await);
+    appending([event("a")]).writing("k", 2, Some("3")).stored_in(store).await;
+    assert_eq!(document(store, "k").await, Some((3, "3".to_owned())));
+}
+
+/// A document that was removed can be written again; its revision goes on.
+pub async fn a_removed_document_keeps_its_revision(store: &dyn Store) {
+    appending([]).writing("k", 0, Some("1")).stored_in(store).await;
+    appending([]).writing("k", 1, None).stored_in(store).await;
+    assert_eq!(document(store, "k").await, None);
+    conflict(appending([]).writing("k", 1, Some("2")).to(store).await);
+    appending([]).writing("k", 0, Some("2")).stored_in(store).await;
+    assert_eq!(document(store, "k").await, Some((3, "2".to_owned())));
+    put(store, "k", None).await;
+    put(store, "k", Some("3")).await;
+    assert_eq!(document(store, "k").await, Some((5, "3".to_owned())));
+}
+
+/// Documents are scanned in key order, page by page, and each view has its own.
+pub async fn documents_are_scanned_in_key_order(store: &dyn Store) {
+    for key in ["b", "d", "a", "c"] {
+        put(store, key, Some(key)).await;
+    }
+    put(store, "c", None).await;
+    let scan = async |view: &ViewId, after: Option<&str>, limit| {
+        let found = store.scan_documents(view, after, limit).await.unwrap();
+        found.into_iter().map(|document| document.key).collect::<Vec<_>>()
+    };
+    assert_eq!(scan(&view(), None, 2).await, ["a", "b"]);
+    assert_eq!(scan(&view(), Some("b"), 2).await, ["d"]);
+    let others = [
+        ViewId { version: 2, ..view() },
+        ViewId { tenant: "x".to_owned(), ..view() },
+        ViewId { name: "others".to_owned(), ..view() },
+    ];
+    for other in &others {
+        assert!(scan(other, None, 10).await.is_empty(), "{other}");
+        assert!(store.documents(other, &keys(&["a"])).await.unwrap().is_empty(), "{other}");
+        let mut transaction = begin(store).await;
+        transaction.write_documents(other, vec![("z".to_owned(), Some(vec![0xff, 0]))]).await.unwrap();
+        commit(transaction).await;
+        assert_eq!(store.documents(other, &keys(&["z"])).await.unwrap()[0].body, [0xff, 0]);
+    }
+    let mut transaction = begin(store).await;
+    transaction.clear_documents(&view()).await.unwrap();
+    assert!(transaction.documents(&view(), &keys(&["a"])).await.unwrap().is_empty());
+    commit(transaction).await;
+    assert!(scan(&view(), None, 10).await.is_empty());
+    assert_eq!(scan(&others[0], None, 10).await, ["z"]);
+    appending([]).writing("a", 0, Some("again")).stored_in(store).await;
+    assert_eq!(document(store, "a").await, Some((1, "again".to_owned())));
+}
+
+/// A snapshot is found by its schema alone, and a newer one replaces it (guarantee 9).
+pub async fn a_snapshot_is_found_by_its_schema(store: &dyn Store) {
+    let snapshot = |version_number, schema: &str| Snapshot {
+        version: version(version_number),
+        position: Position::new(version_number + 10),
+        schema: schema.to_owned(),
+        state: vec![0xff, 0, b'x'],
+    };
+    assert_eq!(store.snapshot("", &stream("a"), "1").await.unwrap(), None);
+    store.save_snapshot("", &stream("a"), snapshot(3, "1")).await.unwrap();
+    assert_eq!(store.snapshot("", &stream("a"), "1").await.unwrap(), Some(snapshot(3, "1")));
+    assert_eq!(store.snapshot("", &stream("a"), "2").await.unwrap(), None);
+    assert_eq!(store.snapshot("x", &stream("a"), "1").await.unwrap(), None);
+    assert_eq!(store.snapshot("", &stream("b"), "1").await.unwrap(), None);
+    store.save_snapshot("", &stream("a"), snapshot(5, "1")).await.unwrap();
+    assert_eq!(store.snapshot("", &stream("a"), "1").await.unwrap(), Some(snapshot(5, "1")));
+}
+
+/// Dead letters hold up their sequence until the last of them is removed (guarantee 7).
+pub async fn dead_letters_hold_up_their_sequence(store: &dyn Store) {
+    let letter = |processor: &str, position, sequence: &str, state| DeadLetter {
+        processor: processor.to_owned(),
+        sequence: sequence.to_owned(),
+        position: Position::new(position),
+        attempts: 1,
+        state,
+        error: "the handler failed".to_owned(),
+        since: at(1_000),
+    };
+    let retrying = letter("p", 3, "s-1", LetterState::Retrying(at(2_000)));
+    let mut transaction = begin(store).await;
+    transaction.add_letter(letter("p", 5, "s-1", LetterState::Parked)).await.unwrap();
+    transaction.add_letter(retrying.clone()).await.unwrap();
+    transaction.add_letter(letter("q", 4, "s-2", LetterState::Parked)).await.unwrap();
+    let mut held = transaction.held_sequences("p", &keys(&["s-1", "s-2", "s-3"])).await.unwrap();
+    held.sort();
+    assert_eq!(held, ["s-1"]);
+    commit(transaction).await;
+    assert_eq!(store.dead_letters("p", 1).await.unwrap(), [retrying]);
+
+    let mut transaction = begin(store).await;
+    transaction.update_letter("p", Position::new(3), 2, LetterState::Parked, "again").await.unwrap();
+    assert!(transaction.remove_letter("p", Position::new(5)).await.unwrap());
+    assert!(!transaction.remove_letter("p", Position::new(5)).await.unwrap());
+    assert_eq!(transaction.held_sequences("p", &keys(&["s-1"])).await.unwrap(), ["s-1"]);
+    commit(transaction).await;
+    let left = store.dead_letters("p", 10).await.unwrap();
+    let updated = DeadLetter { attempts: 2, error: "again".to_owned(), ..letter("p", 3, "s-1", LetterState::Parked) };
+    assert_eq!(left, [updated]);
+
+    let mut transaction = begin(store).await;
+    assert!(transaction.remove_letter("p", Position::new(3)).await.unwrap());
+    assert!(transaction.held_sequences("p", &keys(&["s-1"])).await.unwrap().is_empty());
+    commit(transaction).await;
+    assert_eq!(store.dead_letters("q", 10).await.unwrap().len(), 1);
+}

@@ -1,0 +1,19 @@
+//! The contract of the store on every backend that needs no server, and what is particular to SQLite.
+
+mod store {
+    mod broken;
+    mod open;
+    mod sqlite;
+
+    mod memory {
+        annals::store_compliance!(super::open::memory);
+    }
+
+    mod sqlite_in_memory {
+        annals::store_compliance!(super::open::sqlite_in_memory);
+    }
+
+    mod sqlite_file {
+        annals::store_compliance!(super::open::sqlite_file);
+    }
+}

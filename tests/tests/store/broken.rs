@@ -1,0 +1,1 @@
+//! Broken stores, which the suite must catch.

@@ -1,0 +1,40 @@
+//! Empty stores.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use annals::store::{MemoryStore, SharedStore, SqliteStore, Store};
+use tempfile::TempDir;
+
+/// A store and the directory that it lies in.
+pub struct Opened {
+    store: SharedStore,
+    _directory: Option<TempDir>,
+}
+
+impl Deref for Opened {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
+    }
+}
+
+pub async fn memory() -> Opened {
+    Opened { store: Arc::new(MemoryStore::new()), _directory: None }
+}
+
+pub async fn sqlite_in_memory() -> Opened {
+    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    Opened { store: Arc::new(store), _directory: None }
+}
+
+pub async fn sqlite_file() -> Opened {
+    let directory = TempDir::new().unwrap();
+    let store = SqliteStore::open(&url(&directory)).await.unwrap();
+    Opened { store: Arc::new(store), _directory: Some(directory) }
+}
+
+pub fn url(directory: &TempDir) -> String {
+    format!("sqlite://{}", directory.path().join("annals.db").display())
+}
