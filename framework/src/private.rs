@@ -17,7 +17,7 @@ pub use crate::processor::EventHandlers;
 pub use crate::query::{AnsweredBy, QueryError};
 pub use crate::registry::{Component, Location, Registrar, Registration};
 pub use crate::saga::{DeadlineHandler, Effects, RejectionHandler, Saga, SagaHandlers, SagaInput, SagaRole, Steps};
-pub use crate::store::StoreTransaction;
+pub use crate::store::{Association, StoreTransaction};
 pub use crate::view::{IntoKeep, Keep, View, ViewHandlers, ViewMode, ViewSource, ViewStep};
 pub use futures_util::future::BoxFuture;
 
@@ -124,5 +124,79 @@ impl IntoLifted for Json {
 impl<E: std::fmt::Display> IntoLifted for Result<Json, E> {
     fn into_lifted(self) -> Result<Json, String> {
         self.map_err(|error| error.to_string())
+    }
+}
+
+/// Brings the fall-backs of [`Probe`] and [`Initial`] into scope.
+pub mod via {
+    pub use super::{ViaBlank, ViaCommand, ViaDefault, ViaResource};
+}
+
+/// The snapshot policy of an aggregate; a function, so that a state that serde does not know is named in the error.
+#[must_use]
+pub fn snapshots<A: serde::Serialize + serde::de::DeserializeOwned>(every: u64, schema: &'static str) -> SnapshotPolicy<A> {
+    SnapshotPolicy::new(every, schema)
+}
+
+/// The text of a view's key.
+#[must_use]
+pub fn key_text<V: View>(key: &V::Key) -> String {
+    key.to_string()
+}
+
+/// By what the instance of a saga is found.
+#[must_use]
+pub fn association(key: &str, value: &dyn std::fmt::Display) -> Association {
+    Association { key: key.to_owned(), value: value.to_string() }
+}
+
+/// What a handler fails with is the error that its command states.
+#[diagnostic::on_unimplemented(
+    message = "the handler fails with `{Self}`, but the error of its command is `{E}`",
+    label = "expected `{E}`",
+    note = "the error is stated with the command, as in `#[command(name = \"..\", error = {Self})]`"
+)]
+pub trait IsError<E> {
+    /// The rejection.
+    fn rejected(self) -> Refusal<E>;
+}
+
+impl<E> IsError<E> for E {
+    fn rejected(self) -> Refusal<E> {
+        Refusal::Rejected(self)
+    }
+}
+
+/// What a handler answers is the reply that its message states.
+#[diagnostic::on_unimplemented(
+    message = "the handler answers `{Self}`, but the reply of its message is `{R}`",
+    label = "expected `{R}`",
+    note = "the reply is stated with the message, as in `reply = {Self}`",
+    note = "a handler of an aggregate that answers something takes `events: &mut Events<Self>` and returns the answer"
+)]
+pub trait IsReply<R> {
+    /// The reply.
+    fn reply(self) -> R;
+}
+
+impl<R> IsReply<R> for R {
+    fn reply(self) -> R {
+        self
+    }
+}
+
+/// What a `#[rejected]` method takes is the error of its command.
+#[diagnostic::on_unimplemented(
+    message = "the method takes `{W}`, but the error of its command is `{Self}`",
+    label = "expected `{Self}`"
+)]
+pub trait IsReason<W> {
+    /// The error.
+    fn reason(&self) -> &W;
+}
+
+impl<W> IsReason<W> for W {
+    fn reason(&self) -> &W {
+        self
     }
 }

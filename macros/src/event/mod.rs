@@ -1,0 +1,13 @@
+//! `#[derive(Event)]`
+
+mod emit;
+mod parse;
+
+use proc_macro2::TokenStream;
+use syn::DeriveInput;
+
+use crate::subject::{self, Shape};
+
+pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
+    subject::expand(input, "an event", Shape::Struct, parse::event, emit::event)
+}

@@ -1,0 +1,109 @@
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{LitStr, Type};
+
+use super::parse::Methods;
+use crate::block::Block;
+use crate::component;
+use crate::errors::Errors;
+use crate::handler::{Handler, Message, first_of_each, requirements};
+use crate::subject::{body, hidden, location, registration};
+
+pub(super) fn all(block: &Block, processor: Option<&LitStr>, methods: &Methods, errors: &Errors) -> TokenStream {
+    let ty = &block.ty;
+    let processor = processor.map_or_else(|| quote!(""), |processor| quote!(#processor));
+    let handlers = first_of_each(&methods.handlers);
+    let names = handlers.iter().map(|(handler, event)| {
+        let (cfg, event) = (&handler.cfg, &event.ty);
+        quote! { #(#cfg)* <#event as __p::Event>::NAME }
+    });
+    let arms = handlers.iter().map(|(handler, event)| arm(ty, handler, event));
+    let handle = body(
+        errors,
+        quote! {
+            match __event.name() {
+                #(#arms)*
+                _ => ::std::boxed::Box::pin(async { ::core::result::Result::Ok(()) }),
+            }
+        },
+    );
+    let reset = methods.resets.first().map(|(_, method)| reset(ty, method, errors));
+    let requirements = requirements(methods.handlers.iter().chain(methods.resets.iter().map(|(_, reset)| reset)));
+    let (component, location) = (component::probed(ty), location(block.span()));
+    let registration = registration(ty, quote!(__r.event_handlers::<#ty>(#component, #location);), errors);
+    hidden(quote! {
+        #[automatically_derived]
+        impl __p::EventHandlers for #ty {
+            const PROCESSOR: &'static str = #processor;
+            const EVENTS: &'static [&'static str] = &[#(#names),*];
+
+            fn handle<'a>(
+                &'a self,
+                __event: __p::Decode<'a>,
+                __context: &'a __p::Context<'a>,
+                __transaction: &'a mut dyn __p::StoreTransaction,
+            ) -> __p::BoxFuture<'a, ::core::result::Result<(), __p::HandlerError>> {
+                #handle
+            }
+
+            #reset
+            #requirements
+        }
+        #registration
+    })
+}
+
+fn arm(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
+    let (cfg, event) = (&handler.cfg, &message.ty);
+    let bindings = handler.bindings();
+    let call = handler.call(ty, handler.receiver.map(|_| quote!(self)), Some(message.owned(&quote!(__event))));
+    let result = result(handler, call);
+    quote! {
+        #(#cfg)*
+        <#event as __p::Event>::NAME => {
+            let __event = __event.into_event::<#event>();
+            ::std::boxed::Box::pin(async move {
+                let __event = __event?;
+                #bindings
+                #result
+            })
+        }
+    }
+}
+
+fn reset(ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
+    let cfg = &method.cfg;
+    let bindings = method.bindings();
+    let result = result(method, method.call(ty, method.receiver.map(|_| quote!(self)), None));
+    let body = body(
+        errors,
+        quote! {
+            let __future: __p::BoxFuture<'a, ::core::result::Result<(), __p::HandlerError>> =
+                ::std::boxed::Box::pin(async move {
+                    #bindings
+                    #result
+                });
+            ::core::option::Option::Some(__future)
+        },
+    );
+    quote! {
+        #(#cfg)*
+        fn reset<'a>(
+            &'a self,
+            __context: &'a __p::Context<'a>,
+            __transaction: &'a mut dyn __p::StoreTransaction,
+        ) -> ::core::option::Option<__p::BoxFuture<'a, ::core::result::Result<(), __p::HandlerError>>> {
+            #body
+        }
+    }
+}
+
+fn result(handler: &Handler, call: TokenStream) -> TokenStream {
+    if handler.output.is_fallible() {
+        let convert =
+            quote_spanned! {handler.output.error_span()=> <__p::HandlerError as ::core::convert::From<_>>::from };
+        quote! { (#call).map_err(#convert) }
+    } else {
+        quote! { #call; ::core::result::Result::<(), __p::HandlerError>::Ok(()) }
+    }
+}

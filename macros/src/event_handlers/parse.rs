@@ -1,0 +1,53 @@
+use proc_macro2::{Span, TokenStream};
+use syn::{Attribute, LitStr};
+
+use crate::attributes::{Keys, check_bare, check_name, value};
+use crate::block::Block;
+use crate::errors::Errors;
+use crate::handler::{AsyncRule, Handler, MessageRule, ReceiverRule, Role, Rules};
+
+/// The methods of the block by their marker.
+#[derive(Default)]
+pub(super) struct Methods {
+    pub(super) handlers: Vec<Handler>,
+    pub(super) resets: Vec<(Attribute, Handler)>,
+}
+
+const HANDLES: Rules = Rules {
+    what: "an event handler",
+    receiver: ReceiverRule::SharedOrNone,
+    message: Some(MessageRule { kind: "event", by_value: true, example: "event: &OrderPlaced" }),
+    asynchronous: AsyncRule::Either,
+    mutable: Some(Role::Transaction),
+    others: true,
+};
+
+const RESETS: Rules = Rules { what: "a `#[reset]` method", message: None, ..HANDLES };
+
+pub(super) fn processor(arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
+    let mut processor = None;
+    let mut keys = Keys::new("event_handlers", &["processor = \"sales-by-sku\""]);
+    keys.read_list(arguments, errors, |_, input, errors| {
+        check_name(processor.insert(value(input)?), errors);
+        Ok(())
+    });
+    if !keys.has("processor") {
+        let message =
+            "expected the processor that runs the handlers, as in `#[event_handlers(processor = \"sales-by-sku\")]`";
+        errors.at_span(Span::call_site(), message);
+    }
+    processor
+}
+
+pub(super) fn methods(block: &Block, errors: &mut Errors) -> Methods {
+    let mut methods = Methods::default();
+    for method in &block.methods {
+        check_bare(&method.attribute, errors);
+        if method.marker == "reset" {
+            methods.resets.push((method.attribute.clone(), Handler::read(method, &RESETS, errors)));
+        } else {
+            methods.handlers.push(Handler::read(method, &HANDLES, errors));
+        }
+    }
+    methods
+}

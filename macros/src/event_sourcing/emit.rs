@@ -1,0 +1,68 @@
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{LitStr, Type};
+
+use crate::block::Block;
+use crate::errors::Errors;
+use crate::handler::{Handler, Message, first_of_each};
+use crate::subject::{body, hidden, location, registration};
+
+pub(super) fn all(block: &Block, appliers: &[Handler], ignored: &[LitStr], errors: &Errors) -> TokenStream {
+    let ty = &block.ty;
+    let appliers = first_of_each(appliers);
+    let impls: TokenStream = appliers.iter().map(|(applier, event)| applied(ty, applier, event, errors)).collect();
+    let names = appliers.iter().map(|(applier, event)| {
+        let (cfg, event) = (&applier.cfg, &event.ty);
+        quote! { #(#cfg)* <#event as __p::Event>::NAME }
+    });
+    let evolve = body(errors, evolve(&appliers, ignored));
+    let location = location(block.span());
+    let registration = registration(ty, quote!(__r.event_sourcing::<#ty>(#location);), errors);
+    hidden(quote! {
+        #impls
+        #[automatically_derived]
+        impl __p::EventSourced for #ty {
+            const EVENTS: &'static [&'static str] = &[#(#names),*];
+
+            fn evolve(&mut self, __event: __p::Decode<'_>) -> ::core::result::Result<(), __p::EvolveError> {
+                #evolve
+            }
+        }
+        #registration
+    })
+}
+
+fn applied(ty: &Type, applier: &Handler, event: &Message, errors: &Errors) -> TokenStream {
+    let (cfg, event) = (&applier.cfg, &event.ty);
+    let body = body(errors, applier.call(ty, Some(quote!(__state)), Some(quote!(self))));
+    quote! {
+        #(#cfg)*
+        #[automatically_derived]
+        impl __p::AppliedTo<#ty> for #event {
+            fn apply_to(&self, __state: &mut #ty) {
+                #body
+            }
+        }
+    }
+}
+
+fn evolve(appliers: &[(&Handler, &Message)], ignored: &[LitStr]) -> TokenStream {
+    let arms = appliers.iter().map(|(applier, event)| {
+        let (cfg, event) = (&applier.cfg, &event.ty);
+        quote! {
+            #(#cfg)*
+            <#event as __p::Event>::NAME => {
+                __p::AppliedTo::<Self>::apply_to(&__event.into_event::<#event>()?, self);
+                ::core::result::Result::Ok(())
+            }
+        }
+    });
+    let ignored = (!ignored.is_empty()).then(|| quote! { #(#ignored)|* => ::core::result::Result::Ok(()), });
+    quote! {
+        match __event.name() {
+            #(#arms)*
+            #ignored
+            _ => ::core::result::Result::Err(__p::EvolveError::unknown::<Self>(&__event)),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! `#[derive(Identifier)]`
+
+mod emit;
+mod parse;
+
+use proc_macro2::TokenStream;
+use syn::DeriveInput;
+
+use crate::errors::Errors;
+
+pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let identifier = parse::identifier(input, &mut errors);
+    let mut code = identifier.map(|identifier| emit::identifier(&identifier)).unwrap_or_default();
+    code.extend(errors.into_tokens());
+    code
+}

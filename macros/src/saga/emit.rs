@@ -1,0 +1,20 @@
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::parse::Saga;
+use crate::errors::Errors;
+use crate::subject::{hidden, location, registration};
+
+pub(super) fn saga(saga: &Saga, errors: &Errors) -> TokenStream {
+    let Saga { ident, name } = saga;
+    let name = name.as_ref().map_or_else(|| quote!(""), |name| quote!(#name));
+    let location = location(ident.span());
+    let registration = registration(ident, quote!(__r.saga::<#ident>(#location);), errors);
+    hidden(quote! {
+        #[automatically_derived]
+        impl __p::Saga for #ident {
+            const NAME: &'static str = #name;
+        }
+        #registration
+    })
+}

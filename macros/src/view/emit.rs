@@ -1,0 +1,26 @@
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::parse::View;
+use crate::errors::Errors;
+use crate::subject::{hidden, location, registration};
+
+pub(super) fn view(view: &View, errors: &Errors) -> TokenStream {
+    let View { ident, name, key, version, mode } = view;
+    let name = name.as_ref().map_or_else(|| quote!(""), |name| quote!(#name));
+    let key = key.as_ref().map_or_else(|| quote!(::std::string::String), |key| quote!(#key));
+    let version = version.map(|version| quote!(const VERSION: u32 = #version;));
+    let mode = mode.as_ref().map(|mode| quote!(const MODE: __p::ViewMode = __p::ViewMode::#mode;));
+    let location = location(ident.span());
+    let registration = registration(ident, quote!(__r.view::<#ident>(#location);), errors);
+    hidden(quote! {
+        #[automatically_derived]
+        impl __p::View for #ident {
+            type Key = #key;
+            const NAME: &'static str = #name;
+            #version
+            #mode
+        }
+        #registration
+    })
+}
