@@ -73,11 +73,14 @@ impl MarkedFields {
         found
     }
 
-    /// `fn target` of a command; nothing without a target.
+    /// `TARGET` and `fn target` of a command; nothing without a target.
     pub(crate) fn target(&self) -> TokenStream {
         let Some(Marked { name, ty }) = &self.target else { return TokenStream::new() };
         let text = quote_spanned! {ty.span()=> <#ty as ::std::string::ToString>::to_string(&self.#name) };
+        let field = name.unraw().to_string();
         quote! {
+            const TARGET: ::core::option::Option<&'static str> = ::core::option::Option::Some(#field);
+
             fn target(&self) -> ::core::option::Option<::std::string::String> {
                 ::core::option::Option::Some(#text)
             }

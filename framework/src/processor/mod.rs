@@ -19,5 +19,5 @@ pub use handlers::EventHandlers;
 
 pub(crate) use component::{Batch, EventComponent};
 pub(crate) use handlers_component::HandlersComponent;
-pub(crate) use progress::{Behind, Processors, Progress};
+pub(crate) use progress::{Behind, Processors};
 pub(crate) use streaming::StreamingProcessor;

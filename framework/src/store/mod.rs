@@ -131,16 +131,6 @@ pub trait Store: EventStore {
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn documents(&self, view: &records::ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError>;
 
-    /// Of `keys`, the revision and body of each document of `view` that ever was; no body for one that was removed.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn document_revisions(
-        &self,
-        view: &records::ViewId,
-        keys: &[String],
-    ) -> Result<Vec<(String, u64, Option<Vec<u8>>)>, StoreError>;
-
     /// Reads committed documents of `view` in the order of their keys, at most `limit`, after the key `after`.
     ///
     /// # Errors

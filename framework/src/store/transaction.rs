@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::message::{CommandId, Position, SagaId, Timestamp};
 
 use super::error::StoreError;
-use super::records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, ViewId};
+use super::records::{Association, Claim, DeadLetter, Document, LetterState, SagaRow, SagaWrite, ViewId};
 
 /// What commits together. Dropping it without [`StoreTransaction::commit`] rolls everything back.
 ///

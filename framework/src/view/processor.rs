@@ -178,11 +178,10 @@ impl<V: ViewHandlers> Inline for ViewComponent<V> {
         let keys: BTreeSet<String> = steps.iter().map(|(step, _)| step.key.clone()).collect();
         let keys: Vec<String> = keys.into_iter().collect();
         let id = self.id();
-        // A removed document has a revision too: the next write of its key goes on from there.
         let mut documents: HashMap<String, (u64, Option<V>)> = HashMap::new();
-        for (key, revision, body) in self.journal.store().document_revisions(&id, &keys).await? {
-            let document = body.map(|body| self.journal.payloads().decode::<V>(&body)).transpose()?;
-            documents.insert(key, (revision, document));
+        for document in self.journal.store().documents(&id, &keys).await? {
+            let read = self.read(&document)?;
+            documents.insert(document.key, (document.revision, Some(read)));
         }
         for (step, event) in steps {
             let (revision, document) = documents.remove(&step.key).unwrap_or((0, None));
