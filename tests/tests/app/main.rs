@@ -1,0 +1,3 @@
+//! The application as users meet it, on every embedded store.
+
+mod smoke;
