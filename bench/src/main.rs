@@ -4,6 +4,7 @@
 //! `synchronous = FULL`: it is on the disk before the client hears of it. Rounds of the subjects alternate, each on a
 //! fresh file, so that a slow moment of the machine meets all of them; the table shows medians.
 
+mod annals;
 mod machine;
 mod measure;
 mod plain;
@@ -76,7 +77,14 @@ async fn run(arguments: &Arguments) -> Result<(), Error> {
     let mut report = Report::new(machine, workload, pool);
     for round in 1..=arguments.rounds {
         println!("round {round} of {}", arguments.rounds);
-        report.add(plain::NAME, plain_round(folder.path(), workload, pool).await?);
+        // Neither has the first place of every round.
+        if round % 2 == 1 {
+            report.add(plain::NAME, plain_round(folder.path(), workload, pool).await?);
+            report.add(annals::NAME, annals_round(folder.path(), workload).await?);
+        } else {
+            report.add(annals::NAME, annals_round(folder.path(), workload).await?);
+            report.add(plain::NAME, plain_round(folder.path(), workload, pool).await?);
+        }
     }
     println!("\n{}", report.table());
     if let Some(file) = &arguments.json {
@@ -115,6 +123,11 @@ async fn plain_round(folder: &Path, workload: Workload, pool: u32) -> Result<Sam
     one_round(Plain::open(&file.path().join("plain.db"), pool).await?, workload).await
 }
 
+async fn annals_round(folder: &Path, workload: Workload) -> Result<Sample, Error> {
+    let file = tempfile::tempdir_in(folder)?;
+    one_round(annals::Accounts::open(&file.path().join("annals.db")).await?, workload).await
+}
+
 /// Measures `subject` and checks that it has stored an event for each command.
 async fn one_round<S: Subject>(subject: S, workload: Workload) -> Result<Sample, Error> {
     let (subject, sample) = measure(subject, workload).await?;
@@ -140,6 +153,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder for the database");
         let workload = Workload { clients: 4, aggregates: 3, commands: 50 };
         let sample = plain_round(folder.path(), workload, 2).await.expect("the round runs");
+        assert_eq!(sample.latencies(), 50);
+    }
+
+    #[tokio::test]
+    async fn a_round_of_annals_stores_every_command() {
+        let folder = tempfile::tempdir().expect("a folder for the database");
+        let workload = Workload { clients: 4, aggregates: 3, commands: 50 };
+        let sample = annals_round(folder.path(), workload).await.expect("the round runs");
         assert_eq!(sample.latencies(), 50);
     }
 }
