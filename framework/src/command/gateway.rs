@@ -17,7 +17,8 @@ use super::error::{CommandError, CommandFailure, SendError};
 use super::message::{CommandMessage, Executed};
 
 /// Sends commands. A handler outside aggregates may take it as a parameter; what it sends then carries on the
-/// correlation of the message that is handled.
+/// correlation of the message that is handled. An event handler cannot send through it, since its transaction holds the
+/// right to write: that is what a saga is for.
 #[derive(Clone)]
 pub struct Gateway {
     bus: Arc<OnceLock<Weak<CommandBus>>>,
@@ -53,9 +54,6 @@ impl Gateway {
     }
 
     /// Sends `command`; await the call, after changing what is to be changed.
-    ///
-    /// A command that is handled while the caller waits inside an event handler's transaction would wait for itself:
-    /// use a saga for that.
     pub fn send<C: Command>(&self, command: C) -> SendCall<C> {
         let mut message = CommandMessage::new(command);
         message.metadata = self.carried.clone();
@@ -63,6 +61,13 @@ impl Gateway {
     }
 
     async fn dispatch(&self, message: CommandMessage) -> Result<Executed, CommandError> {
+        if crate::store::is_held() {
+            let reason = format!(
+                "`{}` was sent inside the transaction of an event handler, and would wait for itself: send it from a saga",
+                message.name
+            );
+            return Err(CommandFailure::Refused { reason }.into());
+        }
         let bus = self.bus.get().and_then(Weak::upgrade);
         let bus = bus.ok_or_else(|| CommandFailure::Refused { reason: "the application is shut down".to_owned() })?;
         bus.dispatch(message).await

@@ -10,7 +10,7 @@
 //! | [`CommandId`](crate::CommandId) | commands | the id of the command |
 //! | [`EventId`](crate::EventId), `&Recorded` | events, except in inline views | what is known about the event |
 //! | [`Shared<T>`], `&T` | everywhere | a resource given to `Annals::builder().resource(..)` or by the store |
-//! | [`Gateway`](crate::Gateway) | handlers outside aggregates, event and query handlers | a way to send commands |
+//! | [`Gateway`](crate::Gateway) | handlers outside aggregates, query handlers | a way to send commands |
 //! | [`Views<V>`](crate::Views) | query handlers, event handlers | the documents of a view |
 //! | `&mut SqliteTransaction` | event handlers | the transaction that the tracking token commits in |
 //!

@@ -13,6 +13,7 @@ use crate::handler::{HandlerError, error::chain};
 use crate::message::{Position, RecordedEvent};
 use crate::store::{
     Claim, ClaimError, DeadLetter, Journal, LetterState, Page, Read, ReadError, StoreError, StoreTransaction,
+    holding,
 };
 
 use super::component::{Batch, EventComponent};
@@ -238,7 +239,8 @@ impl<'a> Running<'a> {
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         for component in &self.processor.components {
-            let handled = AssertUnwindSafe(handle_with(&**component, events, transaction)).catch_unwind().await;
+            let handled = holding(handle_with(&**component, events, transaction));
+            let handled = AssertUnwindSafe(handled).catch_unwind().await;
             handled.unwrap_or_else(|panic| {
                 Err(HandlerError::new(format!("a handler of {} panicked: {}", component.label(), panic_message(&*panic))))
             })?;

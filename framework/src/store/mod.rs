@@ -40,6 +40,7 @@ pub use records::{
     Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Snapshot, Timer,
 };
 pub use transaction::StoreTransaction;
+pub(crate) use transaction::{holding, is_held};
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, SqliteTransaction};

@@ -103,3 +103,18 @@ pub trait StoreTransaction: Send {
     /// The concrete type, for handlers that ask for it by name.
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }
+
+tokio::task_local! {
+    static HELD: ();
+}
+
+/// Runs handler code while a transaction is held, so that [`is_held`] knows.
+pub(crate) async fn holding<F: Future>(handler: F) -> F::Output {
+    HELD.scope((), handler).await
+}
+
+/// Whether this task runs a handler inside a transaction. An append would then wait for the right to write that the
+/// transaction holds, and the transaction for the append.
+pub(crate) fn is_held() -> bool {
+    HELD.try_with(|()| ()).is_ok()
+}

@@ -130,7 +130,8 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), MigrateError> 
     if let Some(version) = transaction.dirty_version(MIGRATIONS_TABLE).await.ok().flatten() {
         return Err(MigrateError::Dirty(version));
     }
-    migrator.run(&mut *transaction).await?;
+    // `run_direct` and not `run`: with the latter the compiler cannot prove that callers may be sent between threads.
+    migrator.run_direct(None, &mut *transaction, false).await?;
     transaction.commit().await?;
     Ok(())
 }
