@@ -112,7 +112,8 @@ pub struct DocumentWrite {
     pub view: ViewId,
     /// The document's key.
     pub key: String,
-    /// The revision that was read; 0 where there was no document. The append is refused if it has moved.
+    /// The revision that was read; 0 where there was no document, also where one was removed. The append
+    /// is refused if it has moved.
     pub read_revision: u64,
     /// The new document; `None` removes it.
     pub document: Option<Vec<u8>>,

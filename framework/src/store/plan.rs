@@ -170,10 +170,8 @@ impl<'a> Planner<'a> {
     }
 
     fn check_command(&self, append: &Append) -> Result<(), AppendError> {
-        let recorded = append
-            .command
-            .as_ref()
-            .and_then(|command| self.facts.commands.get(&(append.tenant.clone(), command.id)));
+        let recorded =
+            append.command.as_ref().and_then(|command| self.facts.commands.get(&(append.tenant.clone(), command.id)));
         match recorded {
             Some(record) => Err(AppendError::CommandRepeated(Box::new(record.clone()))),
             None => Ok(()),

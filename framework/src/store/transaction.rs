@@ -38,8 +38,11 @@ pub trait StoreTransaction: Send {
     async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError>;
 
     /// Writes documents (`Some`) and removes them (`None`).
-    async fn write_documents(&mut self, view: &ViewId, writes: Vec<(String, Option<Vec<u8>>)>)
-    -> Result<(), StoreError>;
+    async fn write_documents(
+        &mut self,
+        view: &ViewId,
+        writes: Vec<(String, Option<Vec<u8>>)>,
+    ) -> Result<(), StoreError>;
 
     /// Removes all documents of `view`.
     async fn clear_documents(&mut self, view: &ViewId) -> Result<(), StoreError>;

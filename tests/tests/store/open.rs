@@ -7,7 +7,7 @@ use annals::store::{MemoryStore, SharedStore, SqliteStore, Store};
 use tempfile::TempDir;
 
 /// A store and the directory that it lies in.
-pub struct Opened {
+pub(super) struct Opened {
     store: SharedStore,
     _directory: Option<TempDir>,
 }
@@ -20,21 +20,21 @@ impl Deref for Opened {
     }
 }
 
-pub async fn memory() -> Opened {
+pub(super) async fn memory() -> Opened {
     Opened { store: Arc::new(MemoryStore::new()), _directory: None }
 }
 
-pub async fn sqlite_in_memory() -> Opened {
+pub(super) async fn sqlite_in_memory() -> Opened {
     let store = SqliteStore::open("sqlite::memory:").await.unwrap();
     Opened { store: Arc::new(store), _directory: None }
 }
 
-pub async fn sqlite_file() -> Opened {
+pub(super) async fn sqlite_file() -> Opened {
     let directory = TempDir::new().unwrap();
     let store = SqliteStore::open(&url(&directory)).await.unwrap();
     Opened { store: Arc::new(store), _directory: Some(directory) }
 }
 
-pub fn url(directory: &TempDir) -> String {
+pub(super) fn url(directory: &TempDir) -> String {
     format!("sqlite://{}", directory.path().join("annals.db").display())
 }

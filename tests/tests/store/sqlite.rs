@@ -1,1 +1,313 @@
-//! What is particular to SQLite.
+//! What is particular to SQLite: the file, its schema, its claims, a handler's own rows.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use annals::message::{EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
+use annals::store::{
+    Append, AppendError, ClaimError, EventStore, Expected, NewEvent, OpenError, Read, SqliteStore, SqliteTransaction,
+    Store,
+};
+use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use super::open::url;
+
+fn event(id: &str, name: &str) -> NewEvent {
+    NewEvent {
+        stream: StreamId::new("wallet", id.to_owned()),
+        id: EventId::new(),
+        name: name.to_owned(),
+        revision: 1,
+        payload: br#"{"amount":5}"#.to_vec(),
+        metadata: Arc::new(Metadata::new().with("user", "ada")),
+        tags: vec![Tag::new("wallet", id)],
+        recorded_at: Timestamp::from_micros(1_000),
+    }
+}
+
+fn append(events: impl IntoIterator<Item = NewEvent>) -> Append {
+    Append { events: events.into_iter().collect(), ..Append::default() }
+}
+
+async fn open(directory: &TempDir) -> SqliteStore {
+    SqliteStore::open(&url(directory)).await.unwrap()
+}
+
+/// A connection that knows nothing of Annals.
+async fn plain(directory: &TempDir) -> SqliteConnection {
+    SqliteConnection::connect(&url(directory)).await.unwrap()
+}
+
+#[tokio::test]
+async fn reopening_keeps_everything() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    let written = append([event("a", "wallet.opened"), event("b", "wallet.opened")]);
+    store.append(written.clone()).await.unwrap();
+    let claim = store.claim("p").await.unwrap();
+    let mut transaction = store.begin().await.unwrap();
+    transaction.advance(&claim, Position::new(2)).await.unwrap();
+    transaction.commit().await.unwrap();
+    store.close().await;
+
+    let store = open(&directory).await;
+    assert_eq!(*store.appended().borrow(), Position::new(2));
+    assert!(store.append(written).await.unwrap().repeated);
+    let page = store.read(&Read::all(Position::START)).await.unwrap();
+    assert_eq!((page.events.len(), page.scanned), (2, Position::new(2)));
+    assert_eq!(page.events[0].recorded.metadata().get("user"), Some("ada"));
+    let next = store.claim("p").await.unwrap();
+    assert_eq!((next.position, next.fence), (Position::new(2), claim.fence + 1));
+    store.close().await;
+    let closed = store.append(append([event("a", "wallet.closed")])).await;
+    assert!(matches!(closed, Err(AppendError::Unavailable { .. })), "{closed:?}");
+    assert!(store.begin().await.is_err());
+}
+
+#[tokio::test]
+async fn stored_events_are_readable_in_plain_sql() {
+    let directory = TempDir::new().unwrap();
+    open(&directory).await.append(append([event("a", "wallet.opened")])).await.unwrap();
+    let mut plain = plain(&directory).await;
+    let sql =
+        "SELECT payload ->> '$.amount', metadata ->> '$.user', tags ->> 0, typeof(payload), slice FROM annals_events";
+    let row = sqlx::query(sql).fetch_one(&mut plain).await.unwrap();
+    assert_eq!((row.get::<i64, _>(0), row.get::<&str, _>(1)), (5, "ada"));
+    assert_eq!((row.get::<&str, _>(2), row.get::<&str, _>(3)), ("wallet:a", "text"));
+    assert!((0..1024).contains(&row.get::<i64, _>(4)));
+    let sql = "SELECT tag FROM annals_tags WHERE position = 1";
+    assert_eq!(sqlx::query(sql).fetch_one(&mut plain).await.unwrap().get::<&str, _>(0), "wallet:a");
+}
+
+#[tokio::test]
+async fn events_are_neither_changed_nor_removed() {
+    let directory = TempDir::new().unwrap();
+    open(&directory).await.append(append([event("a", "wallet.opened")])).await.unwrap();
+    let mut plain = plain(&directory).await;
+    for sql in ["UPDATE annals_events SET name = 'x'", "DELETE FROM annals_events"] {
+        let refused = sqlx::query(sql).execute(&mut plain).await.unwrap_err();
+        assert!(refused.to_string().contains("events "), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let directory = TempDir::new().unwrap();
+    open(&directory).await.close().await;
+    let mut plain = plain(&directory).await;
+    let newer = "INSERT INTO annals_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (999, 'from the future', true, x'00', 0)";
+    sqlx::query(newer).execute(&mut plain).await.unwrap();
+    let error = SqliteStore::open(&url(&directory)).await.unwrap_err();
+    assert!(matches!(&error, OpenError::Schema { reason, .. } if reason.contains("newer program")), "{error}");
+    assert!(error.to_string().contains("999"), "{error}");
+}
+
+#[tokio::test]
+async fn a_changed_migration_is_refused() {
+    let directory = TempDir::new().unwrap();
+    open(&directory).await.close().await;
+    let mut plain = plain(&directory).await;
+    sqlx::query("UPDATE annals_migrations SET checksum = x'00'").execute(&mut plain).await.unwrap();
+    let error = SqliteStore::open(&url(&directory)).await.unwrap_err();
+    assert!(matches!(&error, OpenError::Schema { reason, .. } if reason.contains("changed")), "{error}");
+}
+
+#[tokio::test]
+async fn two_programs_may_open_a_new_file_at_once() {
+    let directory = TempDir::new().unwrap();
+    let opened = tokio::join!(open(&directory), open(&directory), open(&directory));
+    opened.0.append(append([event("a", "wallet.opened")])).await.unwrap();
+    assert_eq!(opened.2.head().await.unwrap(), Position::new(1));
+}
+
+#[tokio::test]
+async fn addresses_that_name_no_store_are_explained() {
+    let directory = TempDir::new().unwrap();
+    for address in ["sqlite:", "sqlite://", "postgres://host/db", "sqlite://x.db?mode=ro", "sqlite://x.db?colour=red"] {
+        let error = SqliteStore::open(address).await.unwrap_err();
+        assert!(matches!(error, OpenError::Address { .. }), "{address}: {error}");
+    }
+    let garbage = directory.path().join("garbage.db");
+    std::fs::write(&garbage, "this is no database, however long the text may be ".repeat(40)).unwrap();
+    for address in [
+        format!("sqlite://{}", garbage.display()),
+        format!("sqlite://{}/missing/annals.db", directory.path().display()),
+        format!("sqlite://{}", directory.path().display()),
+    ] {
+        let error = SqliteStore::open(&address).await.unwrap_err();
+        assert!(matches!(error, OpenError::Unavailable { .. }), "{address}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_handle_cannot_claim_while_the_first_lives() {
+    let directory = TempDir::new().unwrap();
+    let (first, second) = (open(&directory).await, open(&directory).await);
+    first.claim("p").await.unwrap();
+    first.claim("q").await.unwrap();
+    match second.claim("r").await {
+        Err(ClaimError::Held { processor, owner }) => {
+            assert_eq!(processor, "r");
+            assert!(owner.contains("annals.db-annals.lock"), "{owner}");
+        }
+        other => panic!("expected the claim to be held, got {other:?}"),
+    }
+    first.close().await;
+    second.claim("p").await.unwrap();
+}
+
+/// Not a test by itself: the other process of [`a_killed_process_frees_its_claim`].
+#[tokio::test]
+#[ignore = "started by another test"]
+async fn a_process_that_claims_and_stays() {
+    let store = SqliteStore::open(&std::env::var("ANNALS_TEST_STORE").unwrap()).await.unwrap();
+    store.claim("p").await.unwrap();
+    println!("claimed");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_killed_process_frees_its_claim() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    let mut other = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "store::sqlite::a_process_that_claims_and_stays"])
+        .env("ANNALS_TEST_STORE", url(&directory))
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains("claimed") {
+            break;
+        }
+    }
+    assert!(matches!(store.claim("p").await, Err(ClaimError::Held { .. })));
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    other.kill().await.unwrap();
+    assert_eq!(store.claim("p").await.unwrap().fence, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_handles_append_to_one_file() {
+    let directory = TempDir::new().unwrap();
+    let stores = [Arc::new(open(&directory).await), Arc::new(open(&directory).await)];
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..100 {
+        let store = Arc::clone(&stores[number % 2]);
+        tasks.spawn(async move { store.append(append([event("a", "wallet.credited")])).await.unwrap().position.get() });
+    }
+    let mut positions = tasks.join_all().await;
+    positions.sort_unstable();
+    assert_eq!(positions, (1..=100).collect::<Vec<_>>());
+    assert_eq!(stores[0].head().await.unwrap(), stores[1].head().await.unwrap());
+}
+
+#[tokio::test]
+async fn an_append_that_the_database_refuses_does_not_take_its_neighbours_along() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON annals_events WHEN new.name = 'poison' \
+                   BEGIN SELECT RAISE(ABORT, 'refused by a trigger'); END";
+    sqlx::query(trigger).execute(&mut plain(&directory).await).await.unwrap();
+    let names = ["one", "poison", "two", "poison", "three"];
+    let appends = names.map(|name| store.append(append([event("a", name)])));
+    let results = futures_join(appends).await;
+    for (name, result) in names.iter().zip(&results) {
+        match result {
+            Ok(_) => assert_ne!(*name, "poison"),
+            Err(AppendError::Unavailable { source }) => {
+                assert_eq!(*name, "poison");
+                assert!(source.to_string().contains("refused by a trigger"), "{source}");
+            }
+            Err(other) => panic!("{name}: {other:?}"),
+        }
+    }
+    let stored = store.read(&Read::all(Position::START)).await.unwrap();
+    let stored: Vec<_> = stored.events.iter().map(|event| event.recorded.name.as_str()).collect();
+    assert_eq!(stored, ["one", "two", "three"]);
+}
+
+/// Polls all of `futures` together, so that they meet in one batch.
+async fn futures_join<F: Future + Unpin, const N: usize>(futures: [F; N]) -> Vec<F::Output> {
+    let mut pending: Vec<_> = futures.into_iter().map(Some).collect();
+    let mut outputs: Vec<Option<F::Output>> = pending.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in pending.iter_mut().zip(&mut outputs) {
+            if let Some(running) = future {
+                if let std::task::Poll::Ready(value) = std::pin::Pin::new(running).poll(context) {
+                    (*output, *future) = (Some(value), None);
+                }
+            }
+        }
+        if pending.iter().all(Option::is_none) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}
+
+#[tokio::test]
+async fn a_handlers_rows_commit_with_the_transaction() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    assert_eq!(store.transaction_type(), std::any::TypeId::of::<SqliteTransaction>());
+    let resources = store.resources();
+    let readers: &SqlitePool = resources.get().unwrap();
+    let mut boxed = store.begin().await.unwrap();
+    let tx = boxed.as_any_mut().downcast_mut::<SqliteTransaction>().unwrap();
+    sqlx::query("CREATE TABLE counts (id TEXT PRIMARY KEY, n INTEGER)").execute(&mut **tx).await.unwrap();
+    sqlx::query("INSERT INTO counts VALUES ('a', 1)").execute(&mut **tx).await.unwrap();
+    let mut nested = tx.begin().await.unwrap();
+    sqlx::query("INSERT INTO counts VALUES ('b', 1)").execute(&mut *nested).await.unwrap();
+    nested.commit().await.unwrap();
+    let mut dropped = tx.begin().await.unwrap();
+    sqlx::query("INSERT INTO counts VALUES ('c', 1)").execute(&mut *dropped).await.unwrap();
+    drop(dropped);
+    boxed.commit().await.unwrap();
+    let count = || sqlx::query("SELECT count(*) FROM counts").fetch_one(readers);
+    assert_eq!(count().await.unwrap().get::<i64, _>(0), 2);
+    let refused = sqlx::query("INSERT INTO counts VALUES ('d', 1)").execute(readers).await.unwrap_err();
+    assert!(refused.to_string().contains("readonly"), "{refused}");
+
+    let mut boxed = store.begin().await.unwrap();
+    let tx = boxed.as_any_mut().downcast_mut::<SqliteTransaction>().unwrap();
+    let mut leaked = tx.begin().await.unwrap();
+    sqlx::query("DELETE FROM counts").execute(&mut *leaked).await.unwrap();
+    std::mem::forget(leaked);
+    drop(boxed);
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    assert_eq!(count().await.unwrap().get::<i64, _>(0), 2);
+}
+
+#[tokio::test]
+async fn a_transaction_that_the_database_has_ended_does_not_stop_the_next() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    let mut boxed = store.begin().await.unwrap();
+    let tx = boxed.as_any_mut().downcast_mut::<SqliteTransaction>().unwrap();
+    sqlx::query("ROLLBACK").execute(&mut **tx).await.unwrap();
+    assert!(boxed.commit().await.is_err());
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    store.begin().await.unwrap().commit().await.unwrap();
+}
+
+#[test]
+fn a_lone_append_needs_no_timer() {
+    let directory = TempDir::new().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let store = open(&directory).await;
+        for version in 0..20 {
+            let expected = Version::new(version).map_or(Expected::NoStream, Expected::Version);
+            let event = event("a", "wallet.credited");
+            let expected = vec![(event.stream.clone(), expected)];
+            let appended = store.append(Append { expected, ..append([event]) }).await.unwrap();
+            assert_eq!(appended.position.get(), version + 1);
+        }
+        store.begin().await.unwrap().commit().await.unwrap();
+    });
+}

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::message::{CommandId, EventId, Position, Recorded, RecordedEvent, StoredMetadata, StreamId, Tag, Timestamp, Version};
+use crate::message::{
+    CommandId, EventId, Position, Recorded, RecordedEvent, StoredMetadata, StreamId, Tag, Timestamp, Version,
+};
 use crate::store::append::{Append, CommandRecord};
 use crate::store::plan::{Facts, Place, Plan, Questions};
 use crate::store::read::{Direction, Page, Read, Scope};
@@ -44,9 +46,7 @@ impl super::State {
             commands: questions
                 .commands
                 .iter()
-                .filter_map(|(tenant, id)| {
-                    Some((((*tenant).to_owned(), *id), events.command(tenant, *id)?.clone()))
-                })
+                .filter_map(|(tenant, id)| Some((((*tenant).to_owned(), *id), events.command(tenant, *id)?.clone())))
                 .collect(),
             documents: questions
                 .documents
@@ -99,8 +99,7 @@ impl Events {
     fn breaks_condition_of(&self, append: &Append) -> bool {
         append.condition.as_ref().is_some_and(|condition| {
             self.list[self.index_after(condition.after)..].iter().any(|stored| {
-                stored.tenant == append.tenant
-                    && condition.criteria.matches(&stored.event.recorded.name, &stored.tags)
+                stored.tenant == append.tenant && condition.criteria.matches(&stored.event.recorded.name, &stored.tags)
             })
         })
     }

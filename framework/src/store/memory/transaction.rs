@@ -148,9 +148,10 @@ impl StoreTransaction for MemoryTransaction {
         let mut ids = Vec::new();
         for association in associations {
             let first = (saga.to_owned(), association.clone(), SagaId::from(uuid::Uuid::nil()));
-            let found = self.changes.associations.run(&state.records.associations, &first, |(of, by, _)| {
-                of == saga && by == association
-            });
+            let found = self
+                .changes
+                .associations
+                .run(&state.records.associations, &first, |(of, by, _)| of == saga && by == association);
             ids.extend(found.into_keys().map(|(_, _, id)| id));
         }
         ids.sort_unstable();

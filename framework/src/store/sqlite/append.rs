@@ -59,7 +59,9 @@ impl BatchWriter for Appender {
 impl Failure {
     fn answers(self, appends: usize) -> Vec<Result<Appended, AppendError>> {
         let (source, unknown) = match self {
-            Self::NotWritten(source) | Self::Refused(source) => (Arc::<dyn std::error::Error + Send + Sync>::from(source), false),
+            Self::NotWritten(source) | Self::Refused(source) => {
+                (Arc::<dyn std::error::Error + Send + Sync>::from(source), false)
+            }
             Self::Unknown(source) => (Arc::from(source), true),
         };
         let answer = |_| {

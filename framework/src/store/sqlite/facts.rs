@@ -17,7 +17,8 @@ pub(super) async fn gather(connection: &mut SqliteConnection, batch: &[Append]) 
     let commands: Vec<_> = commands.into_iter().collect();
     let documents: Vec<_> = documents.into_iter().collect();
 
-    let asked_streams: Vec<_> = streams.iter().map(|(tenant, stream)| (tenant, stream.category(), stream.id())).collect();
+    let asked_streams: Vec<_> =
+        streams.iter().map(|(tenant, stream)| (tenant, stream.category(), stream.id())).collect();
     let asked_events: Vec<_> = events.iter().map(|id| id.uuid().simple().to_string()).collect();
     let asked_commands: Vec<_> = commands.iter().map(|(tenant, id)| (tenant, id.uuid().simple().to_string())).collect();
     let asked_documents: Vec<_> =

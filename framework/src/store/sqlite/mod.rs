@@ -24,12 +24,12 @@ use tokio::sync::watch;
 
 use crate::message::{CommandId, Position, StreamId, Version};
 
+use super::EventStore;
 use super::append::{Append, Appended, CommandRecord};
 use super::batcher::{BatchLimits, Batcher};
 use super::error::{AppendError, OpenError, ReadError};
 use super::limits::Limits;
 use super::read::{Page, Read};
-use super::EventStore;
 
 use append::Appender;
 use claims::ClaimFile;
@@ -111,7 +111,8 @@ impl EventStore for SqliteStore {
     async fn stream_head(&self, tenant: &str, stream: &StreamId) -> Result<Option<Version>, ReadError> {
         let sql = "SELECT max(version) FROM annals_events WHERE tenant = ?1 AND category = ?2 AND stream_id = ?3";
         let query = sqlx::query(sql).bind(tenant).bind(stream.category()).bind(stream.id());
-        let newest: Option<i64> = query.fetch_one(&self.readers).await.and_then(|row| row.try_get(0)).map_err(unreadable)?;
+        let newest: Option<i64> =
+            query.fetch_one(&self.readers).await.and_then(|row| row.try_get(0)).map_err(unreadable)?;
         Ok(newest.and_then(rows::version))
     }
 

@@ -147,10 +147,12 @@ fn schema_error(error: MigrateError, file: &Path) -> OpenError {
             "it was made by a newer program: its migration {version} is unknown to this one; \
              update this program, or restore a copy from before"
         ),
-        MigrateError::VersionMismatch(version) => format!(
-            "its migration {version} is not the one of this program; was the schema changed by hand?"
-        ),
-        MigrateError::Dirty(version) => format!("its migration {version} was left half-way; restore a copy from before"),
+        MigrateError::VersionMismatch(version) => {
+            format!("its migration {version} is not the one of this program; was the schema changed by hand?")
+        }
+        MigrateError::Dirty(version) => {
+            format!("its migration {version} was left half-way; restore a copy from before")
+        }
         other => return OpenError::Unavailable { address, source: other.into() },
     };
     OpenError::Schema { address, reason }

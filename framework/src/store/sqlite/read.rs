@@ -57,10 +57,9 @@ pub(super) async fn is_broken(
 fn statement(read: &Read) -> Result<Statement, BoxError> {
     let mut statement = Statement::default();
     let (order, until) = match (read.direction, &read.scope) {
-        (
-            direction,
-            Scope::All { until, .. } | Scope::Stream { until, .. } | Scope::Matching { until, .. },
-        ) => (if direction == Direction::Forward { "ASC" } else { "DESC" }, *until),
+        (direction, Scope::All { until, .. } | Scope::Stream { until, .. } | Scope::Matching { until, .. }) => {
+            (if direction == Direction::Forward { "ASC" } else { "DESC" }, *until)
+        }
     };
     let tenant = statement.bind(read.tenant.clone())?;
     let limit = statement.bind(rows::limit(read.limit))?;
@@ -182,7 +181,9 @@ fn event(row: &SqliteRow, stream: Option<&StreamId>) -> Result<RecordedEvent, Re
                 position: rows::position(row.try_get_unchecked(0)?),
                 stream: match stream {
                     Some(stream) => stream.clone(),
-                    None => StreamId::new(row.try_get_unchecked::<String, _>(8)?, row.try_get_unchecked::<String, _>(9)?),
+                    None => {
+                        StreamId::new(row.try_get_unchecked::<String, _>(8)?, row.try_get_unchecked::<String, _>(9)?)
+                    }
                 },
                 version: rows::version(version).unwrap_or(Version::FIRST),
                 id: rows::id(row, 2)?.into(),

@@ -63,8 +63,7 @@ fn instant(row: &SqliteRow, column: usize) -> Result<Timestamp, Error> {
 }
 
 /// The record of a command of a tenant.
-pub(super) const COMMAND: &str =
-    "SELECT command_id, name, outcome, answer, recorded_at, position, version FROM annals_commands \
+pub(super) const COMMAND: &str = "SELECT command_id, name, outcome, answer, recorded_at, position, version FROM annals_commands \
      WHERE tenant = ?1 AND command_id = ?2";
 
 /// A row of [`COMMAND`].

@@ -28,8 +28,7 @@ impl Writer {
     /// Begins a transaction that may write.
     pub(super) async fn begin(&self) -> Result<WriteTransaction, BoxError> {
         let lock = Arc::clone(&self.connection).lock_owned().await;
-        let mut connection =
-            OwnedMutexGuard::try_map(lock, Option::as_mut).map_err(|_| "the store is closed")?;
+        let mut connection = OwnedMutexGuard::try_map(lock, Option::as_mut).map_err(|_| "the store is closed")?;
         if let Err(error) = roll_back_leftovers(&mut connection).await {
             tracing::warn!(%error, "the writing connection is broken and is made anew");
             *connection = self.options.connect().await?;

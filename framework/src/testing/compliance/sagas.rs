@@ -26,10 +26,7 @@ async fn due_timers(store: &dyn Store, now: i64) -> Vec<String> {
 /// An instance comes back as it was written, at its next revision.
 pub async fn a_saga_is_kept(store: &dyn Store) {
     let id = SagaId::new();
-    let write = SagaWrite {
-        row: SagaRow { state: vec![0xff, 0], effects: 3, ..saga_write(id).row },
-        ..saga_write(id)
-    };
+    let write = SagaWrite { row: SagaRow { state: vec![0xff, 0], effects: 3, ..saga_write(id).row }, ..saga_write(id) };
     assert_eq!(load(store, id).await, None);
     write_sagas(store, vec![write.clone()]).await;
     assert_eq!(load(store, id).await, Some(SagaRow { revision: 1, ..write.row.clone() }));
