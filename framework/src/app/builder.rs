@@ -23,7 +23,7 @@ const CLEANING: Duration = Duration::from_secs(3600);
 
 /// Puts an application together. Without other words it discovers everything that is annotated in the linked crates.
 ///
-/// ```
+/// ```standalone_crate
 /// use annals::Annals;
 ///
 /// # #[tokio::main(flavor = "current_thread")]

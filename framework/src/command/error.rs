@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::aggregate::{EvolveError, LoadError};
 use crate::handler::ContextError;
-use crate::message::{CodecError, DomainError, Payloads, StreamId};
+use crate::message::{CodecError, CommandId, DomainError, Payloads, StreamId};
 use crate::store::error::BoxError;
 use crate::store::{AppendError, Conflict, ReadError};
 
@@ -79,6 +79,14 @@ pub enum CommandFailure {
         waiting: usize,
         /// How many may wait.
         limit: usize,
+    },
+    /// Another command was executed under this id. Draw a fresh one.
+    #[error("the command id {id} belongs to an earlier `{taken_by}`")]
+    IdTaken {
+        /// The id.
+        id: CommandId,
+        /// Stored name of the command that has it.
+        taken_by: String,
     },
     /// There was no answer in the time given. The command may still be executed.
     #[error("no answer to the command within {after:?}; it may still be executed")]

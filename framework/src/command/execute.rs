@@ -145,6 +145,9 @@ impl Executor {
 
     /// The first answer to a command that is repeated.
     pub(crate) fn answer<C: Command>(&self, record: CommandRecord, stream: Option<&StreamId>) -> CommandResult {
+        if record.name != C::NAME {
+            return Err(CommandFailure::IdTaken { id: record.id, taken_by: record.name }.into());
+        }
         let payloads = self.journal.payloads();
         match record.outcome {
             Outcome::Done(bytes) => {

@@ -115,14 +115,20 @@ impl<'a> Running<'a> {
             tokio::select! {
                 _ = appended.changed() => {}
                 () = processor.progress.wake.notified() => self.letters = true,
-                () = tokio::time::sleep(wake) => self.letters |= next_letter.is_some(),
+                () = tokio::time::sleep(wake) => self.store_token().await?,
                 () = processor.stop.cancelled() => {}
             }
         }
+        self.store_token().await
+    }
+
+    /// Writes the token back if events that nobody handles have moved it on. Other nodes can then see it.
+    async fn store_token(&mut self) -> Result<(), Interrupted> {
         if self.token < self.position {
-            let mut transaction = processor.journal.store().begin().await?;
+            let mut transaction = self.processor.journal.store().begin().await?;
             transaction.advance(&self.claim, self.position).await?;
             transaction.commit().await?;
+            self.token = self.position;
         }
         Ok(())
     }
@@ -171,10 +177,8 @@ impl<'a> Running<'a> {
             self.token = page.scanned;
             self.processor.components.iter().for_each(|component| component.committed());
         } else if page.scanned.get() - self.token.get() >= IDLE_TOKEN_LAG {
-            let mut transaction = self.processor.journal.store().begin().await?;
-            transaction.advance(&self.claim, page.scanned).await?;
-            transaction.commit().await?;
-            self.token = page.scanned;
+            self.position = page.scanned;
+            self.store_token().await?;
         }
         self.position = page.scanned;
         self.processor.progress.position.send_replace(page.scanned);
