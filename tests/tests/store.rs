@@ -1,5 +1,7 @@
 //! The contract of the store on every backend that needs no server, and what is particular to SQLite.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod store {
     mod broken;
     mod open;

@@ -74,10 +74,11 @@ impl Batcher {
     /// Takes no more appends and waits until what was handed over is written.
     pub async fn close(&self) {
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(writer) = self.writer.lock().await.take() {
-            if let Err(error) = writer.await {
-                tracing::error!(%error, "the append writer ended badly");
-            }
+        let writer = self.writer.lock().await.take();
+        if let Some(writer) = writer
+            && let Err(error) = writer.await
+        {
+            tracing::error!(%error, "the append writer ended badly");
         }
     }
 }
@@ -117,6 +118,8 @@ async fn run(writer: Arc<dyn BatchWriter>, mut queue: mpsc::Receiver<(Append, An
             // A caller that went away does not want the answer.
             let _ = answer.send(result);
         }
+        // Callers that were just answered often append again: let them, so that they share the next commit.
+        tokio::task::yield_now().await;
     }
 }
 

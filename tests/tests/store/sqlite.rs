@@ -238,10 +238,10 @@ async fn futures_join<F: Future + Unpin, const N: usize>(futures: [F; N]) -> Vec
     let mut outputs: Vec<Option<F::Output>> = pending.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
         for (future, output) in pending.iter_mut().zip(&mut outputs) {
-            if let Some(running) = future {
-                if let std::task::Poll::Ready(value) = std::pin::Pin::new(running).poll(context) {
-                    (*output, *future) = (Some(value), None);
-                }
+            if let Some(running) = future
+                && let std::task::Poll::Ready(value) = std::pin::Pin::new(running).poll(context)
+            {
+                (*output, *future) = (Some(value), None);
             }
         }
         if pending.iter().all(Option::is_none) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
@@ -281,6 +281,15 @@ async fn a_handlers_rows_commit_with_the_transaction() {
     drop(boxed);
     store.append(append([event("a", "wallet.opened")])).await.unwrap();
     assert_eq!(count().await.unwrap().get::<i64, _>(0), 2);
+}
+
+#[tokio::test]
+async fn a_dropped_transaction_lets_go_of_the_file_at_once() {
+    let directory = TempDir::new().unwrap();
+    let (first, second) = (open(&directory).await, open(&directory).await);
+    drop(first.begin().await.unwrap());
+    let append = second.append(append([event("a", "wallet.opened")]));
+    tokio::time::timeout(std::time::Duration::from_secs(10), append).await.expect("the file is free").unwrap();
 }
 
 #[tokio::test]

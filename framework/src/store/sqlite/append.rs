@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn the_slice_of_a_stream_never_changes() {
-        assert_eq!(slice("", &StreamId::new("order", "o-1")), slice("", &StreamId::new("order", "o-1")));
-        assert_ne!(slice("", &StreamId::new("order", "o-1")), slice("t", &StreamId::new("order", "o-1")));
+        assert_eq!(slice("", &StreamId::new("order", "o-1")), 298);
+        assert_eq!(slice("t", &StreamId::new("order", "o-1")), 196);
     }
 }

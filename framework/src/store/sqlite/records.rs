@@ -78,11 +78,11 @@ impl Store for SqliteStore {
     /// Claims the processor `name`. All processors of a file run in the process that holds the operating-system lock
     /// on `<file>-annals.lock`; it is free again as soon as that process ends, however it ends.
     async fn claim(&self, name: &str) -> Result<Claim, ClaimError> {
-        if let Some(claims) = &self.claims {
-            if !claims.take().map_err(StoreError::unavailable)? {
-                let owner = format!("another process or store holds the lock on `{}`", claims.path().display());
-                return Err(ClaimError::Held { processor: name.to_owned(), owner });
-            }
+        if let Some(claims) = &self.claims
+            && !claims.take().map_err(StoreError::unavailable)?
+        {
+            let owner = format!("another process or store holds the lock on `{}`", claims.path().display());
+            return Err(ClaimError::Held { processor: name.to_owned(), owner });
         }
         Ok(self.bump_fence(name).await?)
     }

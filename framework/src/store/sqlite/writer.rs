@@ -29,32 +29,41 @@ impl Writer {
     pub(super) async fn begin(&self) -> Result<WriteTransaction, BoxError> {
         let lock = Arc::clone(&self.connection).lock_owned().await;
         let mut connection = OwnedMutexGuard::try_map(lock, Option::as_mut).map_err(|_| "the store is closed")?;
-        if let Err(error) = roll_back_leftovers(&mut connection).await {
+        if let Err(error) = begin_anew(&mut connection).await {
+            if !is_broken(&connection, &error) {
+                return Err(error.into());
+            }
             tracing::warn!(%error, "the writing connection is broken and is made anew");
             *connection = self.options.connect().await?;
+            begin_anew(&mut connection).await?;
         }
-        SqliteTransactionManager::begin(&mut connection, Some("BEGIN IMMEDIATE".into_sql_str())).await?;
         Ok(WriteTransaction { connection, open: true })
     }
 
     /// Closes the connection when nobody uses it any more.
     pub(super) async fn close(&self) {
-        if let Some(connection) = self.connection.lock().await.take() {
-            if let Err(error) = connection.close().await {
-                tracing::warn!(%error, "the database connection ended badly");
-            }
+        let connection = self.connection.lock().await.take();
+        if let Some(connection) = connection
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "the database connection ended badly");
         }
     }
 }
 
-/// Ends what an earlier user left open. It fails if SQLite has ended that transaction by itself, as it does after some
-/// errors of the disk, or if the connection's thread is gone.
-async fn roll_back_leftovers(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+/// Begins a transaction after ending what an earlier user left open.
+async fn begin_anew(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     // Going through sqlx's manager keeps its count of nested transactions right: a handler may open one of its own.
     while SqliteTransactionManager::get_transaction_depth(connection) > 0 {
         SqliteTransactionManager::rollback(connection).await?;
     }
-    connection.ping().await
+    SqliteTransactionManager::begin(connection, Some("BEGIN IMMEDIATE".into_sql_str())).await
+}
+
+/// Whether the connection is of no further use: its thread is gone, or SQLite has ended a transaction by itself, as it
+/// does after some errors of the disk, so that sqlx waits in vain for its end.
+fn is_broken(connection: &SqliteConnection, error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::WorkerCrashed) || SqliteTransactionManager::get_transaction_depth(connection) > 0
 }
 
 /// A transaction on the writing connection. Dropping it, also half-way through a statement, rolls it back before anyone

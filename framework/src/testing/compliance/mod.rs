@@ -4,6 +4,8 @@
 //! A backend runs them all with [`store_compliance!`](crate::store_compliance). Each case takes an empty store and
 //! panics when a promise is broken; the number of a guarantee refers to the guarantees page.
 
+#![expect(clippy::unwrap_used, reason = "a case fails by panicking")]
+
 mod append;
 mod conditions;
 mod content;

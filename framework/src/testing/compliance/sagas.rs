@@ -102,7 +102,7 @@ pub async fn effects_are_due_in_order(store: &dyn Store) {
     write_sagas(store, vec![of_two]).await;
     assert_eq!(due(store, 999).await, []);
     assert_eq!(due(store, 1_000).await, [first.clone(), other.clone()]);
-    assert_eq!(store.due_effects("ordering", at(1_000), 1).await.unwrap(), [first.clone()]);
+    assert_eq!(store.due_effects("ordering", at(1_000), 1).await.unwrap(), std::slice::from_ref(&first));
     assert_eq!(store.due_effects("shipping", at(1_000), 10).await.unwrap(), []);
     assert_eq!(store.open_effects("ordering", 10).await.unwrap(), [first.clone(), second.clone(), other.clone()]);
     let mut transaction = begin(store).await;
@@ -123,11 +123,11 @@ pub async fn a_postponed_effect_holds_back_the_next(store: &dyn Store) {
         commit(transaction).await;
     };
     postpone(1, Ok(at(5_000))).await;
-    assert_eq!(due(store, 4_999).await, [other.clone()]);
+    assert_eq!(due(store, 4_999).await, std::slice::from_ref(&other));
     let retried = Effect { attempts: 1, not_before: at(5_000), ..first.clone() };
     assert_eq!(due(store, 5_000).await, [retried, other.clone()]);
     postpone(2, Err("no such wallet".to_owned())).await;
-    assert_eq!(due(store, 9_000).await, [other.clone()]);
+    assert_eq!(due(store, 9_000).await, std::slice::from_ref(&other));
     let parked = store.open_effects("ordering", 1).await.unwrap();
     assert_eq!((parked[0].parked.as_deref(), parked[0].attempts), (Some("no such wallet"), 2));
     postpone(2, Ok(at(6_000))).await;
