@@ -27,6 +27,9 @@
 // The macros name the crate `::annals`, also inside it.
 extern crate self as annals;
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 pub mod aggregate;
 pub mod app;
 pub mod command;
@@ -34,9 +37,6 @@ pub(crate) mod deadline;
 pub mod handler;
 pub mod message;
 pub mod prelude;
-#[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
 pub mod processor;
 pub mod query;
 pub mod registry;

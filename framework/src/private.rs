@@ -134,7 +134,10 @@ pub mod via {
 
 /// The snapshot policy of an aggregate; a function, so that a state that serde does not know is named in the error.
 #[must_use]
-pub fn snapshots<A: serde::Serialize + serde::de::DeserializeOwned>(every: u64, schema: &'static str) -> SnapshotPolicy<A> {
+pub fn snapshots<A: serde::Serialize + serde::de::DeserializeOwned>(
+    every: u64,
+    schema: &'static str,
+) -> SnapshotPolicy<A> {
     SnapshotPolicy::new(every, schema)
 }
 

@@ -81,10 +81,10 @@ impl<A: Aggregate> Repository<A> {
         loop {
             let page = self.journal.read(Read::stream(stream.clone(), after)).await?;
             for event in &page.events {
-                entries.push(self.entry(event).map_err(|source| LoadError::Evolve {
-                    stream: stream.clone(),
-                    source: source.into(),
-                })?);
+                entries.push(
+                    self.entry(event)
+                        .map_err(|source| LoadError::Evolve { stream: stream.clone(), source: source.into() })?,
+                );
                 after = Some(event.recorded.version);
             }
             if !page.more {
@@ -106,12 +106,8 @@ impl<A: Aggregate> Repository<A> {
             Ok(state) => state,
             Err(error) => return tracing::warn!(%stream, %error, "a snapshot could not be encoded"),
         };
-        let snapshot = Snapshot {
-            version: sourced.version,
-            position: sourced.position,
-            schema: policy.schema.to_owned(),
-            state,
-        };
+        let snapshot =
+            Snapshot { version: sourced.version, position: sourced.position, schema: policy.schema.to_owned(), state };
         if let Err(error) = self.journal.store().save_snapshot(self.journal.tenant(), stream, snapshot).await {
             tracing::warn!(%stream, %error, "a snapshot could not be kept");
         }

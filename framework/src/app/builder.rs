@@ -189,15 +189,11 @@ impl Builder {
         resources.add_missing(store.resources());
         let gateway = Gateway::unconnected();
         resources.insert(gateway.clone());
-        let surroundings = Surroundings {
-            resources: &resources,
-            transaction: store.transaction_type(),
-            store: &store.address(),
-        };
+        let surroundings =
+            Surroundings { resources: &resources, transaction: store.transaction_type(), store: &store.address() };
         let upcasters = registrar.check(&surroundings).map_err(StartError::Problems)?;
         registrar.add_defaults(&mut resources);
-        let journal =
-            Journal::new(Arc::clone(&store), upcasters, self.payloads, Arc::clone(&self.clock), self.tenant);
+        let journal = Journal::new(Arc::clone(&store), upcasters, self.payloads, Arc::clone(&self.clock), self.tenant);
         let processors = Processors::new(journal.clone(), registrar.processor_names());
         let views = ViewAccess {
             journal: journal.clone(),
@@ -229,8 +225,18 @@ impl Builder {
         }
         tracker.spawn(forget_commands(journal.clone(), remembered, stop.clone()));
         let sagas = registrar.saga_names();
-        let inner =
-            Inner { store, journal, gateway, _commands: commands, queries, processors, views, sagas, stop, tasks: tracker };
+        let inner = Inner {
+            store,
+            journal,
+            gateway,
+            _commands: commands,
+            queries,
+            processors,
+            views,
+            sagas,
+            stop,
+            tasks: tracker,
+        };
         Ok(Annals { inner: Arc::new(inner) })
     }
 }
@@ -251,6 +257,9 @@ async fn forget_commands(journal: Journal, remembered: Duration, stop: Cancellat
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("discover", &self.discover).field("resources", &self.resources).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("discover", &self.discover)
+            .field("resources", &self.resources)
+            .finish_non_exhaustive()
     }
 }

@@ -178,4 +178,3 @@ impl fmt::Debug for Annals {
         f.debug_struct("Annals").field("store", &self.inner.store.address()).finish_non_exhaustive()
     }
 }
-

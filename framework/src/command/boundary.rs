@@ -138,9 +138,11 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
         loop {
             let page = journal.read(Read::matching(criteria.clone(), after)).await?;
             for event in &page.events {
-                journal.decode(event).map_err(Into::into).and_then(|decode| state.evolve(decode)).map_err(
-                    |source| LoadError::Evolve { stream: event.recorded.stream.clone(), source },
-                )?;
+                journal
+                    .decode(event)
+                    .map_err(Into::into)
+                    .and_then(|decode| state.evolve(decode))
+                    .map_err(|source| LoadError::Evolve { stream: event.recorded.stream.clone(), source })?;
             }
             after = page.scanned;
             if !page.more {

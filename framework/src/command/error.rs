@@ -148,7 +148,9 @@ impl CommandFailure {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Conflict { .. } | Self::Busy { .. } | Self::Timeout { .. } | Self::Read(_) | Self::Handler { .. } => true,
+            Self::Conflict { .. } | Self::Busy { .. } | Self::Timeout { .. } | Self::Read(_) | Self::Handler { .. } => {
+                true
+            }
             Self::Append(error) => error.is_transient(),
             _ => false,
         }

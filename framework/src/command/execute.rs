@@ -1,11 +1,10 @@
 //! What all kinds of execution share: settings, appending what was decided, answering repeats.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use crate::aggregate::Events;
-use crate::handler::{Context, Resources};
+use crate::handler::{Context, Resources, panic_message};
 use crate::message::{Command, EventId, Position, Recorded, RecordedEvent, StreamId, Version};
 use crate::store::{
     Append, AppendError, Appended, CommandRecord, Condition, Conflict, Expected, Journal, NewEvent, Outcome,
@@ -64,10 +63,9 @@ impl Executor {
         let metadata = Arc::new(message.metadata.caused_by_command(message.id));
         let mut stored = Vec::with_capacity(events.len());
         for event in events.iter() {
-            let payload = event.encode(self.journal.payloads()).map_err(|source| CommandFailure::Codec {
-                name: event.name().to_owned(),
-                source,
-            })?;
+            let payload = event
+                .encode(self.journal.payloads())
+                .map_err(|source| CommandFailure::Codec { name: event.name().to_owned(), source })?;
             stored.push(NewEvent {
                 stream: basis.stream.clone(),
                 id: EventId::new(),
@@ -196,10 +194,4 @@ fn unplaced(event: &NewEvent) -> RecordedEvent {
 pub(crate) fn guarded<T>(command: &'static str, run: impl FnOnce() -> T) -> Result<T, CommandFailure> {
     std::panic::catch_unwind(AssertUnwindSafe(run))
         .map_err(|panic| CommandFailure::Panicked { command: command.to_owned(), message: panic_message(&*panic) })
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

@@ -32,8 +32,7 @@ pub(crate) struct Turn<'a, A> {
 impl<A: Send> Lanes<A> {
     pub(crate) fn new(config: &CommandConfig) -> Self {
         let capacity = config.cached_states.max(1);
-        let lanes =
-            Cache::with(capacity, capacity as u64, quick_cache::UnitWeighter, Default::default(), KeepUsed);
+        let lanes = Cache::with(capacity, capacity as u64, quick_cache::UnitWeighter, Default::default(), KeepUsed);
         Self { lanes, limit: config.lane_limit }
     }
 

@@ -37,15 +37,7 @@ impl CommandMessage {
     }
 
     pub(crate) fn erased(name: &'static str, target: Option<String>, payload: Arc<dyn Any + Send + Sync>) -> Self {
-        Self {
-            id: CommandId::new(),
-            name,
-            target,
-            metadata: Metadata::new(),
-            expected: None,
-            recorded: false,
-            payload,
-        }
+        Self { id: CommandId::new(), name, target, metadata: Metadata::new(), expected: None, recorded: false, payload }
     }
 
     /// The command, if it is a `C`.

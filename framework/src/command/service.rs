@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 
 use crate::aggregate::Refusal;
+use crate::handler::panic_message;
 use crate::store::{Append, AppendError, CommandRecord, Outcome};
 
 use super::bus::CommandHandler;
 use super::error::{CommandError, CommandFailure, Rejection};
-use super::execute::{Executor, panic_message};
+use super::execute::Executor;
 use super::handler::ServedBy;
 use super::interceptor::{Last, Next};
 use super::message::{CommandMessage, CommandResult, Executed};
@@ -73,7 +74,11 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
 
 impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
     /// Records the outcome; gives the first one if another execution of the same command was quicker.
-    async fn record(&self, message: &CommandMessage, outcome: Outcome) -> Result<Option<CommandRecord>, CommandFailure> {
+    async fn record(
+        &self,
+        message: &CommandMessage,
+        outcome: Outcome,
+    ) -> Result<Option<CommandRecord>, CommandFailure> {
         if !message.recorded {
             return Ok(None);
         }

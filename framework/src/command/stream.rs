@@ -212,13 +212,7 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
     }
 
     /// Moves the state in memory on by `events`, and makes a snapshot where one is due.
-    fn keep(
-        &self,
-        state: &mut Option<Sourced<A>>,
-        events: &Events<A>,
-        version: Version,
-        position: Position,
-    ) {
+    fn keep(&self, state: &mut Option<Sourced<A>>, events: &Events<A>, version: Version, position: Position) {
         let before = state.as_ref().map_or(0, |sourced| sourced.version.get());
         let mut moved = state.take().map(|sourced| sourced.state).unwrap_or_default();
         let applied = guarded(C::NAME, || events.iter().for_each(|event| event.apply_to(&mut moved)));
@@ -248,7 +242,11 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
 }
 
 /// Runs the handler.
-pub(crate) fn decide<S, C: HandledBy<S>>(command: &C, state: &S, context: &crate::handler::Context<'_>) -> Decided<S, C> {
+pub(crate) fn decide<S, C: HandledBy<S>>(
+    command: &C,
+    state: &S,
+    context: &crate::handler::Context<'_>,
+) -> Decided<S, C> {
     let mut events = Events::default();
     match guarded(C::NAME, || command.decide(state, context, &mut events)) {
         Ok(Ok(reply)) => Decided::Done { events, reply },

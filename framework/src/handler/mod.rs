@@ -18,10 +18,12 @@
 
 mod context;
 pub(crate) mod error;
+mod panic;
 mod param;
 mod resources;
 
 pub use context::Context;
 pub use error::{ContextError, HandlerError};
+pub(crate) use panic::panic_message;
 pub use param::{FromContext, Now, Requirement, Shared};
 pub use resources::Resources;

@@ -186,11 +186,7 @@ impl<T> Clone for Shared<T> {
 
 impl<T: Send + Sync + 'static> FromContext for Shared<T> {
     fn from_context(context: &Context<'_>) -> Result<Self, ContextError> {
-        context
-            .resources()
-            .shared()
-            .map(Self)
-            .ok_or_else(|| ContextError::no_resource(type_name::<T>()))
+        context.resources().shared().map(Self).ok_or_else(|| ContextError::no_resource(type_name::<T>()))
     }
 
     fn requirement() -> Requirement {

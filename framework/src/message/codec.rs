@@ -151,7 +151,11 @@ impl<'a> Decode<'a> {
     ///
     /// # Errors
     /// When an upcaster fails, or the stored bytes cannot be read for it.
-    pub fn new(event: &'a RecordedEvent, upcasters: &'a Upcasters, payloads: &'a Payloads) -> Result<Self, UpcastError> {
+    pub fn new(
+        event: &'a RecordedEvent,
+        upcasters: &'a Upcasters,
+        payloads: &'a Payloads,
+    ) -> Result<Self, UpcastError> {
         let recorded = &event.recorded;
         let (name, payload) = match upcasters.lift(event, payloads)? {
             None => (
@@ -201,10 +205,11 @@ impl<'a> Decode<'a> {
     pub fn into_json(self) -> Result<Json, UpcastError> {
         match self.payload {
             Payload::Lifted { json, .. } => Ok(json),
-            Payload::Stored { revision, bytes } => self
-                .payloads
-                .decode(bytes)
-                .map_err(|source| UpcastError::Payload { name: self.name.to_owned(), revision, source }),
+            Payload::Stored { revision, bytes } => self.payloads.decode(bytes).map_err(|source| UpcastError::Payload {
+                name: self.name.to_owned(),
+                revision,
+                source,
+            }),
         }
     }
 }

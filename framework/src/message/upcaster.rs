@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use super::{CodecError, Payloads, Recorded, RecordedEvent};
-use crate::registry::Location;
+use super::{CodecError, Location, Payloads, Recorded, RecordedEvent};
 
 /// A payload as a generic tree, as an upcaster sees it.
 pub type Json = serde_json::Value;

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use crate::message::Position;
 use crate::store::{DeadLetter, LetterState, StoreError};
 
+use super::error::ReplayError;
 use super::progress::Processors;
 
 /// The processors of an application: `app.processors()`.
@@ -27,32 +28,6 @@ pub struct ProcessorStatus {
     pub runs_here: bool,
     /// Its dead letters, those that are tried again included.
     pub dead_letters: usize,
-}
-
-/// Why a processor was not replayed.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReplayError {
-    /// There is no processor of this name. `app.processors().status()` lists them.
-    #[error("there is no processor `{processor}`")]
-    Unknown {
-        /// The name.
-        processor: String,
-    },
-    /// Its handlers cannot remove what they have written.
-    #[error("processor `{processor}` cannot be replayed: {reason}")]
-    Refused {
-        /// The processor.
-        processor: String,
-        /// Why.
-        reason: String,
-    },
-    /// It stopped, or does not run on this node.
-    #[error("processor `{processor}` does not run here")]
-    NotRunning {
-        /// The processor.
-        processor: String,
-    },
 }
 
 impl ProcessorsHandle {

@@ -8,13 +8,15 @@
 mod component;
 mod config;
 mod control;
+mod error;
 mod handlers;
 mod handlers_component;
 mod progress;
 mod streaming;
 
 pub use config::ProcessorConfig;
-pub use control::{ProcessorStatus, ProcessorsHandle, ReplayError};
+pub use control::{ProcessorStatus, ProcessorsHandle};
+pub use error::ReplayError;
 pub use handlers::EventHandlers;
 
 pub(crate) use component::{Batch, EventComponent};

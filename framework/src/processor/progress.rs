@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::message::{Position, StreamId};
 use crate::store::{Claim, Journal, LetterState, StoreError};
 
-use super::control::ReplayError;
+use super::error::ReplayError;
 
 /// The processors of an application.
 #[derive(Debug, Clone)]
@@ -115,7 +115,8 @@ impl Processors {
     ) -> Result<Option<LetterState>, Behind> {
         let Some(stream) = stream else { return Ok(None) };
         let sequence = stream.to_string();
-        let letters = self.journal.store().dead_letters(processor, usize::from(u16::MAX)).await.map_err(Behind::Store)?;
+        let letters =
+            self.journal.store().dead_letters(processor, usize::from(u16::MAX)).await.map_err(Behind::Store)?;
         let mut held = letters.into_iter().filter(|letter| letter.sequence == sequence && letter.position <= wanted);
         Ok(held.next().map(|letter| letter.state))
     }

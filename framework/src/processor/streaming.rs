@@ -8,17 +8,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::command::execute::panic_message;
-use crate::handler::{HandlerError, error::chain};
+use crate::handler::{HandlerError, error::chain, panic_message};
 use crate::message::{Position, RecordedEvent};
 use crate::store::{
-    Claim, ClaimError, DeadLetter, Journal, LetterState, Page, Read, ReadError, StoreError, StoreTransaction,
-    holding,
+    Claim, ClaimError, DeadLetter, Journal, LetterState, Page, Read, ReadError, StoreError, StoreTransaction, holding,
 };
 
 use super::component::{Batch, EventComponent};
 use super::config::ProcessorConfig;
-use super::control::ReplayError;
+use super::error::ReplayError;
 use super::progress::Progress;
 
 /// A token that has nothing to handle is written back when it is so many positions behind.
@@ -246,17 +244,17 @@ impl<'a> Running<'a> {
             let handled = holding(handle_with(&**component, events, transaction));
             let handled = AssertUnwindSafe(handled).catch_unwind().await;
             handled.unwrap_or_else(|panic| {
-                Err(HandlerError::new(format!("a handler of {} panicked: {}", component.label(), panic_message(&*panic))))
+                Err(HandlerError::new(format!(
+                    "a handler of {} panicked: {}",
+                    component.label(),
+                    panic_message(&*panic)
+                )))
             })?;
         }
         Ok(())
     }
 
-    async fn held(
-        &self,
-        transaction: &mut dyn StoreTransaction,
-        page: &Page,
-    ) -> Result<HashSet<String>, StoreError> {
+    async fn held(&self, transaction: &mut dyn StoreTransaction, page: &Page) -> Result<HashSet<String>, StoreError> {
         if !self.letters {
             return Ok(HashSet::new());
         }

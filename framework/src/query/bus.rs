@@ -13,8 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::command::Sent;
-use crate::command::execute::panic_message;
-use crate::handler::{Context, Resources};
+use crate::handler::{Context, Resources, panic_message};
 use crate::message::{Clock, Metadata, Position, Query, StreamId};
 use crate::processor::{Behind, Processors};
 

@@ -7,8 +7,9 @@ use crate::handler::{Requirement, Resources};
 use crate::message::Upcasters;
 use crate::view::ViewMode;
 
+use super::named::Named;
 use super::problem::Problem;
-use super::registrar::{Named, Registrar};
+use super::registrar::Registrar;
 
 /// What handlers can ask for besides what they declare.
 pub(crate) struct Surroundings<'a> {
@@ -92,10 +93,8 @@ impl Registrar {
         for handlers in &self.event_handlers {
             let name = handlers.handler.name;
             if name.starts_with("view:") || name.starts_with("saga:") {
-                problems.push(Problem::ReservedProcessor {
-                    name: name.to_owned(),
-                    location: handlers.handler.location,
-                });
+                problems
+                    .push(Problem::ReservedProcessor { name: name.to_owned(), location: handlers.handler.location });
             }
         }
     }
@@ -194,7 +193,11 @@ impl Registrar {
         let mut check = |handler: &Named, place: Place, requirements: &[Requirement]| {
             for requirement in requirements {
                 if let Some(reason) = self.unmet(*requirement, place, surroundings) {
-                    problems.push(Problem::Unmet { handler: handler.item.to_owned(), reason, location: handler.location });
+                    problems.push(Problem::Unmet {
+                        handler: handler.item.to_owned(),
+                        reason,
+                        location: handler.location,
+                    });
                 }
             }
         };
@@ -227,18 +230,24 @@ impl Registrar {
         match requirement {
             Requirement::None => None,
             Requirement::Resource(id, name) => {
-                let defaulted = self.components.iter().any(|component| {
-                    component.component.id == id && component.insert_default.is_some()
-                });
+                let defaulted = self
+                    .components
+                    .iter()
+                    .any(|component| component.component.id == id && component.insert_default.is_some());
                 (!defaulted && !surroundings.resources.contains(id)).then(|| {
                     format!("asks for `&{name}`, which is no resource: add it with `Annals::builder().resource(..)`")
                 })
             }
-            Requirement::View(_) if pure => Some("asks for the documents of a view: what it knows comes from events".to_owned()),
+            Requirement::View(_) if pure => {
+                Some("asks for the documents of a view: what it knows comes from events".to_owned())
+            }
             Requirement::View(name) => (!self.views.iter().any(|view| view.name == name))
                 .then(|| format!("asks for the documents of the view `{name}`, which is not registered")),
             Requirement::Transaction(id, name) => (id != surroundings.transaction).then(|| {
-                format!("asks for `&mut {name}`, and the store at `{}` has another kind of transactions", surroundings.store)
+                format!(
+                    "asks for `&mut {name}`, and the store at `{}` has another kind of transactions",
+                    surroundings.store
+                )
             }),
             Requirement::Recorded => (!matches!(place, Place::Events | Place::View | Place::Saga))
                 .then(|| "asks for what is known of a stored event, which it does not handle".to_owned()),

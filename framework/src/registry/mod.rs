@@ -5,12 +5,12 @@
 
 mod build;
 mod check;
-mod location;
+mod named;
 mod problem;
 mod registrar;
 mod saga;
 
-pub use location::Location;
+pub use crate::message::Location;
 pub use problem::Problem;
 pub use registrar::{Component, Registrar};
 

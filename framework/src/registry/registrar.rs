@@ -14,6 +14,7 @@ use crate::store::Journal;
 use crate::view::{View, ViewComponent, ViewHandlers, ViewMode, ViewSource, processor_name};
 
 use super::Location;
+use super::named::Named;
 use super::saga::SagaDeclaration;
 
 /// How the component behind a handler comes to be.
@@ -54,21 +55,6 @@ pub struct Registrar {
     pub(super) saga_handlers: Vec<SagaDeclaration>,
     pub(super) components: Vec<ComponentDeclaration>,
     pub(super) upcasters: Vec<UpcastStep>,
-}
-
-/// An item with a stored name.
-#[derive(Debug, Clone)]
-pub(super) struct Named {
-    pub(super) name: &'static str,
-    pub(super) item: &'static str,
-    pub(super) id: TypeId,
-    pub(super) location: Location,
-}
-
-impl Named {
-    pub(super) fn of<T: 'static>(name: &'static str, location: Location) -> Self {
-        Self { name, item: type_name::<T>(), id: TypeId::of::<T>(), location }
-    }
 }
 
 pub(super) struct EventDeclaration {

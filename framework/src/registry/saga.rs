@@ -16,7 +16,7 @@ use crate::saga::{Dispatcher, SagaComponent, SagaHandlers, SagaTimers, Wake};
 use crate::store::{Claim, Journal};
 
 use super::Location;
-use super::registrar::Named;
+use super::named::Named;
 
 /// The handlers of a saga.
 pub(super) struct SagaDeclaration {
@@ -67,8 +67,7 @@ impl SagaDeclaration {
                     wake: parts.wake,
                     saga: PhantomData,
                 };
-                let scheduler =
-                    Scheduler { journal: parts.journal, target: Arc::new(timers), claim, stop: parts.stop };
+                let scheduler = Scheduler { journal: parts.journal, target: Arc::new(timers), claim, stop: parts.stop };
                 vec![Box::pin(dispatcher.run()), Box::pin(scheduler.run())]
             },
         }

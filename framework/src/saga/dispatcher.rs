@@ -46,7 +46,10 @@ enum Delivered {
     Accepted,
     Rejected(Vec<u8>),
     /// Try again, or give up if it is permanent.
-    Failed { reason: String, permanent: bool },
+    Failed {
+        reason: String,
+        permanent: bool,
+    },
 }
 
 impl<S: SagaHandlers> Dispatcher<S> {

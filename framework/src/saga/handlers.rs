@@ -6,10 +6,10 @@ use crate::handler::{Context, ContextError, Requirement};
 use crate::message::{Command, Decode, Payloads, UpcastError};
 use crate::store::Association;
 
+use super::Saga;
 use super::effects::Effects;
 use super::error::SagaError;
 use super::steps::Steps;
-use super::Saga;
 
 /// The handlers of a saga. `#[saga_handlers]` implements it.
 #[diagnostic::on_unimplemented(
@@ -86,7 +86,10 @@ impl<S: Saga> SagaInput<S> {
 
 impl<S> fmt::Debug for SagaInput<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SagaInput").field("role", &self.role).field("association", &self.association).finish_non_exhaustive()
+        f.debug_struct("SagaInput")
+            .field("role", &self.role)
+            .field("association", &self.association)
+            .finish_non_exhaustive()
     }
 }
 

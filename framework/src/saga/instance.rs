@@ -4,8 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::execute::panic_message;
-use crate::handler::Context;
+use crate::handler::{Context, panic_message};
 use crate::message::{CommandId, Metadata, Payloads, Recorded, SagaId, Timestamp};
 use crate::store::{Association, Effect, SagaRow, SagaWrite, Timer};
 
@@ -58,10 +57,8 @@ impl<S: SagaHandlers> Instance<S> {
         let state = payloads.decode(&row.state).map_err(|source| SagaError::State { saga: S::NAME, source })?;
         let progress = match &row.progress {
             None => Progress::default(),
-            Some(json) => serde_json::from_str(json).map_err(|error| SagaError::State {
-                saga: S::NAME,
-                source: crate::message::CodecError::new(error),
-            })?,
+            Some(json) => serde_json::from_str(json)
+                .map_err(|error| SagaError::State { saga: S::NAME, source: crate::message::CodecError::new(error) })?,
         };
         Ok(Self::with(row, state, progress))
     }
@@ -170,8 +167,7 @@ impl<S: SagaHandlers> Instance<S> {
         caused: &Metadata,
     ) -> Result<(), SagaError> {
         let handler = S::deadlines().into_iter().find(|handler| handler.name == name);
-        let handler =
-            handler.ok_or_else(|| SagaError::UnknownDeadline { saga: S::NAME, name: name.to_owned() })?;
+        let handler = handler.ok_or_else(|| SagaError::UnknownDeadline { saga: S::NAME, name: name.to_owned() })?;
         self.run(context.now(), payloads, caused, |state, _, effects| Ok((handler.handle)(state, context, effects)?))
     }
 
@@ -237,8 +233,7 @@ impl<S: SagaHandlers> Instance<S> {
 
     /// What is to be written.
     pub(crate) fn into_write(mut self, at: Timestamp, payloads: &Payloads) -> Result<SagaWrite, SagaError> {
-        self.row.state =
-            payloads.encode(&self.state).map_err(|source| SagaError::State { saga: S::NAME, source })?;
+        self.row.state = payloads.encode(&self.state).map_err(|source| SagaError::State { saga: S::NAME, source })?;
         self.row.progress = match self.progress == Progress::default() {
             true => None,
             false => serde_json::to_string(&self.progress).ok(),

@@ -11,10 +11,10 @@ mod steps;
 mod steps_engine;
 mod timers;
 
+pub(crate) use dispatcher::Dispatcher;
 pub use effects::{Effects, PlannedCommand, PlannedTimer};
 pub use error::SagaError;
 pub use handlers::{DeadlineHandler, RejectionHandler, SagaHandlers, SagaInput, SagaRole};
-pub(crate) use dispatcher::Dispatcher;
 pub(crate) use processor::{SagaComponent, Wake};
 pub(crate) use timers::SagaTimers;
 

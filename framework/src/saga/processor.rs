@@ -116,8 +116,7 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
         let Some(input) = self.input(event)? else { return Ok(()) };
         self.look_up(BTreeSet::from([input.association.clone()]), transaction).await?;
         let SagaComponent { journal, resources, .. } = self.component;
-        let context =
-            Context::new(journal.now(), event.recorded.metadata(), resources).with_recorded(&event.recorded);
+        let context = Context::new(journal.now(), event.recorded.metadata(), resources).with_recorded(&event.recorded);
         Ok(deliver(&mut self.instances, &input, &context, journal.payloads(), &event.recorded)?)
     }
 
@@ -125,7 +124,8 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
         let journal = &self.component.journal;
         let now = journal.now();
         let changed = self.instances.into_iter().filter(Instance::has_changed);
-        let writes = changed.map(|instance| instance.into_write(now, journal.payloads())).collect::<Result<Vec<_>, _>>()?;
+        let writes =
+            changed.map(|instance| instance.into_write(now, journal.payloads())).collect::<Result<Vec<_>, _>>()?;
         if !writes.is_empty() {
             transaction.write_sagas(writes).await?;
         }

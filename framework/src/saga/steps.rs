@@ -7,8 +7,8 @@ use std::fmt;
 
 use crate::message::Command;
 
-use super::effects::Effects;
 use super::Saga;
+use super::effects::Effects;
 
 type CommandFn<S> = Box<dyn Fn(&S, &'static str, &mut Effects) + Send + Sync>;
 type ConditionFn<S> = Box<dyn Fn(&S) -> bool + Send + Sync>;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::message::{Clock, Decode, Payloads, Position, RecordedEvent, StreamId, Timestamp, UpcastError, Upcasters, Version};
+use crate::message::{
+    Clock, Decode, Payloads, Position, RecordedEvent, StreamId, Timestamp, UpcastError, Upcasters, Version,
+};
 
 use super::append::{Append, Appended};
 use super::criteria::{Criteria, Criterion};
@@ -132,6 +134,9 @@ impl Journal {
 
 impl std::fmt::Debug for Journal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Journal").field("store", &self.0.store.address()).field("tenant", &self.0.tenant).finish_non_exhaustive()
+        f.debug_struct("Journal")
+            .field("store", &self.0.store.address())
+            .field("tenant", &self.0.tenant)
+            .finish_non_exhaustive()
     }
 }

@@ -36,9 +36,7 @@ pub use limits::{LimitError, Limits};
 pub use memory::{MemoryStore, MemoryTransaction};
 pub use open::open;
 pub use read::{Direction, Page, Read, Scope};
-pub use records::{
-    Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Snapshot, Timer,
-};
+pub use records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Snapshot, Timer};
 pub use transaction::StoreTransaction;
 pub(crate) use transaction::{holding, is_held};
 

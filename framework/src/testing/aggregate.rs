@@ -7,8 +7,8 @@ use crate::command::{CommandTarget, Consistency};
 use crate::handler::{Context, Resources};
 use crate::message::{Command, CommandId, Decode, Json, Metadata, Payloads, Timestamp, Upcasters, Version};
 
-use super::facts::{Fact, Facts, facts, lines};
 use super::TestClock;
+use super::facts::{Fact, Facts, facts, lines};
 
 /// A state built from events, ready for a command.
 ///
@@ -83,8 +83,8 @@ impl<S: CommandTarget + Debug> Given<S> {
                 _ => {}
             }
         }
-        let context = Context::new(self.now, &self.metadata, &self.resources)
-            .with_command(CommandId::new(), Version::new(count));
+        let context =
+            Context::new(self.now, &self.metadata, &self.resources).with_command(CommandId::new(), Version::new(count));
         let mut events = Events::default();
         let decided = command.decide(&before, &context, &mut events);
         let emitted = emitted(&events);
@@ -240,7 +240,8 @@ fn fold<S: crate::aggregate::EventSourced>(mut state: S, facts: &[Fact], now: Ti
     let (upcasters, payloads) = (Upcasters::default(), Payloads::json());
     for (number, fact) in (1..).zip(facts) {
         let event = fact.recorded(number, now);
-        let evolved = Decode::new(&event, &upcasters, &payloads).map_err(Into::into).and_then(|event| state.evolve(event));
+        let evolved =
+            Decode::new(&event, &upcasters, &payloads).map_err(Into::into).and_then(|event| state.evolve(event));
         if let Err(error) = evolved {
             panic!("the event `{}` cannot be applied: {error}", fact.name);
         }
@@ -253,8 +254,9 @@ fn emitted<S>(events: &Events<S>) -> Vec<Fact> {
     let described = events.iter().map(|event| Fact {
         name: event.name(),
         revision: event.revision(),
-        payload: event.encode(&payloads).unwrap_or_else(|error| panic!("`{}` cannot be encoded: {error}", event.name())),
+        payload: event
+            .encode(&payloads)
+            .unwrap_or_else(|error| panic!("`{}` cannot be encoded: {error}", event.name())),
     });
     described.collect()
 }
-

@@ -139,7 +139,9 @@ impl<S: SagaHandlers> GivenSaga<S> {
             self.timers.remove(0);
             self.now = timer.due.max(self.now);
             let (now, resources) = (self.now, self.resources.clone());
-            let Some(index) = self.instances.iter().position(|instance| instance.id() == timer.saga_id) else { continue };
+            let Some(index) = self.instances.iter().position(|instance| instance.id() == timer.saga_id) else {
+                continue;
+            };
             let mut instance = self.instances.remove(index);
             let metadata = instance.metadata();
             let context = Context::new(now, &metadata, &resources);
@@ -161,12 +163,7 @@ impl<S: SagaHandlers> GivenSaga<S> {
         let mut wanted = Vec::new();
         expected.add_to(&mut wanted);
         let sent: Vec<(String, Json)> = self.sent.iter().map(described).collect();
-        assert!(
-            sent == wanted,
-            "other commands were expected\nexpected:\n{}\nsent:\n{}",
-            lines(&wanted),
-            lines(&sent)
-        );
+        assert!(sent == wanted, "other commands were expected\nexpected:\n{}\nsent:\n{}", lines(&wanted), lines(&sent));
         self
     }
 
@@ -277,11 +274,7 @@ impl<S: SagaHandlers> GivenSaga<S> {
 
     /// Changes the instance that an effect belongs to.
     #[track_caller]
-    fn change(
-        &mut self,
-        effect: &Effect,
-        change: impl FnOnce(&mut Instance<S>) -> Result<(), crate::saga::SagaError>,
-    ) {
+    fn change(&mut self, effect: &Effect, change: impl FnOnce(&mut Instance<S>) -> Result<(), crate::saga::SagaError>) {
         let index = self.instances.iter().position(|instance| instance.id() == effect.saga_id);
         let Some(index) = index else { panic!("no instance runs that could have sent `{}`", effect.name) };
         let mut instance = self.instances.remove(index);
@@ -344,7 +337,10 @@ impl<S: SagaHandlers> GivenSaga<S> {
 
 impl<S> fmt::Debug for GivenSaga<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GivenSaga").field("running", &self.instances.len()).field("timers", &self.timers).finish_non_exhaustive()
+        f.debug_struct("GivenSaga")
+            .field("running", &self.instances.len())
+            .field("timers", &self.timers)
+            .finish_non_exhaustive()
     }
 }
 

@@ -215,7 +215,8 @@ impl<V: ViewHandlers> Views<V> {
                 let Some(step) = step.filter(|step| key.is_none_or(|key| step.key == key)) else { continue };
                 let document_key = step.key.clone();
                 let document = documents.remove(&document_key);
-                let folded = component.fold(document, step, event).map_err(crate::handler::HandlerError::into_source)?;
+                let folded =
+                    component.fold(document, step, event).map_err(crate::handler::HandlerError::into_source)?;
                 if let Some(folded) = folded {
                     documents.insert(document_key, folded);
                 }

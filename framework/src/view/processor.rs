@@ -40,8 +40,8 @@ impl<V: ViewHandlers> ViewComponent<V> {
         step: ViewStep<V>,
         event: &RecordedEvent,
     ) -> Result<Option<V>, HandlerError> {
-        let context = Context::new(self.journal.now(), event.recorded.metadata(), &self.resources)
-            .with_recorded(&event.recorded);
+        let context =
+            Context::new(self.journal.now(), event.recorded.metadata(), &self.resources).with_recorded(&event.recorded);
         let mut document = document.unwrap_or_default();
         Ok(match (step.fold)(&mut document, &context)? {
             Keep::Update => Some(document),
@@ -191,7 +191,12 @@ impl<V: ViewHandlers> Inline for ViewComponent<V> {
         }
         let mut writes = Vec::new();
         for (key, (read_revision, document)) in documents {
-            writes.push(DocumentWrite { view: id.clone(), key, read_revision, document: self.write(document.as_ref())? });
+            writes.push(DocumentWrite {
+                view: id.clone(),
+                key,
+                read_revision,
+                document: self.write(document.as_ref())?,
+            });
         }
         Ok(writes)
     }
