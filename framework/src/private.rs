@@ -107,6 +107,10 @@ impl<S: Default, C> ViaBlank<S> for &Initial<'_, S, C> {
 }
 
 /// What an `#[upcast]` method may return: the payload, or a `Result` of it.
+#[diagnostic::on_unimplemented(
+    message = "an upcaster cannot return `{Self}`",
+    note = "expected the lifted payload, `Json`, or a `Result` of it"
+)]
 pub trait IntoLifted {
     /// The lifted payload, or why there is none.
     ///
@@ -201,5 +205,37 @@ pub trait IsReason<W> {
 impl<W> IsReason<W> for W {
     fn reason(&self) -> &W {
         self
+    }
+}
+
+/// What a query handler may fail with.
+#[diagnostic::on_unimplemented(
+    message = "a query handler cannot fail with `{Self}`",
+    note = "expected `QueryError` or an error that converts into it; `HandlerError` takes every error by `?`"
+)]
+pub trait IntoQueryError {
+    /// Why there is no answer.
+    fn into_query_error(self) -> QueryError;
+}
+
+impl<E: Into<QueryError>> IntoQueryError for E {
+    fn into_query_error(self) -> QueryError {
+        self.into()
+    }
+}
+
+/// What an event handler may fail with.
+#[diagnostic::on_unimplemented(
+    message = "an event handler cannot fail with `{Self}`",
+    note = "expected `HandlerError`, or an error that implements `std::error::Error`"
+)]
+pub trait IntoHandlerError {
+    /// Why the event could not be handled.
+    fn into_handler_error(self) -> HandlerError;
+}
+
+impl<E: Into<HandlerError>> IntoHandlerError for E {
+    fn into_handler_error(self) -> HandlerError {
+        self.into()
     }
 }

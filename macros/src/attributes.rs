@@ -23,6 +23,8 @@ pub(crate) struct Keys {
     attribute: &'static str,
     /// Each known key by an example of it; the key is the example's first word.
     known: &'static [&'static str],
+    /// Whether the list lies inside another attribute.
+    nested: bool,
     seen: Vec<&'static str>,
     /// The attributes that were read, to underline when something is missing in them.
     written: TokenStream,
@@ -30,7 +32,12 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn new(attribute: &'static str, known: &'static [&'static str]) -> Self {
-        Self { attribute, known, seen: Vec::new(), written: TokenStream::new() }
+        Self { attribute, known, nested: false, seen: Vec::new(), written: TokenStream::new() }
+    }
+
+    /// The list of a key that lies inside an attribute.
+    pub(crate) fn nested(key: &'static str, known: &'static [&'static str]) -> Self {
+        Self { nested: true, ..Self::new(key, known) }
     }
 
     /// Reads all attributes of this name among `attributes`. `take` parses what follows a key; where it fails, the
@@ -96,7 +103,7 @@ impl Keys {
             return;
         }
         let example = self.example(key);
-        let message = format!("expected `{example}`, as in `#[{}({example})]`", self.attribute);
+        let message = format!("missing `{key}`, as in `{}`", self.usage(example));
         if self.written.is_empty() { errors.at(owner, message) } else { errors.at(&self.written, message) }
     }
 
@@ -115,9 +122,11 @@ impl Keys {
         }
         self.seen.push(known);
         let expected = |span| syn::Error::new(span, format_args!("expected `{}`", self.example(known)));
-        take(Key { word: known, span: key.span() }, input, errors)
-            .map_err(|error| expected(if input.is_empty() { key.span() } else { error.span() }))?;
-        if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(expected(input.span())) }
+        let at_end = |input: ParseStream<'_>| input.is_empty() || input.peek(Token![,]);
+        if let Err(error) = take(Key { word: known, span: key.span() }, input, errors) {
+            return Err(expected(if at_end(input) { key.span() } else { error.span() }));
+        }
+        if at_end(input) { Ok(()) } else { Err(expected(input.span())) }
     }
 
     fn example(&self, key: &str) -> &'static str {
@@ -125,11 +134,15 @@ impl Keys {
     }
 
     fn expectation(&self) -> String {
-        if self.known.is_empty() {
-            format!("`#[{}]` takes no arguments", self.attribute)
-        } else {
-            format!("`#[{}(..)]` takes {}", self.attribute, listed(self.known))
+        match self.known {
+            [] => format!("`#[{}]` takes no arguments", self.attribute),
+            known => format!("`{}` takes {}", self.usage(".."), listed(known)),
         }
+    }
+
+    fn usage(&self, list: &str) -> String {
+        let attribute = self.attribute;
+        if self.nested { format!("{attribute}({list})") } else { format!("#[{attribute}({list})]") }
     }
 }
 

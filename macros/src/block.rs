@@ -54,10 +54,9 @@ impl Block {
             }
         };
         let mut block = Self { ty: (*item.self_ty).clone(), item, methods: Vec::new() };
-        block.check(markers, errors);
-        let sound = errors.is_empty();
+        let plain = block.check(markers, errors);
         block.take_methods(markers, errors);
-        if sound { Ok(block) } else { Err(block.with(TokenStream::new(), std::mem::take(errors))) }
+        if plain { Ok(block) } else { Err(block.with(TokenStream::new(), std::mem::take(errors))) }
     }
 
     /// The block as the user wrote it, then `code`, then the errors.
@@ -80,24 +79,27 @@ impl Block {
         self.item.impl_token.span
     }
 
-    fn check(&self, markers: &Markers, errors: &mut Errors) {
-        let block = markers.block;
-        let ty = &self.ty;
+    /// Whether this is a block of a plain type, for which impls can be emitted.
+    fn check(&self, markers: &Markers, errors: &mut Errors) -> bool {
+        let (block, ty) = (markers.block, &self.ty);
+        let mut plain = true;
+        let mut refuse = |tokens: &dyn ToTokens, message: String| {
+            errors.at(tokens, message);
+            plain = false;
+        };
         if let Some((path, _)) = &self.item.trait_ {
-            errors.at(
+            refuse(
                 path,
-                format_args!("`#[{block}]` goes on a block without a trait: expected `impl {} {{ .. }}`", text(ty)),
+                format!("`#[{block}]` goes on a block without a trait: expected `impl {} {{ .. }}`", text(ty)),
             );
         }
         if !self.item.generics.params.is_empty() {
-            errors.at(
-                &self.item.generics,
-                format_args!("`#[{block}]` cannot be generic: what is registered is one type"),
-            );
+            refuse(&self.item.generics, format!("`#[{block}]` cannot be generic: what is registered is one type"));
         }
         if !matches!(ty, Type::Path(_)) {
-            errors.at(ty, format_args!("expected the name of a type, as in `#[{block}] impl Order {{ .. }}`"));
+            refuse(ty, format!("expected the name of a type, as in `#[{block}] impl Order {{ .. }}`"));
         }
+        plain
     }
 
     fn take_methods(&mut self, markers: &Markers, errors: &mut Errors) {

@@ -1,7 +1,7 @@
 //! The fields of a message that carry `#[target]` or `#[tag]`.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, Field, Fields, GenericArgument, PathArguments, Type};
@@ -45,11 +45,11 @@ impl MarkedFields {
         let Data::Struct(data) = data else { return found };
         if let Fields::Unnamed(fields) = &data.fields {
             for mark in fields.unnamed.iter().flat_map(marks) {
-                errors.at(
-                    mark,
-                    "a marked field needs a name: expected a struct with named fields, as in \
-                    `struct PlaceOrder { #[target] order: OrderId }`",
+                let name = mark.path().to_token_stream();
+                let message = format!(
+                    "a marked field needs a name: expected named fields, as in `{{ #[{name}] order: OrderId }}`"
                 );
+                errors.at(mark, message);
             }
             return found;
         }
@@ -117,7 +117,7 @@ impl Marked {
             }
             Some(inner) => {
                 let value = quote_spanned! {inner.span()=> __p::Tag::new(#key, __value) };
-                quote! { for __value in &self.#name { __tags.push(#value); } }
+                quote! { for __value in ::core::iter::IntoIterator::into_iter(&self.#name) { __tags.push(#value); } }
             }
         }
     }

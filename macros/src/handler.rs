@@ -62,8 +62,8 @@ pub(crate) enum Role {
 /// What a method returns.
 pub(crate) enum Output {
     Nothing,
-    Bare(Type),
-    Fallible { whole: Type, ok: Option<Type>, error: Option<Type> },
+    Bare(Box<Type>),
+    Fallible { whole: Box<Type>, ok: Option<Box<Type>>, error: Option<Box<Type>> },
 }
 
 /// What a kind of method may look like.
@@ -160,6 +160,11 @@ impl Handler {
         quote! { <#ty>::#name(#(#arguments),*) #awaited }
     }
 
+    /// A boxed future of `body`, so that one that cannot be sent is reported at the method.
+    pub(crate) fn future(&self, body: TokenStream) -> TokenStream {
+        quote_spanned! {self.name.span()=> ::std::boxed::Box::pin(async move { #body }) }
+    }
+
     /// The requirements of the parameters, as elements of an array.
     pub(crate) fn requirements(&self) -> TokenStream {
         let cfg = &self.cfg;
@@ -181,7 +186,7 @@ pub(crate) fn requirements<'a>(handlers: impl IntoIterator<Item = &'a Handler>) 
     }
     quote! {
         fn requirements() -> ::std::vec::Vec<__p::Requirement> {
-            ::std::vec::Vec::from([#each])
+            <[__p::Requirement]>::into_vec(::std::boxed::Box::new([#each]))
         }
     }
 }
@@ -225,6 +230,18 @@ impl Message {
         } else {
             quote_spanned! {ty.span()=> <#ty as ::core::clone::Clone>::clone(#place) }
         }
+    }
+
+    /// Decodes `__event`, which is still in its stored form.
+    pub(crate) fn decode(&self) -> TokenStream {
+        let ty = &self.ty;
+        quote_spanned! {ty.span()=> __event.into_event::<#ty>() }
+    }
+
+    /// `<Self as trait_>::item` where the message is `Self`.
+    pub(crate) fn associated(&self, trait_: &str, item: &str) -> TokenStream {
+        let (trait_, item) = (format_ident!("{trait_}"), format_ident!("{item}"));
+        quote_spanned! {self.ty.span()=> <Self as __p::#trait_>::#item }
     }
 
     /// The message as the method takes it, out of an owned `place`.
@@ -277,8 +294,8 @@ impl Output {
         if matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty()) {
             return Self::Nothing;
         }
-        let whole = (**ty).clone();
-        let Type::Path(path) = &whole else { return Self::Bare(whole) };
+        let whole = ty.clone();
+        let Type::Path(path) = &*whole else { return Self::Bare(whole) };
         let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else {
             return Self::Bare(whole);
         };
@@ -287,7 +304,7 @@ impl Output {
                 .args
                 .iter()
                 .filter_map(|argument| match argument {
-                    GenericArgument::Type(ty) => Some(ty.clone()),
+                    GenericArgument::Type(ty) => Some(Box::new(ty.clone())),
                     _ => None,
                 })
                 .collect(),
@@ -348,7 +365,8 @@ fn receiver(sig: &Signature, rules: &Rules, errors: &mut Errors) -> Option<SelfA
             None => errors.at(&sig.ident, format_args!("{expected} as the first parameter: this is {what}")),
         }
     }
-    kind
+    // A `self` of another kind is reported once, and taken for `&self` by the checks that follow.
+    kind.or(found.map(|_| SelfArgument::Shared))
 }
 
 fn kind_of(receiver: &Receiver) -> Option<SelfArgument> {
@@ -395,6 +413,9 @@ fn message(
     if !fits {
         let name = text(ty);
         errors.at(&argument.ty, format_args!("expected a shared reference to the {}, as in `&{name}`", rule.kind));
+        if reference.is_some() {
+            return None;
+        }
     }
     Some(Message { ty: ty.clone(), by_reference: reference.is_some() })
 }
@@ -403,7 +424,7 @@ fn parameter(ty: &Type, rules: &Rules, errors: &mut Errors) -> Option<Parameter>
     if !rules.others {
         let mutable = matches!(ty, Type::Reference(reference) if reference.mutability.is_some());
         if !mutable || rules.mutable.is_none() {
-            errors.at(ty, format_args!("{} takes nothing else", rules.what));
+            errors.at(ty, format_args!("{} takes no other parameter", rules.what));
             return None;
         }
     }

@@ -1,4 +1,7 @@
-//! The derive and attribute macros of `annals`.
+//! The derive and attribute macros of `annals`; use them through that crate.
+//!
+//! Each macro parses, checks and emits. All faults of one use are reported at once, under the words that the user wrote,
+//! and the generated code is thin: impls of public traits, and a registration through `inventory`.
 
 mod aggregate;
 mod attributes;
@@ -26,91 +29,476 @@ mod view_handlers;
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
-/// See the module `command` of the sources.
+/// A command: a request to change something, addressed to one handler.
+///
+/// | attribute | meaning | default |
+/// |---|---|---|
+/// | `#[command(name = "order.place")]` | the stored name | required |
+/// | `#[command(error = OrderError)]` | why the domain may refuse | `Never` |
+/// | `#[command(reply = Total)]` | what the handler answers | `()` |
+/// | `#[target]` on a field | the id of the aggregate; its text is the stream's id | none |
+/// | `#[tag]` on a field | a value that a decision's boundary can name; a tag for each value of an `Option` or a `Vec` | none |
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// #[derive(Command, Serialize, Deserialize, Debug, Clone)]
+/// #[command(name = "order.place", reply = u32)]
+/// struct PlaceOrder {
+///     #[target]
+///     order: String,
+///     quantity: u32,
+/// }
+///
+/// let command = PlaceOrder { order: "o-1".into(), quantity: 2 };
+/// assert_eq!(command.target().as_deref(), Some("o-1"));
+/// ```
 #[proc_macro_derive(Command, attributes(command, target, tag))]
 pub fn derive_command(input: TokenStream) -> TokenStream {
     command::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// See the module `event` of the sources.
+/// An event: a fact that happened.
+///
+/// | attribute | meaning | default |
+/// |---|---|---|
+/// | `#[event(name = "order.placed")]` | the stored name | required |
+/// | `#[event(revision = 2)]` | the shape of the payload; older shapes are lifted by `#[upcasters]` | 1 |
+/// | `#[tag]` on a field | makes the event findable by this field; a tag for each value of an `Option` or a `Vec` | none |
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// #[derive(Event, Serialize, Deserialize, Debug, Clone)]
+/// #[event(name = "order.placed", revision = 2)]
+/// struct OrderPlaced {
+///     #[tag]
+///     order: String,
+/// }
+///
+/// assert_eq!((OrderPlaced::NAME, OrderPlaced::REVISION), ("order.placed", 2));
+/// ```
 #[proc_macro_derive(Event, attributes(event, target, tag))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     event::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// See the module `query` of the sources.
+/// A query: a question, answered by one handler from read models.
+///
+/// | attribute | meaning | default |
+/// |---|---|---|
+/// | `#[query(name = "order.count")]` | the name | required |
+/// | `#[query(reply = u64)]` | what the handler answers | required |
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// #[derive(Query)]
+/// #[query(name = "order.count", reply = u64)]
+/// struct CountOrders;
+/// ```
 #[proc_macro_derive(Query, attributes(query))]
 pub fn derive_query(input: TokenStream) -> TokenStream {
     query::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// See the module `aggregate` of the sources.
+/// An aggregate: a consistent whole that decides on commands by the events of its own stream.
+///
+/// | attribute | meaning | default |
+/// |---|---|---|
+/// | `#[aggregate(name = "order")]` | the category of its streams | required |
+/// | `#[aggregate(snapshot(every = 100))]` | a snapshot after every so many events, at least 1 | no snapshots |
+/// | `#[aggregate(snapshot(every = 100, schema = 2))]` | raise it when a nested type has changed its shape | 1 |
+///
+/// A snapshot remembers the schema number together with a fingerprint of the fields (their names, types and serde
+/// attributes), so that one of another shape is ignored. A type inside a field is only known by its name: when its shape
+/// changes, raise the schema number.
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.switched")] struct Switched { on: bool }
+/// #[derive(Aggregate, Serialize, Deserialize, Default, Clone)]
+/// #[aggregate(name = "lamp", snapshot(every = 100))]
+/// struct Lamp {
+///     on: bool,
+/// }
+///
+/// #[event_sourcing]
+/// impl Lamp {
+///     #[apply]
+///     fn switched(&mut self, event: &Switched) {
+///         self.on = event.on;
+///     }
+/// }
+///
+/// assert_eq!(Lamp::NAME, "lamp");
+/// ```
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
 pub fn derive_aggregate(input: TokenStream) -> TokenStream {
     aggregate::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// See the module `decision` of the sources.
+/// A decision over all events inside a consistency boundary: those that carry any of its tags with the value in the command.
+///
+/// | attribute | meaning | default |
+/// |---|---|---|
+/// | `#[decision(boundary(course, student))]` | the tags of the boundary; the command marks fields of these names with `#[tag]` | required |
+/// | `#[decision(name = "enrolment")]` | the category of the streams that its events go to | the boundary's names joined by `+` |
+///
+/// A state that has to know what it is about implements `From<&Command>`; otherwise it begins as its default.
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "course.enrolled")] struct Enrolled { #[tag] course: String }
+/// #[derive(Decision, Default, Clone)]
+/// #[decision(boundary(course, student))]
+/// struct Enrolment {
+///     taken: u32,
+/// }
+///
+/// #[event_sourcing]
+/// impl Enrolment {
+///     #[apply]
+///     fn enrolled(&mut self, _event: &Enrolled) {
+///         self.taken += 1;
+///     }
+/// }
+///
+/// assert_eq!(Enrolment::NAME, "course+student");
+/// ```
 #[proc_macro_derive(Decision, attributes(decision))]
 pub fn derive_decision(input: TokenStream) -> TokenStream {
     decision::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// See the module `view` of the sources.
+/// A view: a read model of one document for each key.
+///
+/// | attribute | meaning | default |
+/// |---|---|---|
+/// | `#[view(name = "order-summary")]` | the stored name | required |
+/// | `#[view(key = OrderId)]` | the type of the key; its text identifies the document | required |
+/// | `#[view(version = 2)]` | raise it when shape or rules change: the view is then built anew beside the old one | 1 |
+/// | `#[view(asynchronous)]`, `#[view(inline)]`, `#[view(live)]` | when events are folded | `asynchronous` |
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// #[derive(View, Serialize, Deserialize, Default, Clone)]
+/// #[view(name = "order-summary", key = String, inline)]
+/// struct OrderSummary {
+///     quantity: u32,
+/// }
+///
+/// assert_eq!((OrderSummary::NAME, OrderSummary::VERSION), ("order-summary", 1));
+/// ```
 #[proc_macro_derive(View, attributes(view))]
 pub fn derive_view(input: TokenStream) -> TokenStream {
     view::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// See the module `saga` of the sources.
+/// A saga: the state of a long process.
+///
+/// | attribute | meaning | default |
+/// |---|---|---|
+/// | `#[saga(name = "order-fulfilment")]` | the stored name | required |
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// #[derive(Saga, Serialize, Deserialize, Default, Clone)]
+/// #[saga(name = "order-fulfilment")]
+/// struct Fulfilment {
+///     order: String,
+/// }
+///
+/// assert_eq!(Fulfilment::NAME, "order-fulfilment");
+/// ```
 #[proc_macro_derive(Saga, attributes(saga))]
 pub fn derive_saga(input: TokenStream) -> TokenStream {
     saga::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// See the module `identifier` of the sources.
+/// An identifier: a struct around one value, known by its text.
+///
+/// Implements `Display`, `FromStr` (as the value inside does) and `From` of the value; around a `String` also `From<&str>`.
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// #[derive(Identifier, Debug, PartialEq)]
+/// struct OrderId(String);
+///
+/// #[derive(Identifier, Debug, PartialEq)]
+/// struct LineNumber(u64);
+///
+/// assert_eq!(OrderId::from("o-1").to_string(), "o-1");
+/// assert_eq!("12".parse(), Ok(LineNumber::from(12)));
+/// ```
 #[proc_macro_derive(Identifier)]
 pub fn derive_identifier(input: TokenStream) -> TokenStream {
     identifier::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// See the module `command_handlers` of the sources.
+/// The command handlers of an aggregate, a decision, or a component outside them.
+///
+/// | attribute on a method | the stream of the target |
+/// |---|---|
+/// | `#[handle]` | must exist |
+/// | `#[handle(create)]` | must not exist; the method may do without `self` |
+/// | `#[handle(create_if_missing)]` | may exist |
+///
+/// The command is the first parameter, by value (it is cloned) or as `&Command`. Parameters after it are found by their
+/// type, see `annals::handler`.
+///
+/// | method | belongs to | returns |
+/// |---|---|---|
+/// | `fn place(command: Place)`, `fn cancel(&self, command: Cancel)` | an aggregate or a decision | one event, `Option`, `Vec`, an array or a tuple of events, or nothing |
+/// | `fn change(&mut self, command: Change, events: &mut Events<Self>)` | an aggregate or a decision | the reply; events go to `events`, and each step sees what the one before has left |
+/// | `async fn send(&self, command: Send)` | a component outside | the reply; no events |
+///
+/// Each may return a `Result` of that, with the error of the command; an async one also with `HandlerError`.
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// # #[derive(Command, Serialize, Deserialize, Clone)] #[command(name = "lamp.install")] struct Install { #[target] lamp: String }
+/// # #[derive(Command, Serialize, Deserialize, Clone)] #[command(name = "lamp.switch", reply = bool)] struct Switch { #[target] lamp: String }
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.installed")] struct Installed;
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.switched")] struct Switched { on: bool }
+/// # #[derive(Aggregate, Default, Clone)] #[aggregate(name = "lamp")] struct Lamp { on: bool }
+/// # #[event_sourcing] impl Lamp {
+/// #     #[apply] fn installed(&mut self, event: &Installed) {}
+/// #     #[apply] fn switched(&mut self, event: &Switched) { self.on = event.on; }
+/// # }
+/// #[command_handlers]
+/// impl Lamp {
+///     #[handle(create)]
+///     fn install(_command: Install) -> Installed {
+///         Installed
+///     }
+///
+///     #[handle]
+///     fn switch(&mut self, _command: &Switch, events: &mut Events<Self>) -> bool {
+///         let on = !self.on;
+///         events.apply(self, Switched { on });
+///         self.on
+///     }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn command_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream {
     command_handlers::expand(arguments.into(), block.into()).into()
 }
 
-/// See the module `event_sourcing` of the sources.
+/// How events change the state of an aggregate or a decision: one block for each type.
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[apply]` on `fn placed(&mut self, event: &OrderPlaced)` | applies this event |
+/// | `#[event_sourcing(ignore("order.note"))]` | events of these stored names mean nothing to the state |
+///
+/// A fact already happened: an `#[apply]` method takes nothing else, waits for nothing and cannot fail.
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.switched")] struct Switched { on: bool }
+/// #[derive(Aggregate, Default, Clone)]
+/// #[aggregate(name = "lamp")]
+/// struct Lamp {
+///     on: bool,
+/// }
+///
+/// #[event_sourcing(ignore("lamp.dusted"))]
+/// impl Lamp {
+///     #[apply]
+///     fn switched(&mut self, event: &Switched) {
+///         self.on = event.on;
+///     }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn event_sourcing(arguments: TokenStream, block: TokenStream) -> TokenStream {
     event_sourcing::expand(arguments.into(), block.into()).into()
 }
 
-/// See the module `event_handlers` of the sources.
+/// Event handlers with rows of their own: what they write commits together with the tracking token.
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[event_handlers(processor = "sales-by-sku")]` | the processor that runs the handlers; required |
+/// | `#[handle]` on a method | handles the event that is its first parameter, by value or by reference |
+/// | `#[reset]` on a method | removes what the handlers have written, before a replay; without it there is none |
+///
+/// One parameter `&mut T` is the transaction; the others are found by their type, see `annals::handler`. The methods are
+/// async or not, and return nothing or `Result<(), HandlerError>`; an error of any other type becomes a `HandlerError`.
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "order.placed")] struct OrderPlaced { sku: String }
+/// # #[derive(Default)] struct Mailer;
+/// # impl Mailer { async fn mail(&self, text: &str) -> Result<(), std::io::Error> { Ok(()) } }
+/// #[event_handlers(processor = "mail")]
+/// impl Mailer {
+///     #[handle]
+///     async fn placed(&self, event: &OrderPlaced, now: Now) -> Result<(), HandlerError> {
+///         Ok(self.mail(&format!("{}: {} was ordered", now.0, event.sku)).await?)
+///     }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn event_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream {
     event_handlers::expand(arguments.into(), block.into()).into()
 }
 
-/// See the module `view_handlers` of the sources.
+/// How a view folds events.
+///
+/// | attribute on a method | meaning |
+/// |---|---|
+/// | `#[handle(key = order)]` | folds the event that is its first parameter into the document whose key is the event's field `order` |
+///
+/// The method takes `&mut self`, the document, and returns nothing, or `Keep::Delete` to remove it. Parameters after the
+/// event are found by their type, see `annals::handler`.
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "order.placed")] struct OrderPlaced { order: String, quantity: u32 }
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "order.cancelled")] struct OrderCancelled { order: String }
+/// #[derive(View, Serialize, Deserialize, Default, Clone)]
+/// #[view(name = "order-summary", key = String)]
+/// struct OrderSummary {
+///     quantity: u32,
+/// }
+///
+/// #[view_handlers]
+/// impl OrderSummary {
+///     #[handle(key = order)]
+///     fn placed(&mut self, event: &OrderPlaced) {
+///         self.quantity = event.quantity;
+///     }
+///
+///     #[handle(key = order)]
+///     fn cancelled(&mut self, _event: &OrderCancelled) -> Keep {
+///         Keep::Delete
+///     }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn view_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream {
     view_handlers::expand(arguments.into(), block.into()).into()
 }
 
-/// See the module `query_handlers` of the sources.
+/// The query handlers of a component.
+///
+/// | attribute on a method | meaning |
+/// |---|---|
+/// | `#[handle]` | answers the query that is its first parameter, by value or by reference |
+///
+/// The methods take `&self` or no `self`, are async or not, and return the reply of the query or a `Result` of it, with an
+/// error that converts into `QueryError`. Parameters after the query are found by their type, see `annals::handler`.
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// #[derive(Query)]
+/// #[query(name = "order.count", reply = u64)]
+/// struct CountOrders;
+///
+/// struct Orders;
+///
+/// #[query_handlers]
+/// impl Orders {
+///     #[handle]
+///     async fn count(_query: CountOrders, counted: &u64) -> Result<u64, QueryError> {
+///         Ok(*counted)
+///     }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn query_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream {
     query_handlers::expand(arguments.into(), block.into()).into()
 }
 
-/// See the module `saga_handlers` of the sources.
+/// What a saga does: one block for each saga.
+///
+/// | attribute on a method | called for |
+/// |---|---|
+/// | `#[start(by = order)]` | an event; begins an instance where none is found by the event's field `order` |
+/// | `#[handle(by = order)]` | an event, in the instances that are found by its field `order` |
+/// | `#[end(by = order)]` | the same, and the instance has then ended |
+/// | `#[rejected]` | a command of the saga that was rejected: `command: &ReserveStock, why: &StockError` |
+/// | `#[deadline("reservation")]` | a deadline of this name |
+/// | `#[steps]` | the declaration of a list of steps: `fn steps() -> Steps<Self>` |
+///
+/// The methods take `&mut self`, return nothing, and say what they want through `effects: &mut Effects`. Other parameters are
+/// found by their type, see `annals::handler`.
+///
+/// ```
+/// use annals::prelude::*;
+/// use std::time::Duration;
+///
+/// # #[derive(Command, Serialize, Deserialize)] #[command(name = "stock.reserve")] struct ReserveStock { #[target] order: String }
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "order.placed")] struct OrderPlaced { order: String }
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "order.approved")] struct OrderApproved { order: String }
+/// #[derive(Saga, Serialize, Deserialize, Default, Clone)]
+/// #[saga(name = "order-fulfilment")]
+/// struct Fulfilment;
+///
+/// #[saga_handlers]
+/// impl Fulfilment {
+///     #[start(by = order)]
+///     fn placed(&mut self, event: &OrderPlaced, effects: &mut Effects) {
+///         effects.send(ReserveStock { order: event.order.clone() });
+///         effects.deadline("reservation", Duration::from_secs(60));
+///     }
+///
+///     #[deadline("reservation")]
+///     fn overdue(&mut self, effects: &mut Effects) {
+///         effects.end();
+///     }
+///
+///     #[end(by = order)]
+///     fn approved(&mut self, _event: &OrderApproved) {}
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn saga_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream {
     saga_handlers::expand(arguments.into(), block.into()).into()
 }
 
-/// See the module `upcasters` of the sources.
+/// Lifts old payloads of an event to the shape that this program knows.
+///
+/// | attribute on a method | meaning | default |
+/// |---|---|---|
+/// | `#[upcast(from = 1)]` | the stored revision that it lifts | required |
+/// | `#[upcast(from = 1, to = 3)]` | the revision afterwards | `from` + 1 |
+/// | `#[upcast(from = 1, name = "order.put")]` | the other stored name that it lifts | the event's own |
+///
+/// The method takes the payload by value, and `&Recorded` if it likes; it returns the lifted payload or a `Result` of it.
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// #[derive(Event, Serialize, Deserialize)]
+/// #[event(name = "order.placed", revision = 2)]
+/// struct OrderPlaced {
+///     order: String,
+///     channel: String,
+/// }
+///
+/// #[upcasters]
+/// impl OrderPlaced {
+///     #[upcast(from = 1)]
+///     fn add_channel(mut payload: Json) -> Json {
+///         payload["channel"] = "shop".into();
+///         payload
+///     }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn upcasters(arguments: TokenStream, block: TokenStream) -> TokenStream {
     upcasters::expand(arguments.into(), block.into()).into()

@@ -24,6 +24,10 @@ pub trait ServedBy<H>: Command {
 
 /// What the error of a handler outside aggregates means: the command's own error is a rejection, a [`HandlerError`] a
 /// technical failure that is tried again.
+#[diagnostic::on_unimplemented(
+    message = "a command handler cannot fail with `{Self}`",
+    note = "expected the error of the command, `{E}`, or `HandlerError`, which takes every error by `?`"
+)]
 pub trait IntoRefusal<E> {
     /// The refusal.
     fn into_refusal(self) -> Refusal<E>;

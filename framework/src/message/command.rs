@@ -26,6 +26,10 @@ use super::Tag;
 ///
 /// assert_eq!(Switch { lamp: "hall".into() }.target().as_deref(), Some("hall"));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a command",
+    note = "annotate the struct with `#[derive(Command)]` and `#[command(name = \"..\")]`"
+)]
 pub trait Command: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What the handler answers.
     type Reply: Serialize + DeserializeOwned + Send + Sync + 'static;

@@ -9,6 +9,10 @@
 /// #[query(name = "order.count", reply = u64)]
 /// struct CountOrders;
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a query",
+    note = "annotate the struct with `#[derive(Query)]` and `#[query(name = \"..\", reply = ..)]`"
+)]
 pub trait Query: Send + Sync + 'static {
     /// What the handler answers.
     type Reply: Send + 'static;

@@ -32,7 +32,7 @@ pub(super) fn aggregate(input: &DeriveInput, errors: &mut Errors) -> Aggregate {
 
 fn snapshot(span: Span, tokens: proc_macro2::TokenStream, errors: &mut Errors) -> Option<Snapshot> {
     let (mut every, mut schema) = (None, Some(1));
-    let mut keys = Keys::new("snapshot", &["every = 100", "schema = 2"]);
+    let mut keys = Keys::nested("snapshot", &["every = 100", "schema = 2"]);
     keys.read_list(tokens.clone(), errors, |key, input, errors| {
         match key.word {
             "every" => every = positive(&value(input)?, "the number of events between snapshots", errors),
@@ -41,7 +41,7 @@ fn snapshot(span: Span, tokens: proc_macro2::TokenStream, errors: &mut Errors) -
         Ok(())
     });
     if !keys.has("every") {
-        errors.at_span(span, "expected `every`, as in `snapshot(every = 100)`");
+        errors.at_span(span, "missing `every`, as in `snapshot(every = 100)`");
     }
     Some(Snapshot { span, every: every?, schema: schema? })
 }

@@ -38,7 +38,7 @@ fn one_kind(handlers: &[CommandHandler], errors: &mut Errors) {
 
 fn inside(each: &CommandHandler, errors: &mut Errors) {
     let handler = &each.handler;
-    if handler.receiver.is_none() && each.creation != Creation::MustNotExist {
+    if handler.receiver.is_none() && each.creation != Creation::Always {
         let message = "expected `&self`: only with `#[handle(create)]` is there no state to decide on";
         errors.at_span(each.name_span, message);
     }
@@ -50,7 +50,7 @@ fn inside(each: &CommandHandler, errors: &mut Errors) {
 }
 
 fn outside(each: &CommandHandler, errors: &mut Errors) {
-    if each.creation != Creation::MustExist {
+    if each.creation != Creation::Never {
         errors
             .at(&each.attribute, "expected `#[handle]`: an async handler belongs to no aggregate, so it creates none");
     }

@@ -1,6 +1,7 @@
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::Type;
+use syn::spanned::Spanned;
 
 use super::parse::{CommandHandler, Creation};
 use crate::block::Block;
@@ -21,11 +22,11 @@ pub(super) fn all(block: &Block, handlers: &[CommandHandler], errors: &Errors) -
         let (cfg, command, location) = (&handler.cfg, &message.ty, handler.location());
         if handler.is_async {
             impls.extend(serves(ty, handler, message, errors));
-            calls.extend(quote! { #(#cfg)* __r.service_handler::<#ty, #command>(#component, #location); });
+            calls.extend(quote_spanned! {command.span()=> #(#cfg)* __r.service_handler::<#ty, #command>(#component, #location); });
         } else {
             let creation = handlers.iter().find(|each| each.handler.name == handler.name).map(|each| each.creation);
-            impls.extend(decides(ty, handler, message, creation.unwrap_or(Creation::MustExist), errors));
-            calls.extend(quote! { #(#cfg)* __r.command_handler::<#ty, #command>(#location); });
+            impls.extend(decides(ty, handler, message, creation.unwrap_or(Creation::Never), errors));
+            calls.extend(quote_spanned! {command.span()=> #(#cfg)* __r.command_handler::<#ty, #command>(#location); });
         }
     }
     let registration = registration(ty, calls, errors);
@@ -34,7 +35,12 @@ pub(super) fn all(block: &Block, handlers: &[CommandHandler], errors: &Errors) -
 
 fn decides(ty: &Type, handler: &Handler, message: &Message, creation: Creation, errors: &Errors) -> TokenStream {
     let (cfg, command) = (&handler.cfg, &message.ty);
-    let creation = format_ident!("{creation:?}");
+    let (reply, error) = (message.associated("Command", "Reply"), message.associated("Command", "Error"));
+    let creation = match creation {
+        Creation::Never => quote!(MustExist),
+        Creation::Always => quote!(MustNotExist),
+        Creation::IfMissing => quote!(MayExist),
+    };
     let (body, requirements) = (body(errors, decide_body(ty, handler, message)), requirements([handler]));
     quote! {
         #(#cfg)*
@@ -52,10 +58,7 @@ fn decides(ty: &Type, handler: &Handler, message: &Message, creation: Creation, 
                 __state: &#ty,
                 __context: &__p::Context<'_>,
                 __events: &mut __p::Events<#ty>,
-            ) -> ::core::result::Result<
-                <Self as __p::Command>::Reply,
-                __p::Refusal<<Self as __p::Command>::Error>,
-            > {
+            ) -> ::core::result::Result<#reply, __p::Refusal<#error>> {
                 #body
             }
 
@@ -74,43 +77,42 @@ fn decide_body(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
     let before = is_mutable.then(|| quote! { let mut __next = ::core::clone::Clone::clone(__state); });
     let after = is_mutable.then(|| quote! { __events.leave(__next); });
     let call = handler.call(ty, state, Some(message.borrowed(&quote!(self))));
-    let value = quote_spanned! {handler.output.error_span()=>
-        __outcome.map_err(__p::IsError::<<Self as __p::Command>::Error>::rejected)?
+    let error = message.associated("Command", "Error");
+    let value = match handler.output.is_fallible() {
+        true => quote_spanned! {handler.output.error_span()=> __outcome.map_err(__p::IsError::<#error>::rejected)? },
+        false => quote!(__outcome),
     };
-    let value = if handler.output.is_fallible() { value } else { quote!(__outcome) };
-    let end =
-        if handler.takes(Role::Events) { reply(&handler.output, value) } else { events(ty, &handler.output, value) };
+    let end = match handler.takes(Role::Events) {
+        true => reply(&handler.output, message, quote!(__value)),
+        false => events(ty, &handler.output, message),
+    };
     quote! {
         #bindings
         #before
         let __outcome = #call;
         #after
+        let __value = #value;
         #end
     }
 }
 
-/// The value is the events.
-fn events(ty: &Type, output: &Output, value: TokenStream) -> TokenStream {
+/// `__value` is the events; then the reply is empty.
+fn events(ty: &Type, output: &Output, message: &Message) -> TokenStream {
     let record = quote_spanned! {output.value_span()=> __p::IntoEvents::<#ty>::into_events(__value, __events); };
-    let reply = quote_spanned! {output.value_span()=> __p::IsReply::<<Self as __p::Command>::Reply>::reply(()) };
-    quote! {
-        let __value = #value;
-        #record
-        ::core::result::Result::Ok(#reply)
-    }
+    let reply = reply(output, message, quote!(()));
+    quote! { #record #reply }
 }
 
-/// The value is the reply.
-fn reply(output: &Output, value: TokenStream) -> TokenStream {
-    let reply = quote_spanned! {output.value_span()=> __p::IsReply::<<Self as __p::Command>::Reply>::reply(__value) };
-    quote! {
-        let __value = #value;
-        ::core::result::Result::Ok(#reply)
-    }
+/// `value` is the reply.
+fn reply(output: &Output, message: &Message, value: TokenStream) -> TokenStream {
+    let expected = message.associated("Command", "Reply");
+    let reply = quote_spanned! {output.value_span()=> __p::IsReply::<#expected>::reply(#value) };
+    quote! { ::core::result::Result::Ok(#reply) }
 }
 
 fn serves(ty: &Type, handler: &Handler, message: &Message, errors: &Errors) -> TokenStream {
     let (cfg, command) = (&handler.cfg, &message.ty);
+    let (reply, error) = (message.associated("Command", "Reply"), message.associated("Command", "Error"));
     let (body, requirements) = (body(errors, serve_body(ty, handler, message)), requirements([handler]));
     quote! {
         #(#cfg)*
@@ -120,13 +122,7 @@ fn serves(ty: &Type, handler: &Handler, message: &Message, errors: &Errors) -> T
                 &'a self,
                 __component: ::core::option::Option<&'a #ty>,
                 __context: &'a __p::Context<'a>,
-            ) -> __p::BoxFuture<
-                'a,
-                ::core::result::Result<
-                    <Self as __p::Command>::Reply,
-                    __p::Refusal<<Self as __p::Command>::Error>,
-                >,
-            > {
+            ) -> __p::BoxFuture<'a, ::core::result::Result<#reply, __p::Refusal<#error>>> {
                 #body
             }
 
@@ -139,16 +135,18 @@ fn serve_body(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
     let bindings = handler.bindings();
     let component = handler.receiver.map(|_| quote! { __p::component::<#ty>(__component)? });
     let call = handler.call(ty, component, Some(message.borrowed(&quote!(self))));
-    let error = quote_spanned! {handler.output.error_span()=>
-        __outcome.map_err(__p::IntoRefusal::<<Self as __p::Command>::Error>::into_refusal)?
+    let error = message.associated("Command", "Error");
+    let value = match handler.output.is_fallible() {
+        true => {
+            quote_spanned! {handler.output.error_span()=> __outcome.map_err(__p::IntoRefusal::<#error>::into_refusal)? }
+        }
+        false => quote!(__outcome),
     };
-    let value = if handler.output.is_fallible() { error } else { quote!(__outcome) };
-    let reply = reply(&handler.output, value);
-    quote! {
-        ::std::boxed::Box::pin(async move {
-            #bindings
-            let __outcome = #call;
-            #reply
-        })
-    }
+    let reply = reply(&handler.output, message, quote!(__value));
+    handler.future(quote! {
+        #bindings
+        let __outcome = #call;
+        let __value = #value;
+        #reply
+    })
 }

@@ -18,11 +18,11 @@ pub(super) struct CommandHandler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Creation {
     /// Nothing.
-    MustExist,
+    Never,
     /// `create`
-    MustNotExist,
+    Always,
     /// `create_if_missing`
-    MayExist,
+    IfMissing,
 }
 
 const COMMAND: MessageRule = MessageRule { kind: "command", by_value: true, example: "command: PlaceOrder" };
@@ -39,7 +39,7 @@ const DECIDES: Rules = Rules {
 
 /// A handler outside aggregates.
 const SERVES: Rules = Rules {
-    what: "an async command handler, which belongs to no aggregate,",
+    what: "an async command handler",
     receiver: ReceiverRule::SharedOrNone,
     message: Some(COMMAND),
     asynchronous: AsyncRule::Either,
@@ -62,12 +62,12 @@ fn handler(method: &Method, errors: &mut Errors) -> CommandHandler {
 }
 
 fn creation(attribute: &Attribute, errors: &mut Errors) -> Creation {
-    let mut creation = Creation::MustExist;
+    let mut creation = Creation::Never;
     Keys::new("handle", &["create", "create_if_missing"]).read(attribute, errors, |key, _, errors| {
-        if creation != Creation::MustExist {
+        if creation != Creation::Never {
             errors.at_span(key.span, "expected either `create` or `create_if_missing`");
         }
-        creation = if key.word == "create" { Creation::MustNotExist } else { Creation::MayExist };
+        creation = if key.word == "create" { Creation::Always } else { Creation::IfMissing };
         Ok(())
     });
     creation

@@ -58,15 +58,17 @@ fn arm(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
     let bindings = handler.bindings();
     let call = handler.call(ty, handler.receiver.map(|_| quote!(self)), Some(message.owned(&quote!(__event))));
     let result = result(handler, call);
+    let decoded = message.decode();
+    let future = handler.future(quote! {
+        let __event = __event?;
+        #bindings
+        #result
+    });
     quote! {
         #(#cfg)*
         <#event as __p::Event>::NAME => {
-            let __event = __event.into_event::<#event>();
-            ::std::boxed::Box::pin(async move {
-                let __event = __event?;
-                #bindings
-                #result
-            })
+            let __event = #decoded;
+            #future
         }
     }
 }
@@ -75,14 +77,14 @@ fn reset(ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
     let cfg = &method.cfg;
     let bindings = method.bindings();
     let result = result(method, method.call(ty, method.receiver.map(|_| quote!(self)), None));
+    let future = method.future(quote! {
+        #bindings
+        #result
+    });
     let body = body(
         errors,
         quote! {
-            let __future: __p::BoxFuture<'a, ::core::result::Result<(), __p::HandlerError>> =
-                ::std::boxed::Box::pin(async move {
-                    #bindings
-                    #result
-                });
+            let __future: __p::BoxFuture<'a, ::core::result::Result<(), __p::HandlerError>> = #future;
             ::core::option::Option::Some(__future)
         },
     );
@@ -100,8 +102,7 @@ fn reset(ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
 
 fn result(handler: &Handler, call: TokenStream) -> TokenStream {
     if handler.output.is_fallible() {
-        let convert =
-            quote_spanned! {handler.output.error_span()=> <__p::HandlerError as ::core::convert::From<_>>::from };
+        let convert = quote_spanned! {handler.output.error_span()=> __p::IntoHandlerError::into_handler_error };
         quote! { (#call).map_err(#convert) }
     } else {
         quote! { #call; ::core::result::Result::<(), __p::HandlerError>::Ok(()) }

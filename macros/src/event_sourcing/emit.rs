@@ -15,7 +15,7 @@ pub(super) fn all(block: &Block, appliers: &[Handler], ignored: &[LitStr], error
         let (cfg, event) = (&applier.cfg, &event.ty);
         quote! { #(#cfg)* <#event as __p::Event>::NAME }
     });
-    let evolve = body(errors, evolve(&appliers, ignored));
+    let evolve = body(errors, evolve(ty, &appliers, ignored));
     let location = location(block.span());
     let registration = registration(ty, quote!(__r.event_sourcing::<#ty>(#location);), errors);
     hidden(quote! {
@@ -46,13 +46,15 @@ fn applied(ty: &Type, applier: &Handler, event: &Message, errors: &Errors) -> To
     }
 }
 
-fn evolve(appliers: &[(&Handler, &Message)], ignored: &[LitStr]) -> TokenStream {
+fn evolve(ty: &Type, appliers: &[(&Handler, &Message)], ignored: &[LitStr]) -> TokenStream {
     let arms = appliers.iter().map(|(applier, event)| {
-        let (cfg, event) = (&applier.cfg, &event.ty);
+        let call = applier.call(ty, Some(quote!(self)), Some(event.owned(&quote!(__event))));
+        let (cfg, decoded, event) = (&applier.cfg, event.decode(), &event.ty);
         quote! {
             #(#cfg)*
             <#event as __p::Event>::NAME => {
-                __p::AppliedTo::<Self>::apply_to(&__event.into_event::<#event>()?, self);
+                let __event = #decoded?;
+                #call;
                 ::core::result::Result::Ok(())
             }
         }

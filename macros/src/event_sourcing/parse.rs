@@ -9,7 +9,7 @@ use crate::errors::Errors;
 use crate::handler::{AsyncRule, Handler, MessageRule, ReceiverRule, Rules};
 
 const APPLIES: Rules = Rules {
-    what: "an `#[apply]` method, which is called again whenever the state is built,",
+    what: "an `#[apply]` method",
     receiver: ReceiverRule::Mutable,
     message: Some(MessageRule { kind: "event", by_value: false, example: "event: &OrderPlaced" }),
     asynchronous: AsyncRule::Never("the event has happened, there is nothing to wait for"),

@@ -1,6 +1,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Type;
+use syn::spanned::Spanned;
 
 use crate::block::Block;
 use crate::component;
@@ -16,7 +17,8 @@ pub(super) fn all(block: &Block, handlers: &[Handler], errors: &Errors) -> Token
     for (handler, message) in first_of_each(handlers) {
         let (cfg, query, location) = (&handler.cfg, &message.ty, handler.location());
         impls.extend(answered(ty, handler, message, errors));
-        calls.extend(quote! { #(#cfg)* __r.query_handler::<#ty, #query>(#component, #location); });
+        calls
+            .extend(quote_spanned! {query.span()=> #(#cfg)* __r.query_handler::<#ty, #query>(#component, #location); });
     }
     let registration = registration(ty, calls, errors);
     hidden(quote! { #impls #registration })
@@ -24,6 +26,7 @@ pub(super) fn all(block: &Block, handlers: &[Handler], errors: &Errors) -> Token
 
 fn answered(ty: &Type, handler: &Handler, message: &Message, errors: &Errors) -> TokenStream {
     let (cfg, query) = (&handler.cfg, &message.ty);
+    let reply = message.associated("Query", "Reply");
     let (body, requirements) = (body(errors, answer(ty, handler, message)), requirements([handler]));
     quote! {
         #(#cfg)*
@@ -33,7 +36,7 @@ fn answered(ty: &Type, handler: &Handler, message: &Message, errors: &Errors) ->
                 self,
                 __component: ::core::option::Option<&'a #ty>,
                 __context: &'a __p::Context<'a>,
-            ) -> __p::BoxFuture<'a, ::core::result::Result<<Self as __p::Query>::Reply, __p::QueryError>> {
+            ) -> __p::BoxFuture<'a, ::core::result::Result<#reply, __p::QueryError>> {
                 #body
             }
 
@@ -47,18 +50,17 @@ fn answer(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
     let component = handler.receiver.map(|_| quote! { __p::component::<#ty>(__component)? });
     let call = handler.call(ty, component, Some(message.owned(&quote!(self))));
     let value = quote_spanned! {handler.output.error_span()=>
-        __outcome.map_err(<__p::QueryError as ::core::convert::From<_>>::from)?
+        __outcome.map_err(__p::IntoQueryError::into_query_error)?
     };
     let value = if handler.output.is_fallible() { value } else { quote!(__outcome) };
+    let reply = message.associated("Query", "Reply");
     let reply = quote_spanned! {handler.output.value_span()=>
-        __p::IsReply::<<Self as __p::Query>::Reply>::reply(__value)
+        __p::IsReply::<#reply>::reply(__value)
     };
-    quote! {
-        ::std::boxed::Box::pin(async move {
-            #bindings
-            let __outcome = #call;
-            let __value = #value;
-            ::core::result::Result::Ok(#reply)
-        })
-    }
+    handler.future(quote! {
+        #bindings
+        let __outcome = #call;
+        let __value = #value;
+        ::core::result::Result::Ok(#reply)
+    })
 }

@@ -57,12 +57,12 @@ fn arm(ty: &Type, input: &Input) -> Option<TokenStream> {
     let handler = &input.handler;
     let (message, by) = (handler.message.as_ref()?, input.by.as_ref()?);
     let (cfg, event, role) = (&handler.cfg, &message.ty, format_ident!("{}", input.role));
-    let association = association(by);
+    let (association, decoded) = (association(by), message.decode());
     let handle = handle(ty, handler, message);
     Some(quote! {
         #(#cfg)*
         <#event as __p::Event>::NAME => {
-            let __event = __event.into_event::<#event>()?;
+            let __event = #decoded?;
             ::core::result::Result::Ok(::core::option::Option::Some(__p::SagaInput {
                 role: __p::SagaRole::#role,
                 association: #association,
@@ -96,7 +96,7 @@ fn rejections(ty: &Type, methods: &Methods, errors: &Errors) -> TokenStream {
         return TokenStream::new();
     }
     let each = methods.rejections.iter().filter_map(|rejection| rejection_handler(ty, rejection));
-    let body = body(errors, quote! { ::std::vec::Vec::from([#(#each),*]) });
+    let body = body(errors, quote! { <[__p::RejectionHandler<Self>]>::into_vec(::std::boxed::Box::new([#(#each),*])) });
     quote! {
         fn rejections() -> ::std::vec::Vec<__p::RejectionHandler<Self>> {
             #body
@@ -127,7 +127,7 @@ fn deadlines(ty: &Type, methods: &Methods, errors: &Errors) -> TokenStream {
         return TokenStream::new();
     }
     let each = methods.deadlines.iter().filter_map(|deadline| deadline_handler(ty, deadline));
-    let body = body(errors, quote! { ::std::vec::Vec::from([#(#each),*]) });
+    let body = body(errors, quote! { <[__p::DeadlineHandler<Self>]>::into_vec(::std::boxed::Box::new([#(#each),*])) });
     quote! {
         fn deadlines() -> ::std::vec::Vec<__p::DeadlineHandler<Self>> {
             #body
@@ -156,16 +156,8 @@ fn deadline_handler(ty: &Type, deadline: &Deadline) -> Option<TokenStream> {
 fn steps(ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
     let cfg = &method.cfg;
     let call = method.call(ty, None, None);
-    let list = quote_spanned! {method.output.value_span()=>
-        <__p::Steps<#ty> as ::core::convert::From<_>>::from(__steps)
-    };
-    let body = body(
-        errors,
-        quote! {
-            let __steps = #call;
-            ::core::option::Option::Some(#list)
-        },
-    );
+    let list = quote_spanned! {method.output.value_span()=> ::core::option::Option::Some(__steps) };
+    let body = body(errors, quote! { let __steps = #call; #list });
     quote! {
         #(#cfg)*
         fn steps() -> ::core::option::Option<__p::Steps<Self>> {

@@ -64,14 +64,14 @@ fn source(handler: &Handler, event: &Message, key: &Ident) -> TokenStream {
 
 fn arm(ty: &Type, handler: &Handler, message: &Message, key: &Ident) -> TokenStream {
     let (cfg, event) = (&handler.cfg, &message.ty);
-    let bindings = handler.bindings();
+    let (bindings, decoded) = (handler.bindings(), message.decode());
     let call = handler.call(ty, Some(quote!(__view)), Some(message.owned(&quote!(__event))));
     let key = quote_spanned! {key.span()=> __p::key_text::<#ty>(&__event.#key) };
     let keep = quote_spanned! {handler.output.value_span()=> __p::IntoKeep::into_keep(__outcome) };
     quote! {
         #(#cfg)*
         <#event as __p::Event>::NAME => {
-            let __event = __event.into_event::<#event>()?;
+            let __event = #decoded?;
             ::core::result::Result::Ok(::core::option::Option::Some(__p::ViewStep {
                 key: #key,
                 fold: ::std::boxed::Box::new(move |__view: &mut #ty, __context: &__p::Context<'_>| {

@@ -1,5 +1,8 @@
 //! The annotated domain that the design page opens with.
 
+#![deny(warnings)]
+#![allow(dead_code)]
+
 use std::time::Duration;
 
 use annals::prelude::*;

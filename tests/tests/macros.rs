@@ -1,0 +1,14 @@
+//! What the macros refuse, and what they say then: each file under `tests/ui` has one fault, `all_faults_at_once.rs`
+//! has them all. `TRYBUILD=overwrite cargo test --test macros` writes the answers anew; read them as a user would.
+
+#[test]
+fn faults_are_reported_under_the_words_that_the_user_wrote() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("ui/pass/*.rs");
+    for group in [
+        "aggregate", "command", "command_handlers", "decision", "event", "event_handlers", "event_sourcing", "identifier",
+        "query", "query_handlers", "saga", "saga_handlers", "upcasters", "view", "view_handlers",
+    ] {
+        cases.compile_fail(format!("ui/{group}/*.rs"));
+    }
+}

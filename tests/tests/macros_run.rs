@@ -1,0 +1,445 @@
+//! What the macros generate does what the attributes say.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use annals::aggregate::{Aggregate as _, AppliedTo, Creation, EventSourced, EvolveError, HandledBy, Refusal};
+use annals::handler::{Context, Requirement, Resources, Shared};
+use annals::message::{Decode, Payloads, RecordedEvent, Tag, UpcastError, Upcasters};
+use annals::prelude::*;
+use annals::query::AnsweredBy;
+use annals::saga::{SagaHandlers, SagaRole};
+use annals::view::{ViewHandlers, ViewMode, ViewSource};
+
+#[derive(Identifier, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+struct OrderId(String);
+
+#[derive(Identifier, Debug, PartialEq)]
+struct LineNumber(u64);
+
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, thiserror::Error)]
+#[error("not that many")]
+struct TooMany;
+
+#[derive(Command, Serialize, Deserialize, Debug, Clone)]
+#[command(name = "order.place", error = TooMany)]
+struct Place {
+    #[target]
+    #[tag]
+    order: OrderId,
+    quantity: u32,
+    #[tag]
+    labels: Vec<String>,
+    #[tag]
+    r#type: Option<u8>,
+}
+
+#[derive(Command, Serialize, Deserialize, Debug, Clone)]
+#[command(name = "order.add", error = TooMany, reply = u32)]
+struct Add {
+    #[target]
+    order: OrderId,
+    quantities: Vec<u32>,
+}
+
+#[derive(Command, Serialize, Deserialize, Debug, Clone)]
+#[command(name = "order.note")]
+struct Note(String);
+
+#[derive(Event, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[event(name = "order.placed", revision = 2)]
+struct Placed {
+    #[tag]
+    order: OrderId,
+    quantity: u32,
+}
+
+#[derive(Event, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[event(name = "order.added")]
+struct Added {
+    quantity: u32,
+}
+
+#[derive(Aggregate, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+#[aggregate(name = "order", snapshot(every = 50, schema = 3))]
+struct Order {
+    quantity: u32,
+}
+
+#[command_handlers]
+impl Order {
+    #[handle(create)]
+    fn place(command: Place, limit: &u32) -> Result<(Placed, Option<Added>), TooMany> {
+        if command.quantity > *limit {
+            return Err(TooMany);
+        }
+        Ok((Placed { order: command.order, quantity: command.quantity }, None))
+    }
+
+    #[handle]
+    fn add(&mut self, command: &Add, _now: Now, events: &mut Events<Self>) -> Result<u32, TooMany> {
+        for quantity in command.quantities.iter().copied() {
+            if self.would_be(quantity) > 10 {
+                return Err(TooMany);
+            }
+            events.apply(self, Added { quantity });
+        }
+        Ok(self.quantity)
+    }
+
+    #[handle(create_if_missing)]
+    fn note(&self, _command: Note) {}
+
+    fn would_be(&self, quantity: u32) -> u32 {
+        self.quantity + quantity
+    }
+}
+
+#[event_sourcing(ignore("order.noted"))]
+impl Order {
+    #[apply]
+    fn placed(&mut self, event: &Placed) {
+        self.quantity = event.quantity;
+    }
+
+    #[apply]
+    fn added(&mut self, event: &Added) {
+        self.quantity += event.quantity;
+    }
+
+    #[cfg(any())]
+    #[apply]
+    fn removed(&mut self, event: &NoSuchEvent) {}
+}
+
+/// Knows which order it is about from the command.
+#[derive(Decision, Debug, Clone, Default, PartialEq)]
+#[decision(boundary(order, r#type))]
+struct Orders {
+    order: OrderId,
+    count: u32,
+}
+
+impl From<&Place> for Orders {
+    fn from(command: &Place) -> Self {
+        Self { order: command.order.clone(), count: 0 }
+    }
+}
+
+#[event_sourcing]
+impl Orders {
+    #[apply]
+    fn placed(&mut self, _event: &Placed) {
+        self.count += 1;
+    }
+}
+
+#[command_handlers]
+impl Orders {
+    #[handle]
+    fn place(&self, command: &Place) -> Vec<Placed> {
+        let quantity = self.count;
+        vec![Placed { order: command.order.clone(), quantity }]
+    }
+
+    #[handle]
+    fn note(&self, _command: &Note) {}
+}
+
+#[derive(View, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+#[view(name = "orders", key = OrderId, inline, version = 4)]
+struct OrderView {
+    quantity: u32,
+}
+
+#[view_handlers]
+impl OrderView {
+    #[handle(key = order)]
+    fn placed(&mut self, event: &Placed, factor: Shared<u32>) -> Keep {
+        self.quantity = event.quantity * *factor;
+        if self.quantity == 0 { Keep::Delete } else { Keep::Update }
+    }
+}
+
+#[derive(Saga, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+#[saga(name = "fulfilment")]
+struct Fulfilment {
+    rejected: Vec<String>,
+}
+
+#[saga_handlers]
+impl Fulfilment {
+    #[start(by = order)]
+    fn placed(&mut self, event: &Placed, effects: &mut Effects, factor: &u32) {
+        effects.send(Add { order: event.order.clone(), quantities: vec![*factor] });
+        effects.deadline("late", Duration::from_secs(1));
+    }
+
+    #[end(by = quantity)]
+    fn added(&mut self, _event: &Added) {}
+
+    #[rejected]
+    fn refused(&mut self, command: &Add, why: &TooMany, effects: &mut Effects) {
+        self.rejected.push(format!("{}: {why}", command.order));
+        effects.end();
+    }
+
+    #[deadline("late")]
+    fn late(&mut self, effects: &mut Effects) {
+        effects.end();
+    }
+
+    #[steps]
+    fn list() -> Steps<Self> {
+        steps().step("note").invoke(|_| Note(String::new())).into()
+    }
+}
+
+#[derive(Query)]
+#[query(name = "order.count", reply = u64)]
+struct CountOrders(u64);
+
+#[derive(Default)]
+struct Counter {
+    step: u64,
+}
+
+#[query_handlers]
+impl Counter {
+    #[handle]
+    async fn count(&self, query: CountOrders, base: &u32) -> Result<u64, HandlerError> {
+        if query.0 == 0 {
+            return Err(HandlerError::new("zero"));
+        }
+        Ok(query.0 + self.step + u64::from(*base))
+    }
+}
+
+#[upcasters]
+impl Placed {
+    #[upcast(from = 1)]
+    fn add_quantity(mut payload: Json) -> Json {
+        payload["quantity"] = 1.into();
+        payload
+    }
+}
+
+fn place(quantity: u32) -> Place {
+    Place { order: OrderId::from("o-1"), quantity, labels: vec!["a".into(), "b".into()], r#type: None }
+}
+
+fn stored(name: &str, revision: u32, payload: &str) -> RecordedEvent {
+    RecordedEvent {
+        recorded: Recorded {
+            position: Position::new(1),
+            stream: StreamId::new("order", "o-1"),
+            version: Version::new(1).unwrap(),
+            id: EventId::new(),
+            name: name.to_owned(),
+            revision,
+            recorded_at: Timestamp::EPOCH,
+            metadata: Metadata::new().into(),
+        },
+        payload: payload.as_bytes().to_vec(),
+    }
+}
+
+/// Calls `read` with the event on its way to a handler.
+fn decoded<T>(event: &RecordedEvent, read: impl FnOnce(Decode<'_>) -> T) -> T {
+    let upcasters = Upcasters::new(Vec::new(), &BTreeMap::new()).unwrap();
+    read(Decode::new(event, &upcasters, &Payloads::json()).unwrap())
+}
+
+/// Calls `handle` in a context whose only resource is `7`.
+fn in_context<T>(handle: impl FnOnce(&Context<'_>) -> T) -> T {
+    let (metadata, mut resources) = (Metadata::new(), Resources::default());
+    resources.insert(7_u32);
+    handle(&Context::new(Timestamp::EPOCH, &metadata, &resources))
+}
+
+#[test]
+fn an_identifier_is_its_text() {
+    let order: OrderId = "o-1".parse().unwrap();
+    assert_eq!(order, OrderId::from("o-1"));
+    assert_eq!(order, OrderId::from("o-1".to_owned()));
+    assert_eq!(order.to_string(), "o-1");
+    assert_eq!("12".parse::<LineNumber>().unwrap(), LineNumber::from(12));
+    assert!("twelve".parse::<LineNumber>().is_err());
+}
+
+#[test]
+fn a_command_knows_its_target_and_its_tags() {
+    assert_eq!(Place::NAME, "order.place");
+    assert_eq!(place(1).target().as_deref(), Some("o-1"));
+    assert_eq!(Place::TAG_KEYS, ["order", "labels", "type"]);
+    let tags = [Tag::new("order", "o-1"), Tag::new("labels", "a"), Tag::new("labels", "b")];
+    assert_eq!(place(1).tags(), tags);
+    assert_eq!(Place { labels: Vec::new(), r#type: Some(3), ..place(1) }.tags()[1], Tag::new("type", 3));
+    assert_eq!(Note(String::new()).target(), None);
+}
+
+#[test]
+fn an_event_knows_its_revision() {
+    assert_eq!((Placed::NAME, Placed::REVISION, Placed::TAG_KEYS), ("order.placed", 2, &["order"][..]));
+    assert_eq!((Added::REVISION, Added::TAG_KEYS), (1, &[][..]));
+}
+
+#[test]
+fn a_decision_is_named_after_its_boundary() {
+    assert_eq!(Orders::BOUNDARY, ["order", "type"]);
+    assert_eq!(Orders::NAME, "order+type");
+}
+
+#[test]
+fn a_creating_handler_needs_no_state_and_may_refuse() {
+    assert_eq!(<Place as HandledBy<Order>>::CREATION, Creation::MustNotExist);
+    assert_eq!(<Place as HandledBy<Order>>::requirements(), [Requirement::reference::<u32>()]);
+    in_context(|context| {
+        let mut events = Events::default();
+        place(7).decide(&Order::default(), context, &mut events).unwrap();
+        assert_eq!(format!("{events:?}"), r#"["order.placed"]"#);
+        let refused = place(8).decide(&Order::default(), context, &mut Events::default());
+        assert!(matches!(refused, Err(Refusal::Rejected(TooMany))));
+    });
+}
+
+#[test]
+fn a_handler_with_several_steps_sees_its_own_events_and_leaves_the_state_alone() {
+    assert_eq!(<Add as HandledBy<Order>>::CREATION, Creation::MustExist);
+    let (order, mut events) = (Order { quantity: 1 }, Events::default());
+    let add = Add { order: "o-1".into(), quantities: vec![2, 3] };
+    let reply = in_context(|context| add.decide(&order, context, &mut events)).unwrap();
+    assert_eq!((reply, events.len(), order.quantity), (6, 2, 1));
+    let add = Add { order: "o-1".into(), quantities: vec![2, 300] };
+    let refused = in_context(|context| add.decide(&order, context, &mut Events::default()));
+    assert!(matches!(refused, Err(Refusal::Rejected(TooMany))));
+}
+
+#[test]
+fn a_missing_resource_refuses_the_command() {
+    let (metadata, resources) = (Metadata::new(), Resources::default());
+    let context = Context::new(Timestamp::EPOCH, &metadata, &resources);
+    let refused = place(1).decide(&Order::default(), &context, &mut Events::default());
+    assert!(matches!(refused, Err(Refusal::Context(error)) if error.wanted == "u32"));
+}
+
+#[test]
+fn the_first_state_comes_from_the_command_where_it_can() {
+    assert_eq!(<Note as HandledBy<Order>>::CREATION, Creation::MayExist);
+    assert_eq!(HandledBy::<Orders>::initial(&place(1)), Orders { order: "o-1".into(), count: 0 });
+    assert_eq!(HandledBy::<Orders>::initial(&Note(String::new())), Orders::default());
+    assert_eq!(HandledBy::<Order>::initial(&place(1)), Order::default());
+}
+
+#[test]
+fn a_state_evolves_by_stored_events() {
+    assert_eq!(Order::EVENTS, ["order.placed", "order.added"]);
+    let mut order = Order::default();
+    decoded(&stored("order.placed", 2, r#"{"order":"o-1","quantity":4}"#), |event| order.evolve(event)).unwrap();
+    decoded(&stored("order.noted", 1, "{}"), |event| order.evolve(event)).unwrap();
+    Added { quantity: 2 }.apply_to(&mut order);
+    assert_eq!(order.quantity, 6);
+    let unknown = decoded(&stored("order.lost", 1, "{}"), |event| order.evolve(event));
+    assert!(matches!(unknown, Err(EvolveError::Unknown { event, .. }) if event == "order.lost"));
+    let newer = decoded(&stored("order.placed", 3, "{}"), |event| order.evolve(event));
+    assert!(matches!(newer, Err(EvolveError::Decode(UpcastError::Revision { stored: 3, known: 2, .. }))));
+}
+
+#[test]
+fn the_schema_of_a_snapshot_changes_with_the_fields() {
+    /// The same fields, written otherwise.
+    mod same {
+        use super::*;
+
+        #[derive(Aggregate, Serialize, Deserialize, Clone, Default)]
+        #[aggregate(name = "order", snapshot(schema = 3, every = 50))]
+        pub(super) struct Order { pub(super) quantity :u32 }
+
+        #[event_sourcing]
+        impl Order {
+            #[apply]
+            fn added(&mut self, event: &Added) {
+                self.quantity = event.quantity;
+            }
+        }
+    }
+
+    mod other {
+        use super::*;
+
+        #[derive(Aggregate, Serialize, Deserialize, Clone, Default)]
+        #[aggregate(name = "order", snapshot(every = 50, schema = 3))]
+        pub(super) struct Order {
+            quantity: u64,
+        }
+
+        #[event_sourcing]
+        impl Order {
+            #[apply]
+            fn added(&mut self, event: &Added) {
+                self.quantity = event.quantity.into();
+            }
+        }
+    }
+
+    let policy = Order::snapshots().unwrap();
+    assert_eq!(policy.every, 50);
+    // The text is stored beside each snapshot: a new one here means that all snapshots of users are made anew.
+    assert_eq!(policy.schema, "3-85e089068f26118d");
+    assert_eq!(same::Order::snapshots().unwrap().schema, policy.schema);
+    assert_ne!(other::Order::snapshots().unwrap().schema, policy.schema);
+}
+
+#[test]
+fn a_view_is_routed_by_its_key() {
+    assert_eq!((OrderView::NAME, OrderView::VERSION, OrderView::MODE), ("orders", 4, ViewMode::Inline));
+    assert_eq!(OrderView::SOURCES, [ViewSource { event: "order.placed", key: "order", tags: &["order"] }]);
+    let event = stored("order.placed", 2, r#"{"order":"o-1","quantity":4}"#);
+    let step = decoded(&event, OrderView::route).unwrap().unwrap();
+    assert_eq!(step.key, "o-1");
+    let mut view = OrderView::default();
+    assert_eq!(in_context(|context| (step.fold)(&mut view, context)), Ok(Keep::Update));
+    assert_eq!(view, OrderView { quantity: 28 });
+    assert!(decoded(&stored("order.added", 1, "{}"), OrderView::route).unwrap().is_none());
+}
+
+#[test]
+fn a_saga_is_found_by_its_association() {
+    assert_eq!(Fulfilment::EVENTS, ["order.placed", "order.added"]);
+    let event = stored("order.placed", 2, r#"{"order":"o-1","quantity":4}"#);
+    let input = decoded(&event, Fulfilment::route).unwrap().unwrap();
+    assert_eq!(input.role, SagaRole::Start);
+    assert_eq!((input.association.key.as_str(), input.association.value.as_str()), ("order", "o-1"));
+    let mut effects = Effects::new(Timestamp::EPOCH, Payloads::json());
+    in_context(|context| (input.handle)(&mut Fulfilment::default(), context, &mut effects)).unwrap();
+    assert!(format!("{effects:?}").contains("order.add"));
+    let ended = decoded(&stored("order.added", 1, r#"{"quantity":4}"#), Fulfilment::route).unwrap().unwrap();
+    assert_eq!((ended.role, ended.association.value.as_str()), (SagaRole::End, "4"));
+}
+
+#[test]
+fn a_saga_gets_rejections_deadlines_and_steps() {
+    let (mut saga, mut effects) = (Fulfilment::default(), Effects::new(Timestamp::EPOCH, Payloads::json()));
+    let rejections = Fulfilment::rejections();
+    assert_eq!(rejections[0].command, "order.add");
+    in_context(|context| {
+        let (command, why) = (br#"{"order":"o-1","quantities":[]}"#, b"null");
+        (rejections[0].handle)(&mut saga, command, why, &Payloads::json(), context, &mut effects).unwrap();
+        assert_eq!(saga.rejected, ["o-1: not that many"]);
+        let deadlines = Fulfilment::deadlines();
+        assert_eq!(deadlines[0].name, "late");
+        (deadlines[0].handle)(&mut saga, context, &mut effects).unwrap();
+    });
+    assert_eq!(format!("{:?}", Fulfilment::steps().unwrap()), r#"["note"]"#);
+}
+
+#[tokio::test]
+async fn a_query_is_answered_by_its_component() {
+    let (metadata, mut resources) = (Metadata::new(), Resources::default());
+    resources.insert(7_u32);
+    let context = Context::new(Timestamp::EPOCH, &metadata, &resources);
+    let counter = Counter { step: 20 };
+    assert_eq!(CountOrders(1).answer(Some(&counter), &context).await.unwrap(), 28);
+    assert!(matches!(CountOrders(0).answer(Some(&counter), &context).await, Err(QueryError::Failed { .. })));
+    assert!(matches!(CountOrders(1).answer(None, &context).await, Err(QueryError::Context(_))));
+}

@@ -1,0 +1,9 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Aggregate, Default, Clone)]
+#[aggregate(name = "order")]
+struct Order;
+
+fn main() {}

@@ -1,0 +1,11 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Command, Serialize, Deserialize)]
+#[command(name = "order.place")]
+struct PlaceOrder<T> {
+    order: T,
+}
+
+fn main() {}

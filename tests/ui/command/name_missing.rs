@@ -1,0 +1,8 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Command, Serialize, Deserialize)]
+struct PlaceOrder;
+
+fn main() {}

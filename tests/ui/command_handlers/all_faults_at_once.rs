@@ -1,0 +1,61 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Aggregate, Default, Clone)]
+#[aggregate(name = "order")]
+struct Order;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.placed")]
+struct OrderPlaced {
+    order: String,
+}
+
+#[event_sourcing]
+impl Order {
+    #[apply]
+    fn placed(&mut self, _event: &OrderPlaced) {}
+}
+
+#[derive(Command, Serialize, Deserialize, Clone)]
+#[command(name = "order.cancel")]
+struct CancelOrder {
+    #[target]
+    order: String,
+}
+
+#[derive(Command, Serialize, Deserialize, Clone)]
+#[command(name = "order.place")]
+struct PlaceOrder {
+    #[target]
+    order: String,
+}
+
+#[command_handlers]
+impl Order {
+    #[handle]
+    fn place(command: PlaceOrder) -> OrderPlaced {
+        todo!()
+    }
+
+    #[handle(make)]
+    fn cancel(self, command: &mut CancelOrder, text: &str) -> OrderPlaced {
+        todo!()
+    }
+
+    #[handle]
+    fn put(&mut self, command: PlaceOrder) -> OrderPlaced {
+        todo!()
+    }
+
+    #[handle]
+    async fn ship() {
+        todo!()
+    }
+
+    #[apply]
+    fn put_down(&mut self, event: &OrderPlaced) {}
+}
+
+fn main() {}

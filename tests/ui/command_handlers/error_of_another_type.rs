@@ -1,0 +1,47 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Aggregate, Default, Clone)]
+#[aggregate(name = "order")]
+struct Order;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.placed")]
+struct OrderPlaced {
+    order: String,
+}
+
+#[event_sourcing]
+impl Order {
+    #[apply]
+    fn placed(&mut self, _event: &OrderPlaced) {}
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct OrderError;
+
+impl std::fmt::Display for OrderError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no")
+    }
+}
+
+impl std::error::Error for OrderError {}
+
+#[derive(Command, Serialize, Deserialize, Clone)]
+#[command(name = "order.place")]
+struct PlaceOrder {
+    #[target]
+    order: String,
+}
+
+#[command_handlers]
+impl Order {
+    #[handle]
+    fn place(&self, command: PlaceOrder) -> Result<OrderPlaced, OrderError> {
+        todo!()
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[command_handlers]
+struct Mailer;
+
+fn main() {}

@@ -1,0 +1,24 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.placed")]
+struct OrderPlaced {
+    order: String,
+}
+
+struct Failure;
+
+#[derive(Default)]
+struct Sales;
+
+#[event_handlers(processor = "sales")]
+impl Sales {
+    #[handle]
+    async fn placed(&self, event: &OrderPlaced) -> Result<(), Failure> {
+        todo!()
+    }
+}
+
+fn main() {}

@@ -1,0 +1,25 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.placed")]
+struct OrderPlaced {
+    order: String,
+}
+
+#[derive(Default)]
+struct Sales;
+
+#[event_handlers(processor = "sales")]
+impl Sales {
+    #[handle]
+    async fn placed(&self, event: &OrderPlaced) -> Result<(), HandlerError> {
+        let count = std::rc::Rc::new(1);
+        std::future::ready(()).await;
+        drop(count);
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,25 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.placed")]
+struct OrderPlaced {
+    order: String,
+}
+
+#[derive(Default)]
+struct Sales;
+
+#[event_handlers(processor = "sales")]
+impl Sales {
+    #[handle]
+    async fn placed(&self, event: &OrderPlaced) -> Result<(), HandlerError> {
+        todo!()
+    }
+
+    #[reset]
+    async fn reset(&self, event: &OrderPlaced, effects: &mut Effects) {}
+}
+
+fn main() {}

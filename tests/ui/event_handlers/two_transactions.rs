@@ -1,0 +1,22 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.placed")]
+struct OrderPlaced {
+    order: String,
+}
+
+#[derive(Default)]
+struct Sales;
+
+#[event_handlers(processor = "sales")]
+impl Sales {
+    #[handle]
+    async fn placed(&self, event: &OrderPlaced, tx: &mut u32, other: &mut u64) -> Result<(), HandlerError> {
+        todo!()
+    }
+}
+
+fn main() {}

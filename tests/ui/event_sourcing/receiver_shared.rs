@@ -1,0 +1,21 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Aggregate, Default, Clone)]
+#[aggregate(name = "order")]
+struct Order;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.placed")]
+struct OrderPlaced {
+    order: String,
+}
+
+#[event_sourcing]
+impl Order {
+    #[apply]
+    fn placed(&self, event: &OrderPlaced) {}
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Identifier)]
+struct LineId<T> {
+    order: T,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Saga, Serialize, Deserialize, Default, Clone)]
+#[saga]
+struct Fulfilment;
+
+fn main() {}

@@ -1,0 +1,19 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+struct Fulfilment;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.placed")]
+struct OrderPlaced {
+    order: String,
+}
+
+#[saga_handlers]
+impl Fulfilment {
+    #[start(by = order)]
+    fn placed(&mut self, event: &OrderPlaced, effects: &mut Effects) {}
+}
+
+fn main() {}
