@@ -238,6 +238,12 @@ impl Message {
         quote_spanned! {ty.span()=> __event.into_event::<#ty>() }
     }
 
+    /// The stored name of the event.
+    pub(crate) fn stored_name(&self) -> TokenStream {
+        let ty = &self.ty;
+        quote_spanned! {ty.span()=> <#ty as __p::Event>::NAME }
+    }
+
     /// `<Self as trait_>::item` where the message is `Self`.
     pub(crate) fn associated(&self, trait_: &str, item: &str) -> TokenStream {
         let (trait_, item) = (format_ident!("{trait_}"), format_ident!("{item}"));

@@ -99,7 +99,7 @@ fn decide_body(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
 /// `__value` is the events; then the reply is empty.
 fn events(ty: &Type, output: &Output, message: &Message) -> TokenStream {
     let record = quote_spanned! {output.value_span()=> __p::IntoEvents::<#ty>::into_events(__value, __events); };
-    let reply = reply(output, message, quote!(()));
+    let reply = reply(output, message, quote_spanned!(output.value_span()=> ()));
     quote! { #record #reply }
 }
 

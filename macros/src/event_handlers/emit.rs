@@ -14,8 +14,8 @@ pub(super) fn all(block: &Block, processor: Option<&LitStr>, methods: &Methods, 
     let processor = processor.map_or_else(|| quote!(""), |processor| quote!(#processor));
     let handlers = first_of_each(&methods.handlers);
     let names = handlers.iter().map(|(handler, event)| {
-        let (cfg, event) = (&handler.cfg, &event.ty);
-        quote! { #(#cfg)* <#event as __p::Event>::NAME }
+        let (cfg, name) = (&handler.cfg, event.stored_name());
+        quote! { #(#cfg)* #name }
     });
     let arms = handlers.iter().map(|(handler, event)| arm(ty, handler, event));
     let handle = body(
@@ -54,7 +54,7 @@ pub(super) fn all(block: &Block, processor: Option<&LitStr>, methods: &Methods, 
 }
 
 fn arm(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
-    let (cfg, event) = (&handler.cfg, &message.ty);
+    let (cfg, name) = (&handler.cfg, message.stored_name());
     let bindings = handler.bindings();
     let call = handler.call(ty, handler.receiver.map(|_| quote!(self)), Some(message.owned(&quote!(__event))));
     let result = result(handler, call);
@@ -66,7 +66,7 @@ fn arm(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
     });
     quote! {
         #(#cfg)*
-        <#event as __p::Event>::NAME => {
+        #name => {
             let __event = #decoded;
             #future
         }
@@ -103,7 +103,12 @@ fn reset(ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
 fn result(handler: &Handler, call: TokenStream) -> TokenStream {
     if handler.output.is_fallible() {
         let convert = quote_spanned! {handler.output.error_span()=> __p::IntoHandlerError::into_handler_error };
-        quote! { (#call).map_err(#convert) }
+        quote! {
+            match #call {
+                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
+                ::core::result::Result::Err(__error) => ::core::result::Result::Err(#convert(__error)),
+            }
+        }
     } else {
         quote! { #call; ::core::result::Result::<(), __p::HandlerError>::Ok(()) }
     }

@@ -12,8 +12,8 @@ pub(super) fn all(block: &Block, appliers: &[Handler], ignored: &[LitStr], error
     let appliers = first_of_each(appliers);
     let impls: TokenStream = appliers.iter().map(|(applier, event)| applied(ty, applier, event, errors)).collect();
     let names = appliers.iter().map(|(applier, event)| {
-        let (cfg, event) = (&applier.cfg, &event.ty);
-        quote! { #(#cfg)* <#event as __p::Event>::NAME }
+        let (cfg, name) = (&applier.cfg, event.stored_name());
+        quote! { #(#cfg)* #name }
     });
     let evolve = body(errors, evolve(ty, &appliers, ignored));
     let location = location(block.span());
@@ -49,10 +49,10 @@ fn applied(ty: &Type, applier: &Handler, event: &Message, errors: &Errors) -> To
 fn evolve(ty: &Type, appliers: &[(&Handler, &Message)], ignored: &[LitStr]) -> TokenStream {
     let arms = appliers.iter().map(|(applier, event)| {
         let call = applier.call(ty, Some(quote!(self)), Some(event.owned(&quote!(__event))));
-        let (cfg, decoded, event) = (&applier.cfg, event.decode(), &event.ty);
+        let (cfg, decoded, name) = (&applier.cfg, event.decode(), event.stored_name());
         quote! {
             #(#cfg)*
-            <#event as __p::Event>::NAME => {
+            #name => {
                 let __event = #decoded?;
                 #call;
                 ::core::result::Result::Ok(())

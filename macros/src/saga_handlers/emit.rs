@@ -14,8 +14,8 @@ pub(super) fn all(block: &Block, methods: &Methods, errors: &Errors) -> TokenStr
     let ty = &block.ty;
     let first = first_of_each(methods.inputs.iter().map(|input| &input.handler));
     let names = first.iter().map(|(handler, event)| {
-        let (cfg, event) = (&handler.cfg, &event.ty);
-        quote! { #(#cfg)* <#event as __p::Event>::NAME }
+        let (cfg, name) = (&handler.cfg, event.stored_name());
+        quote! { #(#cfg)* #name }
     });
     let arms = methods.inputs.iter().filter_map(|input| arm(ty, input));
     let route = body(
@@ -56,12 +56,12 @@ pub(super) fn all(block: &Block, methods: &Methods, errors: &Errors) -> TokenStr
 fn arm(ty: &Type, input: &Input) -> Option<TokenStream> {
     let handler = &input.handler;
     let (message, by) = (handler.message.as_ref()?, input.by.as_ref()?);
-    let (cfg, event, role) = (&handler.cfg, &message.ty, format_ident!("{}", input.role));
+    let (cfg, name, role) = (&handler.cfg, message.stored_name(), format_ident!("{}", input.role));
     let (association, decoded) = (association(by), message.decode());
     let handle = handle(ty, handler, message);
     Some(quote! {
         #(#cfg)*
-        <#event as __p::Event>::NAME => {
+        #name => {
             let __event = #decoded?;
             ::core::result::Result::Ok(::core::option::Option::Some(__p::SagaInput {
                 role: __p::SagaRole::#role,
@@ -156,8 +156,15 @@ fn deadline_handler(ty: &Type, deadline: &Deadline) -> Option<TokenStream> {
 fn steps(ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
     let cfg = &method.cfg;
     let call = method.call(ty, None, None);
-    let list = quote_spanned! {method.output.value_span()=> ::core::option::Option::Some(__steps) };
-    let body = body(errors, quote! { let __steps = #call; #list });
+    let list = quote_spanned! {method.output.value_span()=> __steps };
+    let body = body(
+        errors,
+        quote! {
+            let __steps = #call;
+            let __list: __p::Steps<#ty> = #list;
+            ::core::option::Option::Some(__list)
+        },
+    );
     quote! {
         #(#cfg)*
         fn steps() -> ::core::option::Option<__p::Steps<Self>> {

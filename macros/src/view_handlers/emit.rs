@@ -51,11 +51,11 @@ pub(super) fn all(block: &Block, folds: &[Fold], errors: &Errors) -> TokenStream
 }
 
 fn source(handler: &Handler, event: &Message, key: &Ident) -> TokenStream {
-    let (cfg, event, key) = (&handler.cfg, &event.ty, key.unraw().to_string());
+    let (cfg, name, event, key) = (&handler.cfg, event.stored_name(), &event.ty, key.unraw().to_string());
     quote! {
         #(#cfg)*
         __p::ViewSource {
-            event: <#event as __p::Event>::NAME,
+            event: #name,
             key: #key,
             tags: <#event as __p::Event>::TAG_KEYS,
         }
@@ -63,14 +63,14 @@ fn source(handler: &Handler, event: &Message, key: &Ident) -> TokenStream {
 }
 
 fn arm(ty: &Type, handler: &Handler, message: &Message, key: &Ident) -> TokenStream {
-    let (cfg, event) = (&handler.cfg, &message.ty);
+    let (cfg, name) = (&handler.cfg, message.stored_name());
     let (bindings, decoded) = (handler.bindings(), message.decode());
     let call = handler.call(ty, Some(quote!(__view)), Some(message.owned(&quote!(__event))));
     let key = quote_spanned! {key.span()=> __p::key_text::<#ty>(&__event.#key) };
     let keep = quote_spanned! {handler.output.value_span()=> __p::IntoKeep::into_keep(__outcome) };
     quote! {
         #(#cfg)*
-        <#event as __p::Event>::NAME => {
+        #name => {
             let __event = #decoded?;
             ::core::result::Result::Ok(::core::option::Option::Some(__p::ViewStep {
                 key: #key,
