@@ -48,9 +48,9 @@ impl Block {
             Ok(block) => block,
             Err(error) => {
                 let is_block = item.clone().into_iter().any(|token| token.to_string() == "impl");
-                let error = if is_block { error } else { not_a_block(&item, markers) };
-                let error = error.into_compile_error();
-                return Err(quote!(#item #error));
+                errors.push(if is_block { error } else { not_a_block(&item, markers) });
+                let errors = std::mem::take(errors).into_tokens();
+                return Err(quote!(#item #errors));
             }
         };
         let mut block = Self { ty: (*item.self_ty).clone(), item, methods: Vec::new() };

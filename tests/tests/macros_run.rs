@@ -134,6 +134,9 @@ impl Orders {
     }
 }
 
+/// The line of the method that follows.
+const SECOND_HANDLER: u32 = line!() + 5;
+
 #[command_handlers]
 impl Orders {
     #[handle]
@@ -351,6 +354,7 @@ fn the_schema_of_a_snapshot_changes_with_the_fields() {
     mod same {
         use super::*;
 
+        #[rustfmt::skip]
         #[derive(Aggregate, Serialize, Deserialize, Clone, Default)]
         #[aggregate(name = "order", snapshot(schema = 3, every = 50))]
         pub(super) struct Order { pub(super) quantity :u32 }
@@ -442,4 +446,14 @@ async fn a_query_is_answered_by_its_component() {
     assert_eq!(CountOrders(1).answer(Some(&counter), &context).await.unwrap(), 28);
     assert!(matches!(CountOrders(0).answer(Some(&counter), &context).await, Err(QueryError::Failed { .. })));
     assert!(matches!(CountOrders(1).answer(None, &context).await, Err(QueryError::Context(_))));
+}
+
+#[tokio::test]
+async fn start_up_names_the_line_of_a_handler() {
+    let Err(error) = annals::Annals::builder().store("memory:").resource(7_u32).start().await else {
+        panic!("two states decide on `order.place`");
+    };
+    let (message, place) = (error.to_string(), format!("macros_run.rs:{SECOND_HANDLER}"));
+    assert!(message.contains("the command `order.place` has 2 handlers"), "{message}");
+    assert!(message.contains(&place), "expected {place} in {message}");
 }

@@ -102,11 +102,12 @@ fn reset(ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
 
 fn result(handler: &Handler, call: TokenStream) -> TokenStream {
     if handler.output.is_fallible() {
-        let convert = quote_spanned! {handler.output.error_span()=> __p::IntoHandlerError::into_handler_error };
+        let span = handler.output.error_span();
+        let failure = quote_spanned! {span=> __p::IntoHandlerError::into_handler_error(__error) };
         quote! {
             match #call {
                 ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-                ::core::result::Result::Err(__error) => ::core::result::Result::Err(#convert(__error)),
+                ::core::result::Result::Err(__error) => ::core::result::Result::Err(#failure),
             }
         }
     } else {

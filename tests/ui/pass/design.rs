@@ -6,8 +6,7 @@
 use std::time::Duration;
 
 use annals::prelude::*;
-
-type SqliteTransaction = sqlx::sqlite::SqliteTransaction<'static>;
+use annals::store::SqliteTransaction;
 
 #[derive(Identifier, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
 #[serde(transparent)]
