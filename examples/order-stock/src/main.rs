@@ -1,2 +1,8 @@
-//! .
-fn main() {}
+//! `order-stock`: run `order-stock --help`.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    order_stock::cli::main().await
+}

@@ -31,6 +31,8 @@ fn answered(ty: &Type, handler: &Handler, message: &Message, errors: &Errors) ->
     quote! {
         #(#cfg)*
         #[automatically_derived]
+        // The handler may return `QueryError` itself.
+        #[allow(clippy::useless_conversion)]
         impl __p::AnsweredBy<#ty> for #query {
             fn answer<'a>(
                 self,

@@ -1,0 +1,142 @@
+//! What came of an import, as tables.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use annals::Annals;
+use annals::view::{ViewError, ViewHandlers};
+use comfy_table::{Cell, Color, Table};
+
+use super::output::{BOLD, FAINT, GOOD, styled, table};
+use crate::domain::{OrderSummary, Status, StockError, StockLevel};
+use crate::import::{Fault, Report};
+
+/// Rows of the table of faults; more are only counted there, and each is in the log.
+const FAULTS_SHOWN: usize = 200;
+
+/// Documents that are read at once.
+const PAGE: usize = 500;
+
+/// The summary of an import into the database at `url`.
+pub(super) async fn of(app: &Annals, report: &Report, speed: &Speed, url: &str) -> Result<String, ViewError> {
+    let stock = StockRow::all(app).await?;
+    let mut parts = vec![StockRow::table(&stock).to_string(), outcomes(&all::<OrderSummary>(app).await?).to_string()];
+    if !report.faults.is_empty() {
+        parts.push(faults(&report.faults));
+    }
+    parts.push(closing(report, speed, url));
+    Ok(parts.join("\n\n"))
+}
+
+/// How much was done in which time.
+pub(super) struct Speed {
+    pub(super) commands: u64,
+    pub(super) elapsed: Duration,
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.elapsed.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = self.commands as f64 / seconds.max(f64::EPSILON);
+        write!(f, "{} commands in {seconds:.2} s, {rate:.0} per second", self.commands)
+    }
+}
+
+/// Every document of a view, ordered by key.
+async fn all<V: ViewHandlers>(app: &Annals) -> Result<Vec<(String, V)>, ViewError> {
+    let mut documents: Vec<(String, V)> = Vec::new();
+    loop {
+        let after = documents.last().map(|(key, _)| key.clone());
+        let page = app.view::<V>().list(after.as_deref(), PAGE).await?;
+        if page.is_empty() {
+            return Ok(documents);
+        }
+        documents.extend(page);
+    }
+}
+
+/// What is left of one article.
+pub(super) struct StockRow {
+    sku: String,
+    level: StockLevel,
+}
+
+impl StockRow {
+    /// All articles.
+    pub(super) async fn all(app: &Annals) -> Result<Vec<Self>, ViewError> {
+        let levels = all::<StockLevel>(app).await?;
+        Ok(levels.into_iter().map(|(sku, level)| Self { sku, level }).collect())
+    }
+
+    /// The articles as a table.
+    pub(super) fn table(rows: &[Self]) -> Table {
+        let mut table = table(&["Article", "Name", "#Left", "#Set aside"]);
+        for Self { sku, level } in rows {
+            let left = Cell::new(level.left);
+            let left = if level.left == 0 { left.fg(Color::Yellow) } else { left };
+            table.add_row([Cell::new(sku), Cell::new(&level.name), left, Cell::new(level.held)]);
+        }
+        table
+    }
+}
+
+/// How far an order has come, in colour.
+pub(super) fn status(status: &Status) -> Cell {
+    match status {
+        Status::Unknown => Cell::new("unknown"),
+        Status::Pending => Cell::new("pending").fg(Color::Yellow),
+        Status::Approved => Cell::new("approved").fg(Color::Green),
+        Status::Rejected(StockError::TooLittle { left }) => {
+            Cell::new(format!("rejected: too little stock, {left} left")).fg(Color::Red)
+        }
+        Status::Rejected(reason) => Cell::new(format!("rejected: {reason}")).fg(Color::Red),
+        Status::Cancelled => Cell::new("cancelled").fg(Color::Grey),
+    }
+}
+
+/// How many orders ended how.
+fn outcomes(orders: &[(String, OrderSummary)]) -> Table {
+    let mut counts = BTreeMap::new();
+    for (_, order) in orders {
+        let (rank, name) = match &order.status {
+            Status::Approved => (0, "approved".to_owned()),
+            Status::Rejected(reason) => (1, format!("rejected: {reason}")),
+            Status::Cancelled => (2, "cancelled".to_owned()),
+            Status::Pending | Status::Unknown => (3, "pending".to_owned()),
+        };
+        *counts.entry((rank, name)).or_insert(0_u64) += 1;
+    }
+    let mut table = table(&["Orders", "#Number"]);
+    for ((_, name), count) in counts {
+        table.add_row([name, count.to_string()]);
+    }
+    table
+}
+
+fn faults(faults: &[Fault]) -> String {
+    let mut table = table(&["Refused in", "#Line", "Why"]);
+    for fault in faults.iter().take(FAULTS_SHOWN) {
+        table.add_row([fault.file.clone(), fault.line.to_string(), fault.reason.clone()]);
+    }
+    match faults.len().checked_sub(FAULTS_SHOWN) {
+        None | Some(0) => table.to_string(),
+        Some(more) => format!("{table}\nand {more} more; RUST_LOG=order_stock=info shows them"),
+    }
+}
+
+fn closing(report: &Report, speed: &Speed, url: &str) -> String {
+    let Report { new, known, faults } = report;
+    let refused = faults.len();
+    let news = if *new == 0 {
+        styled(GOOD, format_args!("Nothing changed: all {known} rows had been imported before."))
+    } else {
+        styled(GOOD, format_args!("Imported {new} rows")) + &format!(", {known} were known.")
+    };
+    format!(
+        "{news} {refused} rows were refused.\n{speed}.\nThe database is {}\n{}",
+        styled(BOLD, url),
+        styled(FAINT, "Next: `order-stock show ORDER`, `order-stock history ORDER`, `order-stock serve`"),
+    )
+}
