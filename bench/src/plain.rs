@@ -80,10 +80,10 @@ async fn pool(options: SqliteConnectOptions, size: u32) -> Result<SqlitePool, sq
         .await
 }
 
-const HEAD: &str = "SELECT max(version) FROM events WHERE tenant = '' AND category = 'account' AND stream = ?";
+const HEAD: &str = "SELECT max(version) FROM events WHERE tenant = '' AND category = 'account' AND stream_id = ?";
 
 const INSERT: &str = "INSERT INTO events \
-    (tenant, category, stream, version, id, name, revision, payload, metadata, tags, slice, recorded_at) \
+    (tenant, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice) \
     VALUES ('', 'account', ?, ?, ?, 'account.deposited', 1, ?, '{}', '[]', ?, ?)";
 
 impl Subject for Plain {
@@ -123,8 +123,8 @@ async fn append(connection: &mut SqliteConnection, account: &str, payload: &str)
         .bind(head.unwrap_or(0) + 1)
         .bind(fresh_id().as_slice())
         .bind(payload)
-        .bind(slice(account))
         .bind(Timestamp::now().as_microsecond())
+        .bind(slice(account))
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await
