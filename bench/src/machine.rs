@@ -17,7 +17,7 @@ pub(crate) struct Machine {
     cores: usize,
     processor: Option<String>,
     filesystem: Option<String>,
-    /// Median time to flush a small write to the disk, in milliseconds: what a durable commit costs at least.
+    /// See [`flush_ms`], at the start.
     flush_ms: f64,
 }
 
@@ -63,7 +63,8 @@ fn filesystem(mounts: &str, folder: &Path) -> Option<String> {
     above.max_by_key(|(path, _)| path.len()).map(|(_, kind)| kind.to_owned())
 }
 
-fn flush_ms(folder: &Path) -> Result<f64, Error> {
+/// Median time to flush a small write to the disk, in milliseconds: what a durable commit costs at least.
+pub(crate) fn flush_ms(folder: &Path) -> Result<f64, Error> {
     let mut file = File::create(folder.join("flush"))?;
     let mut times = Vec::new();
     for _ in 0..101 {

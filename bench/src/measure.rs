@@ -17,7 +17,7 @@ pub(crate) trait Subject: Send + Sync + 'static {
     fn deposit(&self, deposit: Deposit) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Closes the database and tells how many events it holds.
-    fn finish(self) -> impl Future<Output = Result<u64, Error>> + Send;
+    async fn finish(self) -> Result<u64, Error>;
 }
 
 /// What one round of one subject took.

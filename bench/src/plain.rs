@@ -1,15 +1,18 @@
 //! The same work in plain SQL: one transaction for each command, with a SELECT and an INSERT.
 //!
-//! Written as one would write it by hand for speed: prepared statements, a pool that does not test its connections, the
-//! write lock taken at the start (`BEGIN IMMEDIATE`), so that no transaction fails half-way. It does less than Annals: it
+//! Written as one would write it by hand for speed: prepared statements, connections that are not tested before use, the
+//! write lock taken at the start (`BEGIN IMMEDIATE`), so that no transaction fails half-way. SQLite has one writer at a
+//! time, so few connections do best: a trial finds out how many. It does less than Annals: it
 //! records no command ids and folds no state.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::Error;
@@ -19,63 +22,112 @@ use crate::workload::Deposit;
 /// How the table calls this subject.
 pub(crate) const NAME: &str = "plain sqlx";
 
-/// A pool on a database with nothing but events.
+/// How the clients come to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// They share one connection under a lock, without a pool.
+    Shared,
+    /// They take one from a pool of this size.
+    Pool(u32),
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shared => write!(f, "one shared connection"),
+            Self::Pool(size) => write!(f, "a pool of {size}"),
+        }
+    }
+}
+
+/// A database with nothing but events.
 #[derive(Debug)]
-pub(crate) struct Plain {
-    pool: SqlitePool,
+pub(crate) enum Plain {
+    /// See [`Access::Shared`].
+    Shared(Box<Mutex<SqliteConnection>>),
+    /// See [`Access::Pool`].
+    Pool(SqlitePool),
 }
 
 impl Plain {
-    /// Makes the database `file`, with `connections` of them.
-    pub(crate) async fn open(file: &Path, connections: u32) -> Result<Self, Error> {
+    /// Makes the database `file`.
+    pub(crate) async fn open(file: &Path, access: Access) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(60));
-        let pool = SqlitePoolOptions::new()
-            .min_connections(connections)
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(60))
-            .test_before_acquire(false)
-            .connect_with(options)
-            .await?;
-        sqlx::raw_sql(include_str!("sql/schema.sql")).execute(&pool).await?;
-        Ok(Self { pool })
+        let mut first = options.connect().await?;
+        sqlx::raw_sql(include_str!("sql/schema.sql")).execute(&mut first).await?;
+        match access {
+            Access::Shared => Ok(Self::Shared(Box::new(Mutex::new(first)))),
+            Access::Pool(size) => {
+                first.close().await?;
+                Ok(Self::Pool(pool(options, size).await?))
+            }
+        }
     }
 }
 
-const HEAD: &str = "SELECT max(version) FROM events WHERE tenant = '' AND category = 'account' AND stream = ?";
+async fn pool(options: SqliteConnectOptions, size: u32) -> Result<SqlitePool, sqlx::Error> {
+    SqlitePoolOptions::new()
+        .min_connections(size)
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(60))
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+}
+
+const HEAD: &str = "SELECT max(version) FROM events WHERE tenant = '' AND category = 'account' AND stream_id = ?";
 
 const INSERT: &str = "INSERT INTO events \
-    (tenant, category, stream, version, id, name, revision, payload, metadata, tags, slice, recorded_at) \
+    (tenant, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice) \
     VALUES ('', 'account', ?, ?, ?, 'account.deposited', 1, ?, '{}', '[]', ?, ?)";
 
 impl Subject for Plain {
     async fn deposit(&self, deposit: Deposit) -> Result<(), Error> {
         let payload = serde_json::to_string(&deposit)?;
-        let recorded_at = Timestamp::now().as_microsecond();
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let head: Option<i64> = sqlx::query_scalar(HEAD).bind(&deposit.account).fetch_one(&mut *transaction).await?;
-        sqlx::query(INSERT)
-            .bind(&deposit.account)
-            .bind(head.unwrap_or(0) + 1)
-            .bind(fresh_id().as_slice())
-            .bind(payload)
-            .bind(slice(&deposit.account))
-            .bind(recorded_at)
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
+        match self {
+            Self::Shared(connection) => append(&mut *connection.lock().await, &deposit.account, &payload).await?,
+            Self::Pool(pool) => append(&mut *pool.acquire().await?, &deposit.account, &payload).await?,
+        }
         Ok(())
     }
 
     async fn finish(self) -> Result<u64, Error> {
-        let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&self.pool).await?;
-        self.pool.close().await;
+        let count = sqlx::query_scalar("SELECT count(*) FROM events");
+        let stored: i64 = match self {
+            Self::Shared(connection) => {
+                let mut connection = connection.into_inner();
+                let stored = count.fetch_one(&mut connection).await?;
+                connection.close().await?;
+                stored
+            }
+            Self::Pool(pool) => {
+                let stored = count.fetch_one(&pool).await?;
+                pool.close().await;
+                stored
+            }
+        };
         Ok(stored.try_into()?)
     }
+}
+
+async fn append(connection: &mut SqliteConnection, account: &str, payload: &str) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let head: Option<i64> = sqlx::query_scalar(HEAD).bind(account).fetch_one(&mut *transaction).await?;
+    sqlx::query(INSERT)
+        .bind(account)
+        .bind(head.unwrap_or(0) + 1)
+        .bind(fresh_id().as_slice())
+        .bind(payload)
+        .bind(Timestamp::now().as_microsecond())
+        .bind(slice(account))
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
 }
 
 #[expect(clippy::disallowed_methods, reason = "plain SQL does without the framework's ids")]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::machine::Machine;
 use crate::measure::{Figures, Sample};
-use crate::plain;
+use crate::plain::{self, Access};
 use crate::workload::Workload;
 
 /// Everything that a run has found out.
@@ -13,8 +13,8 @@ use crate::workload::Workload;
 pub(crate) struct Report {
     machine: Machine,
     workload: Workload,
-    /// Connections of plain SQL.
-    plain_pool: u32,
+    /// How plain SQL came to its connections.
+    plain_access: String,
     subjects: Vec<Row>,
 }
 
@@ -29,8 +29,8 @@ struct Row {
 }
 
 impl Report {
-    pub(crate) fn new(machine: Machine, workload: Workload, plain_pool: u32) -> Self {
-        Self { machine, workload, plain_pool, subjects: Vec::new() }
+    pub(crate) fn new(machine: Machine, workload: Workload, plain_access: Access) -> Self {
+        Self { machine, workload, plain_access: plain_access.to_string(), subjects: Vec::new() }
     }
 
     /// Takes down a round of the subject `name`.
