@@ -245,7 +245,10 @@ async fn forget_commands(journal: Journal, remembered: Duration, stop: Cancellat
             Ok(count) => tracing::debug!(count, "forgot old commands"),
             Err(error) => tracing::warn!(%error, "old commands could not be forgotten"),
         }
-        let _ = tokio::time::timeout(CLEANING, stop.cancelled()).await;
+        tokio::select! {
+            () = journal.clock().sleep(CLEANING) => {}
+            () = stop.cancelled() => {}
+        }
     }
 }
 
