@@ -72,6 +72,7 @@ impl<S: CommandTarget + Debug> Given<S> {
     ///
     /// # Panics
     /// When a given event cannot be applied, or the handler changed the state other than through events.
+    #[must_use = "say what should have come of it"]
     #[track_caller]
     pub fn when<C: HandledBy<S>>(self, command: C) -> Decided<C> {
         let before = fold(command.initial(), &self.facts, self.now);
@@ -109,7 +110,6 @@ impl<S: CommandTarget + Debug> Given<S> {
 }
 
 /// What came of a command.
-#[must_use = "say what should have come of it"]
 #[derive(Debug)]
 pub struct Decided<C: Command> {
     outcome: Outcome<C>,

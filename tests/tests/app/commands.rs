@@ -1,7 +1,6 @@
 //! What the sender of a command gets.
 
 use annals::prelude::*;
-use annals::store::EventStore;
 use annals::{CommandFailure, SendError};
 
 use crate::support::in_each_place;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use annals::prelude::*;
-use annals::store::{Conflict, EventStore};
+use annals::store::Conflict;
 use annals::{CommandFailure, SendError};
 
 use crate::support::{Place, in_each_place};

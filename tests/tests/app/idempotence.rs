@@ -6,7 +6,6 @@ use std::time::Duration;
 use annals::app::Builder;
 use annals::message::Never;
 use annals::prelude::*;
-use annals::store::EventStore;
 use annals::testing::TestClock;
 use annals::{SendError, Sent};
 

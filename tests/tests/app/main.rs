@@ -4,8 +4,13 @@
 
 mod commands;
 mod conflicts;
+mod decisions;
 mod idempotence;
+mod interceptors;
 mod lanes;
+mod metadata;
+mod service;
 mod smoke;
 mod support;
+mod time_machine;
 mod wallet;
