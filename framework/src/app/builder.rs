@@ -244,14 +244,18 @@ impl Builder {
 /// Removes the records of commands that are older than the application wants to remember.
 async fn forget_commands(journal: Journal, remembered: Duration, stop: CancellationToken) {
     while !stop.is_cancelled() {
+        let now = journal.now();
         let micros = i64::try_from(remembered.as_micros()).unwrap_or(i64::MAX);
-        let before = crate::Timestamp::from_micros(journal.now().as_micros().saturating_sub(micros));
+        let before = crate::Timestamp::from_micros(now.as_micros().saturating_sub(micros));
         match journal.store().forget_commands(before).await {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "forgot old commands"),
             Err(error) => tracing::warn!(%error, "old commands could not be forgotten"),
         }
-        let _ = tokio::time::timeout(CLEANING, stop.cancelled()).await;
+        tokio::select! {
+            () = journal.clock().sleep_until(now.plus(CLEANING)) => {}
+            () = stop.cancelled() => {}
+        }
     }
 }
 

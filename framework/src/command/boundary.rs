@@ -63,7 +63,9 @@ impl<D: Decision, C: HandledBy<D>> Last for InLane<'_, D, C> {
             match self.attempt(&message, command).await? {
                 Ok(executed) => return Ok(executed),
                 Err(source) => {
-                    let Some(pause) = pauses.next() else {
+                    // The caller who named a version wants to know, not to have the decision run on another one.
+                    let pause = if message.expected.is_some() { None } else { pauses.next() };
+                    let Some(pause) = pause else {
                         return Err(CommandFailure::Conflict { attempts, source }.into());
                     };
                     tokio::time::sleep(pause).await;
@@ -83,17 +85,18 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
         let context = executor.context(message, None);
         let decided = decide(command, &state, &context);
         let basis = Basis {
-            expected: Vec::new(),
+            expected: message.expected.iter().map(|expected| (self.stream.clone(), *expected)).collect(),
             condition: Some(Condition { criteria, after: head }),
             stream: self.stream.clone(),
             version: None,
             position: head,
         };
+        let checked = message.recorded || message.expected.is_some();
         let stored = match &decided {
-            Decided::Done { events, reply } if message.recorded || !events.is_empty() => {
+            Decided::Done { events, reply } if checked || !events.is_empty() => {
                 executor.append(message, &basis, events, || executor.reply::<C>(reply)).await
             }
-            Decided::Rejected(error) if message.recorded => {
+            Decided::Rejected(error) if checked => {
                 let nothing = crate::aggregate::Events::<D>::default();
                 executor.append(message, &basis, &nothing, || executor.rejection::<C>(error)).await
             }

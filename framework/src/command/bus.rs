@@ -4,15 +4,18 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 
 use crate::message::{CodecError, Command, Payloads};
 
 use super::error::CommandFailure;
 use super::interceptor::{CommandInterceptor, Last, Next};
 use super::message::{CommandMessage, CommandResult};
+use crate::handler::panic_message;
 
 /// Handles one type of command.
 #[async_trait]
@@ -71,7 +74,12 @@ impl CommandBus {
         if message.metadata.correlation_id().is_none() {
             message.metadata.insert(crate::Metadata::CORRELATION_ID, message.id.to_string());
         }
-        Next::new(&self.dispatching, self).run(message).await
+        let name = message.name;
+        // Handlers that decide are guarded where they run. This catches everything else that the application wrote: an
+        // `#[apply]`, an interceptor, the initial state of a decision.
+        AssertUnwindSafe(Next::new(&self.dispatching, self).run(message)).catch_unwind().await.unwrap_or_else(|panic| {
+            Err(CommandFailure::Panicked { command: name.to_owned(), message: panic_message(&*panic) }.into())
+        })
     }
 
     /// Reads a command that was stored under `name`.

@@ -49,9 +49,9 @@ impl<A: Send> Lanes<A> {
                 Err(never) => match never {},
             },
         };
-        // One reference is the cache's, one is ours; the others are commands in the lane.
-        let waiting = Arc::strong_count(&lane).saturating_sub(2);
-        if waiting >= self.limit { Err(waiting) } else { Ok(lane) }
+        // One reference is the cache's, one is ours; the others are commands in the lane, of which one runs.
+        let others = Arc::strong_count(&lane).saturating_sub(2);
+        if others > self.limit { Err(others - 1) } else { Ok(lane) }
     }
 
     pub(crate) fn limit(&self) -> usize {

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 
 use crate::aggregate::Refusal;
 use crate::handler::panic_message;
+use crate::message::{Position, StreamId};
 use crate::store::{Append, AppendError, CommandRecord, Outcome};
 
 use super::bus::CommandHandler;
@@ -16,14 +17,17 @@ use super::error::{CommandError, CommandFailure, Rejection};
 use super::execute::Executor;
 use super::handler::ServedBy;
 use super::interceptor::{Last, Next};
+use super::lane::{Lane, Lanes};
 use super::message::{CommandMessage, CommandResult, Executed};
 
 /// Handles the command `C` with the component `H`.
 ///
 /// A command under an id of the caller's runs at least once: its outcome is recorded after it, so that a repeat that
-/// comes later is answered without running it.
+/// comes later is answered without running it. On one node repeats that come at the same time wait for the first.
 pub(crate) struct ServiceHandler<H, C> {
     pub(crate) executor: Executor,
+    /// By command id, for commands under an id of the caller's.
+    pub(crate) lanes: Arc<Lanes<()>>,
     pub(crate) component: Option<Arc<H>>,
     pub(crate) command: PhantomData<fn() -> C>,
 }
@@ -41,6 +45,15 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
         let Some(command) = message.command::<C>() else {
             return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
         };
+        if message.expected.is_some() {
+            let reason = format!("`{}` has no stream whose version could be expected", C::NAME);
+            return Err(CommandFailure::Refused { reason }.into());
+        }
+        let lane = if message.recorded { Some(self.lane(&message)?) } else { None };
+        let _turn = match &lane {
+            Some(lane) => Some(lane.turn().await),
+            None => None,
+        };
         if let Some(record) = self.executor.recorded(&message).await? {
             return self.executor.answer::<C>(record, None);
         }
@@ -52,15 +65,17 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
         })?;
         match result {
             Ok(reply) => {
-                if let Some(repeated) = self.record(&message, self.executor.reply::<C>(&reply)?).await? {
-                    return self.executor.answer::<C>(repeated, None);
-                }
-                let position = self.executor.journal.store().head().await?;
+                let position = match self.record(&message, || self.executor.reply::<C>(&reply)).await? {
+                    Recorded::Before(record) => return self.executor.answer::<C>(*record, None),
+                    Recorded::Now(position) => position,
+                    Recorded::Not => self.executor.journal.store().head().await?,
+                };
                 Ok(Executed { version: None, position, stream: None, repeated: false, reply: Box::new(reply) })
             }
             Err(Refusal::Rejected(error)) => {
-                if let Some(repeated) = self.record(&message, self.executor.rejection::<C>(&error)?).await? {
-                    return self.executor.answer::<C>(repeated, None);
+                if let Recorded::Before(record) = self.record(&message, || self.executor.rejection::<C>(&error)).await?
+                {
+                    return self.executor.answer::<C>(*record, None);
                 }
                 Err(CommandError::Rejected(Rejection::new(error)))
             }
@@ -72,28 +87,48 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
     }
 }
 
+/// What became of the record of a command.
+enum Recorded {
+    /// Nobody can repeat the command.
+    Not,
+    /// It is stored, at this position.
+    Now(Position),
+    /// Another execution of the same command was quicker.
+    Before(Box<CommandRecord>),
+}
+
 impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
-    /// Records the outcome; gives the first one if another execution of the same command was quicker.
+    /// The lane of the command's id.
+    fn lane(&self, message: &CommandMessage) -> Result<Arc<Lane<()>>, CommandFailure> {
+        let id = message.id.to_string();
+        self.lanes.lane(&id).map_err(|waiting| CommandFailure::Busy {
+            stream: StreamId::new(C::NAME, id),
+            waiting,
+            limit: self.lanes.limit(),
+        })
+    }
+
+    /// Records the outcome.
     async fn record(
         &self,
         message: &CommandMessage,
-        outcome: Outcome,
-    ) -> Result<Option<CommandRecord>, CommandFailure> {
+        outcome: impl FnOnce() -> Result<Outcome, CommandFailure>,
+    ) -> Result<Recorded, CommandFailure> {
         if !message.recorded {
-            return Ok(None);
+            return Ok(Recorded::Not);
         }
         let journal = &self.executor.journal;
         let record = CommandRecord {
             id: message.id,
             name: message.name.to_owned(),
-            outcome,
+            outcome: outcome()?,
             recorded_at: journal.now(),
-            position: crate::message::Position::START,
+            position: Position::START,
             version: None,
         };
         match journal.append(Append { command: Some(record), ..Append::default() }).await {
-            Ok(_) => Ok(None),
-            Err(AppendError::CommandRepeated(record)) => Ok(Some(*record)),
+            Ok(appended) => Ok(Recorded::Now(appended.position)),
+            Err(AppendError::CommandRepeated(record)) => Ok(Recorded::Before(record)),
             Err(error) => Err(error.into()),
         }
     }

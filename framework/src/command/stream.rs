@@ -49,7 +49,7 @@ struct InLane<'a, A: Aggregate, C> {
 
 /// Why a decision is taken again.
 enum Again {
-    /// The state in memory was old; nothing else got in the way.
+    /// The state in memory was old, or none was looked at; nothing else got in the way.
     Stale,
     Conflict(Conflict),
 }
@@ -89,10 +89,10 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
     ) -> Result<Result<Executed, Again>, CommandError> {
         let executor = &self.handler.executor;
         let mut state = self.turn.state().await;
-        let from_memory = state.is_some();
         // A handler that creates needs no state at first: the append checks that the stream is empty.
         let creates = C::CREATION == Creation::MustNotExist;
-        if state.is_none() && (!creates || attempt > 1) {
+        let loaded = state.is_none() && (!creates || attempt > 1);
+        if loaded {
             *state = self.handler.repository.load(self.stream.id()).await.map_err(CommandFailure::from)?;
         }
         let version = state.as_ref().map(|sourced| sourced.version);
@@ -135,8 +135,10 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
             other => other,
         };
         // Nothing is to be stored but, where the command may be repeated, its outcome. That append checks the head; where
-        // there is none, a decision from memory is checked against the head itself (guarantee 4).
+        // there is none, a decision that was not taken on a state just loaded is checked against the head itself
+        // (guarantee 4).
         let recorded = message.recorded && !matches!(appended, Decided::Failed(_));
+        let mut position = basis.position;
         if recorded {
             let stored = executor
                 .append(message, &basis, &Events::<A>::default(), || match &appended {
@@ -146,7 +148,8 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
                 })
                 .await;
             match stored {
-                Ok(_) => {}
+                // A repeat gets the position of the record, so the first answer has it too.
+                Ok(appended) => position = appended.position,
                 Err(CommandFailure::Append(AppendError::CommandRepeated(record))) => {
                     return self.answer(*record).map(Ok);
                 }
@@ -156,15 +159,12 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
                 }
                 Err(failure) => return Err(failure.into()),
             }
-        } else if from_memory && self.is_stale(version).await? {
+        } else if !loaded && self.is_stale(version).await? {
             *state = None;
             return Ok(Err(Again::Stale));
         }
         match appended {
-            Decided::Done { reply, .. } => {
-                let (version, position) = (basis.version, basis.position);
-                Ok(Ok(self.executed(version, position, reply)))
-            }
+            Decided::Done { reply, .. } => Ok(Ok(self.executed(basis.version, position, reply))),
             Decided::Rejected(error) => Err(CommandError::Rejected(Rejection::new(error))),
             Decided::Failed(failure) => match executor.recorded(message).await? {
                 Some(record) => self.answer(record).map(Ok),
@@ -177,11 +177,8 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
         let version = state.map(|sourced| sourced.version);
         if let Some(expected) = message.expected {
             if !expected.holds_for(version) {
-                let source = Conflict::Stream {
-                    stream: self.stream.clone(),
-                    expected: format!("{expected:?}"),
-                    actual: version,
-                };
+                let source =
+                    Conflict::Stream { stream: self.stream.clone(), expected: expected.to_string(), actual: version };
                 return Decided::Failed(CommandFailure::Conflict { attempts: 1, source });
             }
         }

@@ -46,6 +46,9 @@ impl<D: Decision> Consistency<D> for BoundaryConsistency {
     const CHECKS_CREATION: bool = false;
 }
 
+/// Stands for all handlers outside aggregates.
+struct Services;
+
 /// The lanes of an application: all commands of one state share them.
 pub struct Lanekeeper {
     executor: Executor,
@@ -64,6 +67,11 @@ impl Lanekeeper {
     /// The handler of `C` by `S`.
     pub(crate) fn handler<S: CommandTarget, C: HandledBy<S>>(&mut self) -> Arc<dyn CommandHandler> {
         <S::Consistency as sealed::Handlers<S>>::handler::<C>(self)
+    }
+
+    /// The lanes of handlers outside aggregates, by command id.
+    pub(crate) fn services(&mut self) -> Arc<Lanes<()>> {
+        self.lanes::<Services, ()>()
     }
 
     /// The lanes of the state `S`, which hold states of type `A`.

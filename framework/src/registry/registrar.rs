@@ -178,6 +178,7 @@ impl Registrar {
             build: Box::new(|lanes, resources| {
                 Arc::new(ServiceHandler::<H, C> {
                     executor: lanes.executor().clone(),
+                    lanes: lanes.services(),
                     component: resources.shared::<H>(),
                     command: std::marker::PhantomData,
                 })

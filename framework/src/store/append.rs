@@ -1,5 +1,6 @@
 //! What is handed to the store, and what comes back.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::message::{CommandId, EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
@@ -75,6 +76,18 @@ impl Expected {
     #[must_use]
     pub fn exactly(head: Option<Version>) -> Self {
         head.map_or(Self::NoStream, Self::Version)
+    }
+}
+
+impl fmt::Display for Expected {
+    /// In words, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("anything"),
+            Self::NoStream => f.write_str("no events"),
+            Self::Exists => f.write_str("at least one event"),
+            Self::Version(version) => write!(f, "version {version}"),
+        }
     }
 }
 

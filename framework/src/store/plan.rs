@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::message::{CommandId, EventId, Position, StreamId, Version};
 
-use super::append::{Append, Appended, CommandRecord, Expected, NewEvent};
+use super::append::{Append, Appended, CommandRecord, NewEvent};
 use super::error::{AppendError, Conflict};
 use super::records::ViewId;
 
@@ -182,7 +182,7 @@ impl<'a> Planner<'a> {
         for (stream, expected) in &append.expected {
             let actual = self.facts.streams.get(&(append.tenant.clone(), stream.clone())).copied();
             if !expected.holds_for(actual) {
-                return Err(Conflict::Stream { stream: stream.clone(), expected: in_words(*expected), actual });
+                return Err(Conflict::Stream { stream: stream.clone(), expected: expected.to_string(), actual });
             }
         }
         Ok(())
@@ -245,14 +245,5 @@ fn note_version(versions: &mut Vec<(StreamId, Version)>, stream: &StreamId, vers
     match versions.iter_mut().find(|(noted, _)| noted == stream) {
         Some((_, noted)) => *noted = version.max(*noted),
         None => versions.push((stream.clone(), version)),
-    }
-}
-
-fn in_words(expected: Expected) -> String {
-    match expected {
-        Expected::Any => "anything".to_owned(),
-        Expected::NoStream => "no events".to_owned(),
-        Expected::Exists => "at least one event".to_owned(),
-        Expected::Version(version) => format!("version {version}"),
     }
 }

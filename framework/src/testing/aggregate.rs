@@ -72,8 +72,8 @@ impl<S: CommandTarget + Debug> Given<S> {
     ///
     /// # Panics
     /// When a given event cannot be applied, or the handler changed the state other than through events.
-    #[track_caller]
     #[must_use = "say what should have come of it"]
+    #[track_caller]
     pub fn when<C: HandledBy<S>>(self, command: C) -> Decided<C> {
         let before = fold(command.initial(), &self.facts, self.now);
         let count = self.facts.len() as u64;

@@ -1,0 +1,205 @@
+//! Code around every command.
+
+use std::collections::HashMap;
+use std::future::IntoFuture;
+use std::sync::{Arc, Mutex};
+
+use annals::command::{CommandInterceptor, CommandMessage, CommandResult, Next};
+use annals::prelude::*;
+use annals::store::Read;
+use annals::{CommandFailure, SendError};
+
+use crate::support::in_each_place;
+use crate::wallet::*;
+
+/// Notes when commands pass it, and how they come back.
+#[derive(Clone)]
+struct Noting {
+    name: &'static str,
+    notes: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait::async_trait]
+impl CommandInterceptor for Noting {
+    async fn intercept(&self, command: CommandMessage, next: Next<'_>) -> CommandResult {
+        self.notes.lock().unwrap().push(format!("{} > {}", self.name, command.name));
+        let result = next.run(command).await;
+        let outcome = match &result {
+            Ok(executed) => format!("version {}", executed.version.unwrap()),
+            Err(error) => error.to_string(),
+        };
+        self.notes.lock().unwrap().push(format!("{} < {outcome}", self.name));
+        result
+    }
+}
+
+#[tokio::test]
+async fn interceptors_surround_dispatch_and_handling_in_the_order_in_which_they_were_added() {
+    in_each_place(async |place| {
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        let noting = |name| Noting { name, notes: Arc::clone(&notes) };
+        let app = place
+            .start(|app| {
+                app.include::<Wallet>()
+                    .handler_interceptor(noting("third"))
+                    .dispatch_interceptor(noting("first"))
+                    .handler_interceptor(noting("fourth"))
+                    .dispatch_interceptor(noting("second"))
+            })
+            .await;
+        let taken = || std::mem::take(&mut *notes.lock().unwrap());
+        app.send(open("w-1", 5)).await.unwrap();
+        let (inwards, outwards) = (["first", "second", "third", "fourth"], ["fourth", "third", "second", "first"]);
+        let expected = |command: &str, outcome: &str| -> Vec<String> {
+            let inwards = inwards.iter().map(|name| format!("{name} > {command}"));
+            inwards.chain(outwards.iter().map(|name| format!("{name} < {outcome}"))).collect()
+        };
+        assert_eq!(taken(), expected("wallet.open", "version 1"));
+        app.send(withdraw("w-1", 6)).await.unwrap_err();
+        assert_eq!(taken(), expected("wallet.withdraw", "5 is there, 6 was requested"));
+        // What has no handler is not handled, but it is dispatched.
+        app.send(crate::idempotence::NextNumber { odd: true }).await.unwrap_err();
+        assert_eq!(taken().len(), 4);
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+struct Signing;
+
+#[async_trait::async_trait]
+impl CommandInterceptor for Signing {
+    async fn intercept(&self, mut command: CommandMessage, next: Next<'_>) -> CommandResult {
+        let target = command.target.clone().unwrap_or_default();
+        command.metadata.insert("signed-for", target);
+        next.run(command).await
+    }
+}
+
+#[tokio::test]
+async fn metadata_that_an_interceptor_adds_reaches_the_events() {
+    in_each_place(async |place| {
+        let app = place.start(|app| app.include::<Wallet>().dispatch_interceptor(Signing)).await;
+        app.send(open("w-1", 5)).metadata("user", "ada").await.unwrap();
+        let page = app.journal().read(Read::all(Position::START)).await.unwrap();
+        let metadata = page.events[0].recorded.metadata();
+        assert_eq!((metadata.get("signed-for"), metadata.get("user")), (Some("w-1"), Some("ada")));
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+/// Refuses commands of the type `T`, before or after they were handled.
+struct Refusing;
+
+#[async_trait::async_trait]
+impl CommandInterceptor for Refusing {
+    async fn intercept(&self, command: CommandMessage, next: Next<'_>) -> CommandResult {
+        if command.command::<Withdraw>().is_some_and(|withdraw| withdraw.amount > 100) {
+            return Err(CommandFailure::Refused { reason: "ask the manager".into() }.into());
+        }
+        next.run(command).await
+    }
+}
+
+#[tokio::test]
+async fn an_interceptor_can_stop_a_command_by_what_is_in_it() {
+    in_each_place(async |place| {
+        for around_dispatch in [true, false] {
+            let app = place
+                .start(|app| match around_dispatch {
+                    true => app.include::<Wallet>().dispatch_interceptor(Refusing),
+                    false => app.include::<Wallet>().handler_interceptor(Refusing),
+                })
+                .await;
+            let wallet = format!("w-{around_dispatch}");
+            let opened = app.send(open(&wallet, 500)).await.unwrap();
+            match app.send(withdraw(&wallet, 101)).await {
+                Err(SendError::Failed(failure @ CommandFailure::Refused { .. })) => {
+                    assert_eq!(failure.to_string(), "ask the manager");
+                    assert!(!failure.is_transient());
+                }
+                other => panic!("expected `Refused`, got {other:?}"),
+            }
+            assert_eq!(app.journal().store().head().await.unwrap(), opened.position);
+            app.send(withdraw(&wallet, 100)).await.unwrap();
+            app.shutdown().await.unwrap();
+        }
+    })
+    .await;
+}
+
+struct Panicking;
+
+#[async_trait::async_trait]
+impl CommandInterceptor for Panicking {
+    async fn intercept(&self, command: CommandMessage, next: Next<'_>) -> CommandResult {
+        assert!(command.name != "wallet.withdraw", "an interceptor has a fault");
+        next.run(command).await
+    }
+}
+
+#[tokio::test]
+async fn an_interceptor_that_panics_is_a_failure_and_the_aggregate_goes_on() {
+    in_each_place(async |place| {
+        let app = place.start(|app| app.include::<Wallet>().handler_interceptor(Panicking)).await;
+        app.send(open("w-1", 5)).await.unwrap();
+        let failed = app.send(withdraw("w-1", 1)).await.unwrap_err();
+        assert_eq!(failed.to_string(), "the handler of `wallet.withdraw` panicked: an interceptor has a fault");
+        app.send(deposit("w-1", 1)).await.unwrap();
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+/// How many commands it holds at the same time, for each target and in all.
+#[derive(Clone, Default)]
+struct Crowd(Arc<Mutex<(HashMap<String, usize>, usize, usize)>>);
+
+#[async_trait::async_trait]
+impl CommandInterceptor for Crowd {
+    async fn intercept(&self, command: CommandMessage, next: Next<'_>) -> CommandResult {
+        let target = command.target.clone().unwrap_or_default();
+        {
+            let (inside, most, most_in_all) = &mut *self.0.lock().unwrap();
+            let here = inside.entry(target.clone()).or_default();
+            *here += 1;
+            *most = (*most).max(*here);
+            *most_in_all = (*most_in_all).max(inside.values().sum());
+        }
+        tokio::task::yield_now().await;
+        let result = next.run(command).await;
+        *self.0.lock().unwrap().0.entry(target).or_default() -= 1;
+        result
+    }
+}
+
+#[tokio::test]
+async fn around_handling_one_command_of_an_aggregate_runs_at_a_time() {
+    in_each_place(async |place| {
+        let (handling, dispatching) = (Crowd::default(), Crowd::default());
+        let (inner, outer) = (handling.clone(), dispatching.clone());
+        let app =
+            place.start(|app| app.include::<Wallet>().handler_interceptor(inner).dispatch_interceptor(outer)).await;
+        for wallet in ["w-1", "w-2"] {
+            app.send(open(wallet, 0)).await.unwrap();
+        }
+        let mut calls = Vec::new();
+        for _ in 0..10 {
+            for wallet in ["w-1", "w-2"] {
+                calls.push(tokio::spawn(app.send(deposit(wallet, 1)).into_future()));
+            }
+        }
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        let (most, most_in_all) = {
+            let crowd = handling.0.lock().unwrap();
+            (crowd.1, crowd.2)
+        };
+        assert_eq!((most, most_in_all), (1, 2), "one of each wallet, and both wallets at once");
+        assert_eq!(dispatching.0.lock().unwrap().1, 10, "around dispatch nothing waits");
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
