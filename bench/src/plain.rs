@@ -1,9 +1,9 @@
 //! The same work in plain SQL: one transaction for each command, with a SELECT and an INSERT.
 //!
 //! Written as one would write it by hand for speed: prepared statements, connections that are not tested before use, the
-//! write lock taken at the start (`BEGIN IMMEDIATE`), so that no transaction fails half-way. SQLite has one writer at a
-//! time, so few connections do best: a trial finds out how many. It does less than Annals: it
-//! records no command ids and folds no state.
+//! write lock taken at the start (`BEGIN IMMEDIATE`), so that no transaction fails half-way, and the settings that the
+//! SQLite store of Annals uses. SQLite has one writer at a time, so few connections do best: a trial finds out how many.
+//! It does less than Annals: it records no command ids and folds no state.
 
 use std::fmt;
 use std::path::Path;
@@ -57,7 +57,10 @@ impl Plain {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(60));
+            .busy_timeout(Duration::from_secs(60))
+            .pragma("wal_autocheckpoint", "8192")
+            .pragma("cache_size", "-16384")
+            .disable_statement_logging();
         let mut first = options.connect().await?;
         sqlx::raw_sql(include_str!("sql/schema.sql")).execute(&mut first).await?;
         match access {
