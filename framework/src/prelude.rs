@@ -9,6 +9,8 @@ pub use crate::message::{
 };
 pub use crate::query::QueryError;
 pub use crate::saga::{Effects, Saga, Steps, steps};
+#[cfg(feature = "sqlite")]
+pub use crate::store::SqliteTransaction;
 pub use crate::view::{Keep, View, Views};
 pub use annals_macros::*;
 pub use serde::{Deserialize, Serialize};

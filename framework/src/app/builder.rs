@@ -41,12 +41,14 @@ pub struct Builder {
     resources: Resources,
     discover: bool,
     included: Vec<TypeId>,
-    declared: Vec<Box<dyn FnOnce(&mut Registrar) + Send>>,
+    declared: Vec<Declaration>,
     dispatching: Vec<Arc<dyn CommandInterceptor>>,
     handling: Vec<Arc<dyn CommandInterceptor>>,
     commands: CommandConfig,
     processors: ProcessorConfig,
 }
+
+type Declaration = Box<dyn FnOnce(&mut Registrar) + Send>;
 
 enum Source {
     Url(String),

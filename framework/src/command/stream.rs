@@ -175,12 +175,12 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
 
     fn decide(&self, message: &CommandMessage, command: &C, state: Option<&Sourced<A>>) -> Decided<A, C> {
         let version = state.map(|sourced| sourced.version);
-        if let Some(expected) = message.expected {
-            if !expected.holds_for(version) {
-                let source =
-                    Conflict::Stream { stream: self.stream.clone(), expected: expected.to_string(), actual: version };
-                return Decided::Failed(CommandFailure::Conflict { attempts: 1, source });
-            }
+        if let Some(expected) = message.expected
+            && !expected.holds_for(version)
+        {
+            let source =
+                Conflict::Stream { stream: self.stream.clone(), expected: expected.to_string(), actual: version };
+            return Decided::Failed(CommandFailure::Conflict { attempts: 1, source });
         }
         match (C::CREATION, version) {
             (Creation::MustNotExist, Some(_)) => {

@@ -29,8 +29,11 @@ pub(crate) struct Progress {
     /// Asks the processor to look at its dead letters and at the replays that are wanted.
     pub(crate) wake: Arc<Notify>,
     /// Replays that are wanted.
-    pub(crate) replays: Arc<Mutex<Vec<oneshot::Sender<Result<(), ReplayError>>>>>,
+    pub(crate) replays: Arc<Mutex<Vec<ReplayAnswer>>>,
 }
+
+/// Tells whoever asked for a replay that it has begun.
+pub(crate) type ReplayAnswer = oneshot::Sender<Result<(), ReplayError>>;
 
 impl Default for Progress {
     fn default() -> Self {

@@ -106,11 +106,13 @@ pub(super) struct HandlersDeclaration {
     pub(super) build: fn(Journal, Arc<Resources>) -> Option<Arc<dyn EventComponent>>,
 }
 
+type InsertDefault = Box<dyn Fn(&mut Resources) + Send + Sync>;
+
 /// A component that handlers need.
 pub(super) struct ComponentDeclaration {
     pub(super) component: Named,
     /// Puts its default among the resources; `None` where it has none.
-    pub(super) insert_default: Option<Box<dyn Fn(&mut Resources) + Send + Sync>>,
+    pub(super) insert_default: Option<InsertDefault>,
 }
 
 impl Registrar {
@@ -253,7 +255,7 @@ impl Registrar {
     }
 
     fn component<H: Send + Sync + 'static>(&mut self, component: Component<H>, location: Location) {
-        let insert_default: Option<Box<dyn Fn(&mut Resources) + Send + Sync>> = match component {
+        let insert_default: Option<InsertDefault> = match component {
             Component::None => return,
             Component::Resource => None,
             Component::Default(make) => Some(Box::new(move |resources| resources.insert(make()))),

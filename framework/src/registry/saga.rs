@@ -25,8 +25,10 @@ pub(super) struct SagaDeclaration {
     /// What is wrong with the list of steps.
     pub(super) faults: Vec<String>,
     pub(super) build: fn(&SagaParts) -> Arc<dyn EventComponent>,
-    pub(super) tasks: fn(SagaParts, Arc<CommandBus>, watch::Receiver<Option<Claim>>) -> Vec<BoxFuture<'static, ()>>,
+    pub(super) tasks: TasksFn,
 }
+
+type TasksFn = fn(SagaParts, Arc<CommandBus>, watch::Receiver<Option<Claim>>) -> Vec<BoxFuture<'static, ()>>;
 
 /// What the tasks of a saga share.
 #[derive(Clone)]

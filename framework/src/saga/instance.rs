@@ -101,10 +101,11 @@ impl<S: SagaHandlers> Instance<S> {
         let begins = self.row.revision == 0 && !self.changed;
         self.run(context.now(), payloads, caused, |state, progress, effects| {
             handle(state, context, effects)?;
-            if begins && role == SagaRole::Start {
-                if let Some(steps) = S::steps() {
-                    progress.step = steps.begin(state, effects);
-                }
+            if begins
+                && role == SagaRole::Start
+                && let Some(steps) = S::steps()
+            {
+                progress.step = steps.begin(state, effects);
             }
             if role == SagaRole::End {
                 effects.end();

@@ -44,7 +44,6 @@ pub struct Step<S> {
 ///         .into()
 /// }
 /// ```
-#[must_use]
 pub fn steps<S: Saga>() -> StepsBuilder<S> {
     StepsBuilder { steps: Vec::new() }
 }

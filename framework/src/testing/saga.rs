@@ -158,7 +158,6 @@ impl<S: SagaHandlers> GivenSaga<S> {
     /// # Panics
     /// When it was otherwise.
     #[track_caller]
-    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
     pub fn then_sends(self, expected: impl Commands) -> Self {
         let mut wanted = Vec::new();
         expected.add_to(&mut wanted);
@@ -172,7 +171,6 @@ impl<S: SagaHandlers> GivenSaga<S> {
     /// # Panics
     /// When it sent something.
     #[track_caller]
-    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
     pub fn then_sends_nothing(self) -> Self {
         self.then_sends(())
     }
@@ -182,7 +180,6 @@ impl<S: SagaHandlers> GivenSaga<S> {
     /// # Panics
     /// When it does not.
     #[track_caller]
-    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
     pub fn then_deadline(self, name: &str, after: Duration) -> Self {
         let due = self.now.plus(after);
         let found = self.timers.iter().find(|timer| timer.name == name);
@@ -198,7 +195,6 @@ impl<S: SagaHandlers> GivenSaga<S> {
     /// # Panics
     /// When one does.
     #[track_caller]
-    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
     pub fn then_no_deadline(self) -> Self {
         assert!(self.timers.is_empty(), "deadlines wait: {:?}", self.timers);
         self
@@ -209,7 +205,6 @@ impl<S: SagaHandlers> GivenSaga<S> {
     /// # Panics
     /// When none does.
     #[track_caller]
-    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
     pub fn then_associated(self, key: &str, value: impl ToString) -> Self {
         let wanted = Association { key: key.to_owned(), value: value.to_string() };
         assert!(self.is_associated(&wanted), "no instance is associated with {}:{}", wanted.key, wanted.value);
@@ -221,7 +216,6 @@ impl<S: SagaHandlers> GivenSaga<S> {
     /// # Panics
     /// When one does.
     #[track_caller]
-    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
     pub fn then_not_associated(self, key: &str, value: impl ToString) -> Self {
         let wanted = Association { key: key.to_owned(), value: value.to_string() };
         assert!(!self.is_associated(&wanted), "an instance is associated with {}:{}", wanted.key, wanted.value);
@@ -233,7 +227,6 @@ impl<S: SagaHandlers> GivenSaga<S> {
     /// # Panics
     /// When one runs, or none was begun.
     #[track_caller]
-    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
     pub fn then_ended(self) -> Self {
         assert!(self.instances.is_empty(), "{} instances still run", self.instances.len());
         assert!(self.ended > 0, "no instance was begun");
@@ -245,7 +238,6 @@ impl<S: SagaHandlers> GivenSaga<S> {
     /// # Panics
     /// When it is another number.
     #[track_caller]
-    #[expect(clippy::must_use_candidate, reason = "a step may be the last")]
     pub fn then_running(self, count: usize) -> Self {
         assert_eq!(self.instances.len(), count, "another number of instances runs");
         self
