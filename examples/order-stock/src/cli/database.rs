@@ -67,12 +67,10 @@ enum Problem {
     Remove { url: String, source: std::io::Error },
 }
 
-/// Beside the program that cargo has built, in `target/order-stock`; for an installed program in the present folder.
+/// In `target/order-stock` for a program that cargo has built and not installed, since cargo marks that folder; for an installed program in the present folder.
 fn default_url() -> String {
-    let target = std::env::current_exe().ok().and_then(|program| {
-        let target = program.parent()?.parent()?.to_owned();
-        target.join("CACHEDIR.TAG").exists().then_some(target)
-    });
+    let program = std::env::current_exe().unwrap_or_default();
+    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
     let file = target.map_or_else(|| PathBuf::from("order-stock.db"), |target| target.join("order-stock/demo.db"));
     format!("sqlite://{}", file.display())
 }
