@@ -53,6 +53,7 @@ pub mod guarantees {}
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub use aggregate::{Aggregate, AsOf, Decision, HistoryEntry, LoadError};
 pub use annals_macros::*;
 pub use app::{Annals, Error, Result, StartError};
 pub use command::{CommandFailure, Gateway, SendError, Sent};
@@ -61,4 +62,6 @@ pub use message::{
     Timestamp, Version,
 };
 pub use query::QueryError;
-pub use view::Views;
+pub use saga::Saga;
+pub use uuid::Uuid;
+pub use view::{View, ViewError, Views};

@@ -105,7 +105,7 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
         let appended = match stored {
             Ok(appended) => appended,
             Err(CommandFailure::Append(AppendError::CommandRepeated(record))) => {
-                return executor.answer::<C>(*record, Some(self.stream)).map(Ok);
+                return executor.answer::<C>(message, *record, Some(self.stream)).map(Ok);
             }
             Err(CommandFailure::Append(AppendError::Conflict(conflict))) => return Ok(Err(conflict)),
             Err(failure) => return Err(failure.into()),
@@ -120,7 +120,7 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
             })),
             Decided::Rejected(error) => Err(CommandError::Rejected(Rejection::new(error))),
             Decided::Failed(failure) => match executor.recorded(message).await? {
-                Some(record) => executor.answer::<C>(record, Some(self.stream)).map(Ok),
+                Some(record) => executor.answer::<C>(message, record, Some(self.stream)).map(Ok),
                 None => Err(failure.into()),
             },
         }

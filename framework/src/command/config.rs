@@ -18,7 +18,8 @@ pub struct CommandConfig {
     pub cached_states: usize,
     /// Commands that may wait for one aggregate. Default 1,024; more are refused as busy.
     pub lane_limit: usize,
-    /// How long the outcome of a command is remembered, so that a repeat gets the first answer. Default 7 days.
+    /// How long the outcome of a command is remembered, so that a repeat gets the first answer. Default 7 days. Of
+    /// several programs on one store the one with the shortest time decides.
     pub remembered: Duration,
 }
 

@@ -81,7 +81,7 @@ pub enum CommandFailure {
         limit: usize,
     },
     /// Another command was executed under this id. Draw a fresh one.
-    #[error("the command id {id} belongs to an earlier `{taken_by}`")]
+    #[error("the command id {id} belongs to an earlier `{taken_by}`, to another target or of another kind")]
     IdTaken {
         /// The id.
         id: CommandId,

@@ -82,6 +82,7 @@ impl Executor {
             true => Some(CommandRecord {
                 id: message.id,
                 name: message.name.to_owned(),
+                target: message.target.clone(),
                 outcome: outcome()?,
                 recorded_at: now,
                 position: basis.position,
@@ -142,8 +143,13 @@ impl Executor {
     }
 
     /// The first answer to a command that is repeated.
-    pub(crate) fn answer<C: Command>(&self, record: CommandRecord, stream: Option<&StreamId>) -> CommandResult {
-        if record.name != C::NAME {
+    pub(crate) fn answer<C: Command>(
+        &self,
+        message: &CommandMessage,
+        record: CommandRecord,
+        stream: Option<&StreamId>,
+    ) -> CommandResult {
+        if record.name != C::NAME || record.target != message.target {
             return Err(CommandFailure::IdTaken { id: record.id, taken_by: record.name }.into());
         }
         let payloads = self.journal.payloads();

@@ -103,7 +103,9 @@ pub struct SendCall<C> {
 }
 
 impl<C: Command> SendCall<C> {
-    /// Sends under this id. The outcome is recorded, so that a repeat under the same id gets the first answer.
+    /// Sends under this id. The outcome is recorded, so that a repeat under the same id gets the first answer, be it a
+    /// reply or a rejection. A failure, such as that the target exists already or does not exist, is no outcome: a
+    /// repeat is tried anew.
     pub fn id(mut self, id: CommandId) -> Self {
         self.message.id = id;
         self.message.recorded = true;

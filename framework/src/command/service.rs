@@ -55,7 +55,7 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
             None => None,
         };
         if let Some(record) = self.executor.recorded(&message).await? {
-            return self.executor.answer::<C>(record, None);
+            return self.executor.answer::<C>(&message, record, None);
         }
         let context = self.executor.context(&message, None);
         let served = command.serve(self.component.as_deref(), &context);
@@ -66,7 +66,7 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
         match result {
             Ok(reply) => {
                 let position = match self.record(&message, || self.executor.reply::<C>(&reply)).await? {
-                    Recorded::Before(record) => return self.executor.answer::<C>(*record, None),
+                    Recorded::Before(record) => return self.executor.answer::<C>(&message, *record, None),
                     Recorded::Now(position) => position,
                     Recorded::Not => self.executor.journal.store().head().await?,
                 };
@@ -75,7 +75,7 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
             Err(Refusal::Rejected(error)) => {
                 if let Recorded::Before(record) = self.record(&message, || self.executor.rejection::<C>(&error)).await?
                 {
-                    return self.executor.answer::<C>(*record, None);
+                    return self.executor.answer::<C>(&message, *record, None);
                 }
                 Err(CommandError::Rejected(Rejection::new(error)))
             }
@@ -121,6 +121,7 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
         let record = CommandRecord {
             id: message.id,
             name: message.name.to_owned(),
+            target: message.target.clone(),
             outcome: outcome()?,
             recorded_at: journal.now(),
             position: Position::START,

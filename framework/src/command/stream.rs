@@ -118,7 +118,9 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
                         }
                         Ok(Ok(self.executed(version, position, reply)))
                     }
-                    Err(CommandFailure::Append(AppendError::CommandRepeated(record))) => self.answer(*record).map(Ok),
+                    Err(CommandFailure::Append(AppendError::CommandRepeated(record))) => {
+                        self.answer(message, *record).map(Ok)
+                    }
                     Err(CommandFailure::Append(AppendError::Conflict(conflict))) => {
                         *state = None;
                         match (&conflict, creates) {
@@ -151,7 +153,7 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
                 // A repeat gets the position of the record, so the first answer has it too.
                 Ok(appended) => position = appended.position,
                 Err(CommandFailure::Append(AppendError::CommandRepeated(record))) => {
-                    return self.answer(*record).map(Ok);
+                    return self.answer(message, *record).map(Ok);
                 }
                 Err(CommandFailure::Append(AppendError::Conflict(conflict))) => {
                     *state = None;
@@ -167,7 +169,7 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
             Decided::Done { reply, .. } => Ok(Ok(self.executed(basis.version, position, reply))),
             Decided::Rejected(error) => Err(CommandError::Rejected(Rejection::new(error))),
             Decided::Failed(failure) => match executor.recorded(message).await? {
-                Some(record) => self.answer(record).map(Ok),
+                Some(record) => self.answer(message, record).map(Ok),
                 None => Err(failure.into()),
             },
         }
@@ -229,8 +231,8 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
         Executed { version, position, stream: Some(self.stream.clone()), repeated: false, reply: Box::new(reply) }
     }
 
-    fn answer(&self, record: CommandRecord) -> CommandResult {
-        self.handler.executor.answer::<C>(record, Some(self.stream))
+    fn answer(&self, message: &CommandMessage, record: CommandRecord) -> CommandResult {
+        self.handler.executor.answer::<C>(message, record, Some(self.stream))
     }
 
     fn exists(&self) -> CommandError {

@@ -1,19 +1,21 @@
 //! Delivers the effects of a saga: at least once, under a fixed id, in order for each instance.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use futures_util::future::join_all;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::{CommandBus, CommandError};
 use crate::handler::error::chain;
 use crate::handler::{Context, Resources};
-use crate::message::Timestamp;
+use crate::message::{CommandId, SagaId, Timestamp};
 use crate::store::{Claim, Effect, Journal, SagaWrite, StoreError};
 
 use super::error::SagaError;
@@ -27,7 +29,7 @@ const AT_ONCE: usize = 256;
 const ATTEMPTS: u32 = 12;
 /// The first and the longest pause between attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
-/// How long the dispatcher sleeps when nothing wakes it, and after the store failed.
+/// How long the dispatcher sleeps when nothing wakes it, and after it was interrupted.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Sends the commands of the saga `S` and brings their outcomes back.
@@ -52,64 +54,118 @@ enum Delivered {
     },
 }
 
+/// Effects that are under way.
+#[derive(Default)]
+struct UnderWay {
+    /// One command for each target.
+    running: FuturesUnordered<BoxFuture<'static, (Effect, Delivered)>>,
+    /// Effects behind a running one for the same target, in the order in which they were committed.
+    waiting: HashMap<String, VecDeque<Effect>>,
+    /// Targets of running effects.
+    busy: HashMap<CommandId, String>,
+    /// Instances with an effect that runs or waits here.
+    instances: HashSet<SagaId>,
+}
+
 impl<S: SagaHandlers> Dispatcher<S> {
     /// Runs until it is stopped, whenever this node holds the saga's claim.
-    pub(crate) async fn run(mut self) {
-        while !self.stop.is_cancelled() {
-            let claim = self.claim.borrow_and_update().clone();
-            let wait = match claim {
-                None => IDLE,
-                Some(claim) => match self.deliver(&claim).await {
-                    Ok(wait) => wait,
-                    Err(error) => {
-                        tracing::warn!(saga = S::NAME, error = chain(&error), "effects could not be delivered");
-                        IDLE
-                    }
-                },
-            };
-            if wait.is_zero() {
-                continue;
+    pub(crate) async fn run(self) {
+        let this = Arc::new(self);
+        let mut claims = this.claim.clone();
+        while !this.stop.is_cancelled() {
+            let claim = claims.borrow_and_update().clone();
+            if let Some(claim) = claim
+                && let Err(error) = this.deliver(&claim, &mut claims).await
+            {
+                tracing::warn!(saga = S::NAME, error = chain(&error), "effects could not be delivered");
             }
             tokio::select! {
+                _ = claims.changed() => {}
+                () = tokio::time::sleep(IDLE) => {}
+                () = this.stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Delivers while the claim holds. A command that takes long holds up its own instance, and others for the same
+    /// target, but nobody else.
+    async fn deliver(
+        self: &Arc<Self>,
+        claim: &Claim,
+        claims: &mut watch::Receiver<Option<Claim>>,
+    ) -> Result<(), SagaError> {
+        let mut under_way = UnderWay::default();
+        while !self.stop.is_cancelled() {
+            let next = self.start_due(&mut under_way).await?;
+            tokio::select! {
+                Some(first) = under_way.running.next() => {
+                    let mut outcomes = vec![first];
+                    // What has ended meanwhile shares the commit.
+                    tokio::task::yield_now().await;
+                    while let Some(Some(more)) = under_way.running.next().now_or_never() {
+                        outcomes.push(more);
+                    }
+                    for (effect, _) in &outcomes {
+                        self.ended(effect, &mut under_way);
+                    }
+                    self.settle(claim, outcomes).await?;
+                }
                 () = self.wake.effects.notified() => {}
-                _ = self.claim.changed() => {}
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(next) => {}
+                _ = claims.changed() => return Ok(()),
                 () = self.stop.cancelled() => {}
             }
         }
+        // What is under way may end, and its outcome be written.
+        let mut outcomes = Vec::new();
+        while let Some(outcome) = under_way.running.next().await {
+            outcomes.push(outcome);
+        }
+        self.settle(claim, outcomes).await
     }
 
-    /// Delivers what is due; returns how long until more is due.
-    async fn deliver(&self, claim: &Claim) -> Result<Duration, SagaError> {
+    /// Starts what is due and not under way; returns how long until more is due.
+    async fn start_due(self: &Arc<Self>, under_way: &mut UnderWay) -> Result<Duration, SagaError> {
+        if under_way.instances.len() >= AT_ONCE {
+            return Ok(IDLE);
+        }
         let now = self.journal.now();
-        let due = self.journal.store().due_effects(S::NAME, now, AT_ONCE).await?;
-        if due.is_empty() {
-            let next = self.journal.store().next_effect(S::NAME).await?;
-            return Ok(next.map_or(IDLE, |next| next.since(now).clamp(Duration::from_millis(1), IDLE)));
-        }
-        // Effects for the same target go one after the other, in the order in which they were committed.
-        let mut lanes: BTreeMap<(String, Option<String>), Vec<Effect>> = BTreeMap::new();
+        let due = self.journal.store().due_effects(S::NAME, now, AT_ONCE + under_way.instances.len()).await?;
         for effect in due {
-            let target = self.bus.target(&effect.name, &effect.payload);
-            let lane = match target {
-                Some(target) => (String::new(), Some(target)),
-                None => (effect.command.to_string(), None),
-            };
-            lanes.entry(lane).or_default().push(effect);
+            if under_way.instances.insert(effect.saga_id) {
+                let target = self.bus.target(&effect.name, &effect.payload);
+                let lane = target.unwrap_or_else(|| effect.command.to_string());
+                match under_way.waiting.get_mut(&lane) {
+                    Some(waiting) => waiting.push_back(effect),
+                    None => self.start(effect, lane, under_way),
+                }
+            }
         }
-        let outcomes = join_all(lanes.into_values().map(|lane| self.send_in_order(lane))).await;
-        let outcomes = outcomes.into_iter().flatten().collect();
-        self.settle(claim, outcomes).await?;
-        Ok(Duration::ZERO)
+        let next = self.journal.store().next_effect(S::NAME).await?;
+        // One that is due and under way is waited for anyway.
+        let wait = next.map(|next| next.since(now)).filter(|wait| !wait.is_zero());
+        Ok(wait.map_or(IDLE, |wait| wait.min(IDLE)))
     }
 
-    async fn send_in_order(&self, lane: Vec<Effect>) -> Vec<(Effect, Delivered)> {
-        let mut outcomes = Vec::with_capacity(lane.len());
-        for effect in lane {
-            let delivered = self.send(&effect).await;
-            outcomes.push((effect, delivered));
+    /// Starts an effect; later ones for the same target wait behind it.
+    fn start(self: &Arc<Self>, effect: Effect, lane: String, under_way: &mut UnderWay) {
+        under_way.busy.insert(effect.command, lane.clone());
+        under_way.waiting.entry(lane).or_default();
+        let this = Arc::clone(self);
+        under_way.running.push(Box::pin(async move {
+            let delivered = this.send(&effect).await;
+            (effect, delivered)
+        }));
+    }
+
+    /// Makes way for the next effect for the same target.
+    fn ended(self: &Arc<Self>, effect: &Effect, under_way: &mut UnderWay) {
+        under_way.instances.remove(&effect.saga_id);
+        let Some(lane) = under_way.busy.remove(&effect.command) else { return };
+        match under_way.waiting.get_mut(&lane).and_then(VecDeque::pop_front) {
+            Some(next) => self.start(next, lane, under_way),
+            None => drop(under_way.waiting.remove(&lane)),
         }
-        outcomes
     }
 
     async fn send(&self, effect: &Effect) -> Delivered {
@@ -134,6 +190,9 @@ impl<S: SagaHandlers> Dispatcher<S> {
 
     /// Writes all outcomes in one transaction. A saga that cannot handle its outcome parks the effect.
     async fn settle(&self, claim: &Claim, outcomes: Vec<(Effect, Delivered)>) -> Result<(), SagaError> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
         let now = self.journal.now();
         let mut transaction = self.journal.store().begin().await?;
         transaction.guard(claim).await?;

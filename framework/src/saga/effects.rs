@@ -61,7 +61,8 @@ impl Effects {
     }
 
     /// Sends `command`: at least once, under a fixed id, so that it has one effect. Commands of one instance keep
-    /// their order; the next one is sent when the one before has been answered.
+    /// their order: the next one, also one that a deadline sends, goes out when the one before has been answered, and
+    /// not while the one before is parked and needs attention.
     pub fn send<C: Command>(&mut self, command: C) {
         self.plan(&command, None);
     }

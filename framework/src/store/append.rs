@@ -98,6 +98,8 @@ pub struct CommandRecord {
     pub id: CommandId,
     /// The command's stored name.
     pub name: String,
+    /// The id of the aggregate that it was for. With the name it tells a repeat from another command under the same id.
+    pub target: Option<String>,
     /// What came of it.
     pub outcome: Outcome,
     /// When it was executed.

@@ -147,7 +147,18 @@ async fn write(connection: &mut SqliteConnection, plan: &Plan<'_>) -> Result<(),
             let (text, digits) = bytes(answer);
             let id = record.id.uuid().simple().to_string();
             let version = record.version.map(|version| version.get());
-            (*tenant, id, &record.name, outcome, text, digits, record.recorded_at.as_micros(), record.position, version)
+            (
+                *tenant,
+                id,
+                &record.name,
+                outcome,
+                text,
+                digits,
+                record.recorded_at.as_micros(),
+                record.position,
+                version,
+                &record.target,
+            )
         })
         .collect();
     insert(connection, include_str!("sql/insert_commands.sql"), &commands).await?;

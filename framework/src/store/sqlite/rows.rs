@@ -63,7 +63,7 @@ fn instant(row: &SqliteRow, column: usize) -> Result<Timestamp, Error> {
 }
 
 /// The record of a command of a tenant.
-pub(super) const COMMAND: &str = "SELECT command_id, name, outcome, answer, recorded_at, position, version FROM annals_commands \
+pub(super) const COMMAND: &str = "SELECT command_id, name, outcome, answer, recorded_at, position, version, target FROM annals_commands \
      WHERE tenant = ?1 AND command_id = ?2";
 
 /// A row of [`COMMAND`].
@@ -80,6 +80,7 @@ pub(super) fn command(row: &SqliteRow) -> Result<CommandRecord, Error> {
         recorded_at: instant(row, 4)?,
         position: position(row.try_get_unchecked(5)?),
         version: row.try_get_unchecked::<Option<i64>, _>(6)?.and_then(version),
+        target: row.try_get_unchecked(7)?,
     })
 }
 

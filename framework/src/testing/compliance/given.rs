@@ -67,6 +67,7 @@ impl Draft {
 
     pub(super) fn executing(mut self, id: CommandId, reply: &str) -> Self {
         self.0.command = Some(CommandRecord {
+            target: Some("target".to_owned()),
             id,
             name: "wallet.credit".to_owned(),
             outcome: Outcome::Done(reply.as_bytes().to_vec()),

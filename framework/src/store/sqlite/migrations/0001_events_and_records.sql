@@ -46,6 +46,7 @@ CREATE TABLE annals_commands (
     recorded_at INTEGER NOT NULL,
     position    INTEGER NOT NULL,
     version     INTEGER,
+    target      TEXT,
     PRIMARY KEY (tenant, command_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX annals_commands_by_age ON annals_commands (recorded_at);
