@@ -2,6 +2,7 @@
 
 #![expect(unreachable_pub, reason = "what the modules of one test binary share is `pub`")]
 
+mod codec;
 mod commands;
 mod conflicts;
 mod decisions;
@@ -9,8 +10,11 @@ mod idempotence;
 mod interceptors;
 mod lanes;
 mod metadata;
+mod parcels;
 mod service;
 mod smoke;
+mod snapshots;
 mod support;
 mod time_machine;
+mod upcasters;
 mod wallet;
