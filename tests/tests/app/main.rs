@@ -1,11 +1,14 @@
 //! The application as users meet it, on every embedded store.
 
 #![expect(unreachable_pub, reason = "what the modules of one test binary share is `pub`")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod codec;
 mod commands;
 mod conflicts;
+mod courses;
 mod decisions;
+mod faults;
 mod faulty;
 mod idempotence;
 mod interceptors;
