@@ -100,14 +100,21 @@ pub enum UpcasterFault {
         /// Where a step of the cycle is written.
         location: Location,
     },
+    /// A step leads to a name and revision that no event of the program has.
+    Astray {
+        /// The name that it leads to.
+        name: String,
+        /// The revision that it leads to.
+        revision: u32,
+        /// Where the step is written.
+        location: Location,
+    },
     /// Events of this name and revision may be stored, and no step leads from them to the current revision.
     Missing {
         /// The stored name.
         name: String,
         /// The revision without a step.
         revision: u32,
-        /// The name of the event that the program knows.
-        event: String,
         /// The revision that the program knows.
         current: u32,
     },
@@ -122,10 +129,13 @@ impl fmt::Display for UpcasterFault {
             Self::Cycle { name, revision, location } => {
                 write!(f, "the upcasters of `{name}` from revision {revision} run in a circle ({location})")
             }
-            Self::Missing { name, revision, event, current } => write!(
+            Self::Astray { name, revision, location } => {
+                write!(f, "an upcaster leads to `{name}` revision {revision}, which no event has ({location})")
+            }
+            Self::Missing { name, revision, current } => write!(
                 f,
-                "no upcaster leads from `{name}` revision {revision} to `{event}` revision {current}: \
-                 add `#[upcast(from = {revision})]`"
+                "no upcaster leads from `{name}` revision {revision} to revision {current}: add \
+                 `#[upcast(from = {revision})]`"
             ),
         }
     }
@@ -159,36 +169,28 @@ impl Upcasters {
         let mut upcasters = Self { steps: by_name, former_names: HashMap::new() };
         let mut former = Vec::new();
         for step in &steps {
-            match upcasters.end_of(step.from_name, step.from) {
-                None => faults.push(UpcasterFault::Cycle {
-                    name: step.from_name.to_owned(),
-                    revision: step.from,
-                    location: step.location,
-                }),
-                Some((name, revision)) => {
-                    let known = current.get(name).copied();
-                    if known == Some(revision) {
-                        former.push((name, step.from_name));
-                    } else {
-                        faults.push(UpcasterFault::Missing {
-                            name: name.to_owned(),
-                            revision,
-                            event: name.to_owned(),
-                            current: known.unwrap_or(revision + 1),
-                        });
-                    }
+            let Some((name, revision)) = upcasters.end_of(step.from_name, step.from) else {
+                if upcasters.is_first_of_circle(step) {
+                    let (name, revision, location) = (step.from_name.to_owned(), step.from, step.location);
+                    faults.push(UpcasterFault::Cycle { name, revision, location });
                 }
+                continue;
+            };
+            match current.get(name) {
+                Some(known) if *known == revision => former.push((name, step.from_name)),
+                // Below the current revision a step is missing, which is found below.
+                Some(known) if revision < *known => {}
+                _ if (step.to_name, step.to) == (name, revision) => {
+                    faults.push(UpcasterFault::Astray { name: name.to_owned(), revision, location: step.location });
+                }
+                _ => {}
             }
         }
         for (name, revision) in current {
-            for older in 1..*revision {
+            for older in first_revision(name, &steps)..*revision {
                 if upcasters.step(name, older).is_none() {
-                    faults.push(UpcasterFault::Missing {
-                        name: (*name).to_owned(),
-                        revision: older,
-                        event: (*name).to_owned(),
-                        current: *revision,
-                    });
+                    let name = (*name).to_owned();
+                    faults.push(UpcasterFault::Missing { name, revision: older, current: *revision });
                 }
             }
         }
@@ -197,7 +199,6 @@ impl Upcasters {
                 upcasters.former_names.entry(name).or_default().insert(from);
             }
         }
-        faults.dedup();
         if faults.is_empty() { Ok(upcasters) } else { Err(faults) }
     }
 
@@ -240,6 +241,20 @@ impl Upcasters {
         self.steps.get(name)?.get(&revision)
     }
 
+    /// Whether `step` lies on a circle, and none on it comes before it by name and revision.
+    fn is_first_of_circle(&self, step: &UpcastStep) -> bool {
+        let first = (step.from_name, step.from);
+        let mut seen = BTreeSet::from([first]);
+        let mut next = self.step(step.to_name, step.to);
+        while let Some(here) = next {
+            if !seen.insert((here.from_name, here.from)) {
+                return (here.from_name, here.from) == first && seen.first() == Some(&first);
+            }
+            next = self.step(here.to_name, here.to);
+        }
+        false
+    }
+
     /// Where the steps from here lead; `None` when they run in a circle.
     fn end_of(&self, name: &'static str, revision: u32) -> Option<(&'static str, u32)> {
         let mut seen = BTreeSet::new();
@@ -251,5 +266,94 @@ impl Upcasters {
             here = (step.to_name, step.to);
         }
         Some(here)
+    }
+}
+
+/// The oldest revision under which events are stored by this name: 1, or where an event was given the name.
+fn first_revision(name: &str, steps: &[UpcastStep]) -> u32 {
+    let renamed = steps.iter().filter(|step| step.to_name == name && step.from_name != name).map(|step| step.to);
+    let own = steps.iter().filter(|step| step.from_name == name).map(|step| step.from);
+    renamed.min().map_or(1, |renamed| own.min().map_or(renamed, |own| own.min(renamed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Json, Location, Recorded, UpcastStep, UpcasterFault, Upcasters};
+
+    fn untouched(payload: Json, _: &Recorded) -> Result<Json, String> {
+        Ok(payload)
+    }
+
+    fn step(line: u32, from: (&'static str, u32), to: (&'static str, u32)) -> UpcastStep {
+        let location = Location { file: "events.rs", line };
+        UpcastStep { from_name: from.0, from: from.1, to_name: to.0, to: to.1, lift: untouched, location }
+    }
+
+    fn faults(steps: &[UpcastStep], current: &[(&'static str, u32)]) -> Vec<String> {
+        let current: BTreeMap<_, _> = current.iter().copied().collect();
+        let checked = Upcasters::new(steps.to_vec(), &current);
+        checked.err().unwrap_or_default().iter().map(UpcasterFault::to_string).collect()
+    }
+
+    #[test]
+    fn a_chain_without_gaps_is_right() {
+        assert!(faults(&[], &[("a", 1)]).is_empty());
+        assert!(faults(&[step(1, ("a", 1), ("a", 2)), step(2, ("a", 2), ("a", 3))], &[("a", 3)]).is_empty());
+        assert!(faults(&[step(1, ("a", 1), ("a", 3)), step(2, ("a", 2), ("a", 3))], &[("a", 3)]).is_empty());
+    }
+
+    #[test]
+    fn each_older_revision_needs_a_step() {
+        assert_eq!(
+            faults(&[step(1, ("a", 2), ("a", 3))], &[("a", 4)]),
+            [
+                "no upcaster leads from `a` revision 1 to revision 4: add `#[upcast(from = 1)]`",
+                "no upcaster leads from `a` revision 3 to revision 4: add `#[upcast(from = 3)]`",
+            ]
+        );
+    }
+
+    #[test]
+    fn revisions_before_an_event_had_its_name_need_none() {
+        let renamed = step(1, ("old", 1), ("a", 2));
+        assert!(faults(&[renamed], &[("a", 2)]).is_empty());
+        assert!(faults(&[renamed, step(2, ("a", 2), ("a", 3))], &[("a", 3)]).is_empty());
+        assert_eq!(faults(&[renamed], &[("a", 3)]).len(), 1);
+        // A step shows that there are older ones after all.
+        assert!(faults(&[renamed, step(2, ("a", 1), ("a", 2))], &[("a", 2)]).is_empty());
+    }
+
+    #[test]
+    fn two_steps_from_one_revision_contradict_each_other() {
+        assert_eq!(
+            faults(&[step(1, ("a", 1), ("a", 2)), step(2, ("a", 1), ("a", 2))], &[("a", 2)]),
+            ["two upcasters lift `a` from revision 1: events.rs:1 and events.rs:2"]
+        );
+    }
+
+    #[test]
+    fn a_circle_is_reported_once() {
+        let circle = [step(1, ("b", 1), ("a", 1)), step(2, ("a", 1), ("b", 1)), step(3, ("c", 1), ("b", 1))];
+        assert_eq!(faults(&circle, &[("a", 1)]), ["the upcasters of `a` from revision 1 run in a circle (events.rs:2)"]);
+        let itself = [step(1, ("a", 1), ("a", 1))];
+        assert_eq!(faults(&itself, &[("a", 1)]), ["the upcasters of `a` from revision 1 run in a circle (events.rs:1)"]);
+    }
+
+    #[test]
+    fn a_step_leads_to_an_event() {
+        let expected = ["an upcaster leads to `b` revision 1, which no event has (events.rs:1)"];
+        assert_eq!(faults(&[step(1, ("a", 1), ("b", 1))], &[]), expected);
+        let expected = ["an upcaster leads to `a` revision 3, which no event has (events.rs:1)"];
+        assert_eq!(faults(&[step(1, ("a", 1), ("a", 3))], &[("a", 2)]), expected);
+    }
+
+    #[test]
+    fn an_event_is_found_under_all_its_names() {
+        let steps = vec![step(1, ("x", 1), ("y", 1)), step(2, ("y", 1), ("a", 1))];
+        let upcasters = Upcasters::new(steps, &BTreeMap::from([("a", 1)])).unwrap();
+        assert_eq!(upcasters.stored_names("a").collect::<Vec<_>>(), ["a", "x", "y"]);
+        assert_eq!(upcasters.stored_names("b").collect::<Vec<_>>(), ["b"]);
     }
 }

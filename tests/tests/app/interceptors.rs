@@ -152,24 +152,30 @@ async fn an_interceptor_that_panics_is_a_failure_and_the_aggregate_goes_on() {
     .await;
 }
 
-/// How many commands it holds at the same time, for each target and in all.
+/// How many commands it holds at the same time.
 #[derive(Clone, Default)]
-struct Crowd(Arc<Mutex<(HashMap<String, usize>, usize, usize)>>);
+struct Crowd(Arc<Mutex<Counts>>);
+
+#[derive(Default)]
+struct Counts {
+    inside: HashMap<String, usize>,
+    most_of_one: usize,
+    most_in_all: usize,
+}
 
 #[async_trait::async_trait]
 impl CommandInterceptor for Crowd {
     async fn intercept(&self, command: CommandMessage, next: Next<'_>) -> CommandResult {
         let target = command.target.clone().unwrap_or_default();
         {
-            let (inside, most, most_in_all) = &mut *self.0.lock().unwrap();
-            let here = inside.entry(target.clone()).or_default();
-            *here += 1;
-            *most = (*most).max(*here);
-            *most_in_all = (*most_in_all).max(inside.values().sum());
+            let mut counts = self.0.lock().unwrap();
+            *counts.inside.entry(target.clone()).or_default() += 1;
+            counts.most_of_one = counts.most_of_one.max(counts.inside[&target]);
+            counts.most_in_all = counts.most_in_all.max(counts.inside.values().sum());
         }
         tokio::task::yield_now().await;
         let result = next.run(command).await;
-        *self.0.lock().unwrap().0.entry(target).or_default() -= 1;
+        *self.0.lock().unwrap().inside.entry(target).or_default() -= 1;
         result
     }
 }
@@ -193,12 +199,12 @@ async fn around_handling_one_command_of_an_aggregate_runs_at_a_time() {
         for call in calls {
             call.await.unwrap().unwrap();
         }
-        let (most, most_in_all) = {
-            let crowd = handling.0.lock().unwrap();
-            (crowd.1, crowd.2)
-        };
-        assert_eq!((most, most_in_all), (1, 2), "one of each wallet, and both wallets at once");
-        assert_eq!(dispatching.0.lock().unwrap().1, 10, "around dispatch nothing waits");
+        {
+            let (handling, dispatching) = (handling.0.lock().unwrap(), dispatching.0.lock().unwrap());
+            assert_eq!(handling.most_of_one, 1);
+            assert_eq!(handling.most_in_all, 2, "both wallets at once");
+            assert_eq!(dispatching.most_of_one, 10, "around dispatch nothing waits");
+        }
         app.shutdown().await.unwrap();
     })
     .await;

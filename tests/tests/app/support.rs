@@ -17,19 +17,16 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether the place outlives its handles.
-    pub fn is_durable(&self) -> bool {
-        self.memory.is_none()
+    /// The file of the database; `None` in memory.
+    pub fn file(&self) -> Option<std::path::PathBuf> {
+        self.memory.is_none().then(|| self.directory.path().join("annals.db"))
     }
 
     /// Another handle on the same events.
     pub async fn node(&self) -> SharedStore {
-        match &self.memory {
-            Some(store) => store.clone(),
-            None => {
-                let file = self.directory.path().join("annals.db");
-                annals::store::open(&format!("sqlite://{}", file.display())).await.unwrap()
-            }
+        match (&self.memory, self.file()) {
+            (Some(store), _) => store.clone(),
+            (None, file) => annals::store::open(&format!("sqlite://{}", file.unwrap().display())).await.unwrap(),
         }
     }
 
@@ -40,11 +37,15 @@ impl Place {
     }
 }
 
+/// Memory and a SQLite file.
+pub async fn places() -> [Place; 2] {
+    let place = |kind, memory| Place { kind, memory, directory: tempfile::tempdir().unwrap() };
+    [place("memory", Some(annals::store::open("memory:").await.unwrap())), place("sqlite", None)]
+}
+
 /// Runs `case` in memory and on a SQLite file.
 pub async fn in_each_place(case: impl AsyncFn(&Place)) {
-    for kind in ["memory", "sqlite"] {
-        let memory = if kind == "memory" { Some(annals::store::open("memory:").await.unwrap()) } else { None };
-        let place = Place { kind, memory, directory: tempfile::tempdir().unwrap() };
+    for place in places().await {
         // Shown only if the case fails.
         println!("in the place `{}`", place.kind);
         case(&place).await;
