@@ -1,19 +1,22 @@
 //! Delivers the effects of a saga: at least once, under a fixed id, in order for each instance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use futures_util::future::join_all;
+use futures_util::FutureExt;
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::command::execute::panic_message;
 use crate::command::{CommandBus, CommandError};
 use crate::handler::error::chain;
 use crate::handler::{Context, Resources};
-use crate::message::Timestamp;
+use crate::message::{CommandId, Timestamp};
 use crate::store::{Claim, Effect, Journal, SagaWrite, StoreError};
 
 use super::error::SagaError;
@@ -29,6 +32,10 @@ const ATTEMPTS: u32 = 12;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
 /// How long the dispatcher sleeps when nothing wakes it, and after the store failed.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long it sleeps while commands are under way that nobody has answered.
+const BUSY: Duration = Duration::from_millis(100);
+/// How long a shut-down waits for commands that are under way. They are sent again after the next start.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Sends the commands of the saga `S` and brings their outcomes back.
 pub(crate) struct Dispatcher<S> {
@@ -52,88 +59,115 @@ enum Delivered {
     },
 }
 
+/// Effects for the same target go one after the other, in the order in which they were committed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Lane {
+    Target(String),
+    Alone(CommandId),
+}
+
+type Outcomes = Vec<(Effect, Delivered)>;
+
+/// Commands that are under way. One that is never answered holds up its lane and nothing else.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<(Lane, Outcomes)>,
+    lanes: HashSet<Lane>,
+    effects: usize,
+}
+
+impl UnderWay {
+    fn start(&mut self, lane: Lane, effects: Vec<Effect>, bus: &Arc<CommandBus>) {
+        self.effects += effects.len();
+        self.lanes.insert(lane.clone());
+        let bus = Arc::clone(bus);
+        self.tasks.spawn(async move { (lane, send_in_order(&bus, effects).await) });
+    }
+
+    /// The outcomes of the next lane that has been answered, and of those that were answered with it; `None` when
+    /// nothing is under way.
+    async fn answered(&mut self) -> Option<Outcomes> {
+        let first = self.tasks.join_next().await?;
+        let mut outcomes = self.end(first);
+        while let Some(more) = self.tasks.try_join_next() {
+            outcomes.extend(self.end(more));
+        }
+        Some(outcomes)
+    }
+
+    fn end(&mut self, joined: Result<(Lane, Outcomes), JoinError>) -> Outcomes {
+        // A task ends in an error only when it is aborted, and then nobody asks any more.
+        let Ok((lane, outcomes)) = joined else { return Vec::new() };
+        self.lanes.remove(&lane);
+        self.effects -= outcomes.len();
+        outcomes
+    }
+}
+
 impl<S: SagaHandlers> Dispatcher<S> {
     /// Runs until it is stopped, whenever this node holds the saga's claim.
     pub(crate) async fn run(mut self) {
+        let mut under_way = UnderWay::default();
         while !self.stop.is_cancelled() {
             let claim = self.claim.borrow_and_update().clone();
             let wait = match claim {
                 None => IDLE,
-                Some(claim) => match self.deliver(&claim).await {
-                    Ok(wait) => wait,
-                    Err(error) => {
-                        tracing::warn!(saga = S::NAME, error = chain(&error), "effects could not be delivered");
-                        IDLE
-                    }
-                },
+                Some(_) => self.start_due(&mut under_way).await.unwrap_or_else(|error| {
+                    tracing::warn!(saga = S::NAME, error = chain(&error), "effects could not be read");
+                    IDLE
+                }),
             };
-            if wait.is_zero() {
-                continue;
-            }
             tokio::select! {
+                Some(outcomes) = under_way.answered() => self.take_home(outcomes).await,
                 () = self.wake.effects.notified() => {}
                 _ = self.claim.changed() => {}
                 () = tokio::time::sleep(wait) => {}
                 () = self.stop.cancelled() => {}
             }
         }
-    }
-
-    /// Delivers what is due; returns how long until more is due.
-    async fn deliver(&self, claim: &Claim) -> Result<Duration, SagaError> {
-        let now = self.journal.now();
-        let due = self.journal.store().due_effects(S::NAME, now, AT_ONCE).await?;
-        if due.is_empty() {
-            let next = self.journal.store().next_effect(S::NAME).await?;
-            return Ok(next.map_or(IDLE, |next| next.since(now).clamp(Duration::from_millis(1), IDLE)));
-        }
-        // Effects for the same target go one after the other, in the order in which they were committed.
-        let mut lanes: BTreeMap<(String, Option<String>), Vec<Effect>> = BTreeMap::new();
-        for effect in due {
-            let target = self.bus.target(&effect.name, &effect.payload);
-            let lane = match target {
-                Some(target) => (String::new(), Some(target)),
-                None => (effect.command.to_string(), None),
-            };
-            lanes.entry(lane).or_default().push(effect);
-        }
-        let outcomes = join_all(lanes.into_values().map(|lane| self.send_in_order(lane))).await;
-        let outcomes = outcomes.into_iter().flatten().collect();
-        self.settle(claim, outcomes).await?;
-        Ok(Duration::ZERO)
-    }
-
-    async fn send_in_order(&self, lane: Vec<Effect>) -> Vec<(Effect, Delivered)> {
-        let mut outcomes = Vec::with_capacity(lane.len());
-        for effect in lane {
-            let delivered = self.send(&effect).await;
-            outcomes.push((effect, delivered));
-        }
-        outcomes
-    }
-
-    async fn send(&self, effect: &Effect) -> Delivered {
-        let mut message = match self.bus.read(&effect.name, &effect.payload) {
-            Ok(message) => message,
-            Err(failure) => return Delivered::Failed { reason: chain(&failure), permanent: true },
-        };
-        message.id = effect.command;
-        message.recorded = true;
-        message.metadata = effect.metadata.clone();
-        match self.bus.dispatch(message).await {
-            Ok(_) => Delivered::Accepted,
-            Err(CommandError::Rejected(rejection)) => match rejection.encode(self.bus.payloads()) {
-                Ok(error) => Delivered::Rejected(error),
-                Err(error) => Delivered::Failed { reason: error.to_string(), permanent: true },
-            },
-            Err(CommandError::Failed(failure)) => {
-                Delivered::Failed { reason: chain(&failure), permanent: !failure.is_transient() }
+        let last = async {
+            while let Some(outcomes) = under_way.answered().await {
+                self.take_home(outcomes).await;
             }
+        };
+        let _ = tokio::time::timeout(GRACE, last).await;
+    }
+
+    /// Sends what is due; returns how long until more is due.
+    async fn start_due(&self, under_way: &mut UnderWay) -> Result<Duration, SagaError> {
+        if under_way.effects >= AT_ONCE {
+            return Ok(IDLE);
+        }
+        let now = self.journal.now();
+        let mut lanes: BTreeMap<Lane, Vec<Effect>> = BTreeMap::new();
+        for effect in self.journal.store().due_effects(S::NAME, now, AT_ONCE + under_way.effects).await? {
+            let target = self.bus.target(&effect.name, &effect.payload);
+            let lane = target.map_or(Lane::Alone(effect.command), Lane::Target);
+            // What is under way stands in a busy lane too.
+            if !under_way.lanes.contains(&lane) {
+                lanes.entry(lane).or_default().push(effect);
+            }
+        }
+        for (lane, effects) in lanes {
+            under_way.start(lane, effects, &self.bus);
+        }
+        let shortest = if under_way.effects > 0 { BUSY } else { Duration::from_millis(1) };
+        let next = self.journal.store().next_effect(S::NAME).await?;
+        Ok(next.map_or(IDLE, |next| next.since(now).clamp(shortest, IDLE)))
+    }
+
+    /// Brings outcomes back to their instances. Those that cannot be written are forgotten: their commands are sent
+    /// again, and answered as before.
+    async fn take_home(&self, outcomes: Outcomes) {
+        let Some(claim) = self.claim.borrow().clone() else { return };
+        if let Err(error) = self.settle(&claim, outcomes).await {
+            tracing::warn!(saga = S::NAME, error = chain(&error), "outcomes of effects could not be written");
+            let _ = tokio::time::timeout(BUSY, self.stop.cancelled()).await;
         }
     }
 
     /// Writes all outcomes in one transaction. A saga that cannot handle its outcome parks the effect.
-    async fn settle(&self, claim: &Claim, outcomes: Vec<(Effect, Delivered)>) -> Result<(), SagaError> {
+    async fn settle(&self, claim: &Claim, outcomes: Outcomes) -> Result<(), SagaError> {
         let now = self.journal.now();
         let mut transaction = self.journal.store().begin().await?;
         transaction.guard(claim).await?;
@@ -216,6 +250,39 @@ impl<S: SagaHandlers> Dispatcher<S> {
             );
         }
         transaction.postpone_effect(effect.command, attempts, next).await
+    }
+}
+
+async fn send_in_order(bus: &CommandBus, effects: Vec<Effect>) -> Outcomes {
+    let mut outcomes = Vec::with_capacity(effects.len());
+    for effect in effects {
+        let delivered = AssertUnwindSafe(send(bus, &effect)).catch_unwind().await;
+        let delivered = delivered.unwrap_or_else(|panic| Delivered::Failed {
+            reason: format!("an interceptor panicked: {}", panic_message(&*panic)),
+            permanent: false,
+        });
+        outcomes.push((effect, delivered));
+    }
+    outcomes
+}
+
+async fn send(bus: &CommandBus, effect: &Effect) -> Delivered {
+    let mut message = match bus.read(&effect.name, &effect.payload) {
+        Ok(message) => message,
+        Err(failure) => return Delivered::Failed { reason: chain(&failure), permanent: true },
+    };
+    message.id = effect.command;
+    message.recorded = true;
+    message.metadata = effect.metadata.clone();
+    match bus.dispatch(message).await {
+        Ok(_) => Delivered::Accepted,
+        Err(CommandError::Rejected(rejection)) => match rejection.encode(bus.payloads()) {
+            Ok(error) => Delivered::Rejected(error),
+            Err(error) => Delivered::Failed { reason: error.to_string(), permanent: true },
+        },
+        Err(CommandError::Failed(failure)) => {
+            Delivered::Failed { reason: chain(&failure), permanent: !failure.is_transient() }
+        }
     }
 }
 
