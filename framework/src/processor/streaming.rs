@@ -142,7 +142,7 @@ impl<'a> Running<'a> {
         let mut transaction = self.processor.journal.store().begin().await?;
         let mut reset = Ok(());
         for component in &self.processor.components {
-            let ended = AssertUnwindSafe(component.reset(&mut *transaction)).catch_unwind().await;
+            let ended = AssertUnwindSafe(holding(component.reset(&mut *transaction))).catch_unwind().await;
             let ended = ended.unwrap_or_else(|panic| Err(panicked(&**component, &*panic)));
             reset = ended.map_err(|error| ReplayError::Refused {
                 processor: self.processor.name.clone(),

@@ -12,10 +12,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::command::execute::panic_message;
 use crate::command::{CommandBus, CommandError};
 use crate::handler::error::chain;
-use crate::handler::{Context, Resources};
+use crate::handler::{Context, Resources, panic_message};
 use crate::message::{CommandId, Timestamp};
 use crate::store::{Claim, Effect, Journal, SagaWrite, StoreError};
 
@@ -258,8 +257,8 @@ async fn send_in_order(bus: &CommandBus, effects: Vec<Effect>) -> Outcomes {
     for effect in effects {
         let delivered = AssertUnwindSafe(send(bus, &effect)).catch_unwind().await;
         let delivered = delivered.unwrap_or_else(|panic| Delivered::Failed {
-            reason: format!("an interceptor panicked: {}", panic_message(&*panic)),
-            permanent: false,
+            reason: format!("a panic in reading the command: {}", panic_message(&*panic)),
+            permanent: true,
         });
         outcomes.push((effect, delivered));
     }

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::command::execute::panic_message;
 use crate::command::inline::Inline;
-use crate::handler::{Context, HandlerError, Resources};
+use crate::handler::{Context, HandlerError, Resources, panic_message};
 use crate::message::{Position, RecordedEvent};
 use crate::processor::{Batch, EventComponent};
 use crate::store::{Document, DocumentWrite, Journal, StoreTransaction};
