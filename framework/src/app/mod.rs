@@ -104,7 +104,8 @@ impl Annals {
     }
 
     /// Waits until nothing is left to do: every processor has handled every event, every command of a saga has been
-    /// answered, and no dead letter waits for another attempt. Deadlines that lie ahead are not waited for. What needs
+    /// answered, every deadline that is due has fired, and no dead letter waits for another attempt. Deadlines that lie
+    /// ahead are not waited for. What needs
     /// attention (parked letters and commands) is not waited for either.
     ///
     /// # Errors
@@ -113,13 +114,16 @@ impl Annals {
         let deadline = tokio::time::Instant::now() + timeout;
         loop {
             let before = self.inner.store.head().await?;
-            match self.unsettled(before).await? {
+            let left = match self.unsettled(before).await? {
+                Some(left) => left,
                 // Something may have been appended while the sagas were looked at.
                 None if self.inner.store.head().await? == before => return Ok(()),
-                None => {}
-                Some(left) if tokio::time::Instant::now() >= deadline => return Err(SettleError::Busy { left }),
-                Some(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                None => "events were appended meanwhile".to_owned(),
+            };
+            if tokio::time::Instant::now() >= deadline {
+                return Err(SettleError::Busy { left });
             }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -143,7 +147,12 @@ impl Annals {
                 return Ok(Some(format!("processor `{name}` tries a failed event again")));
             }
         }
+        let now = self.inner.journal.now();
         for saga in &self.inner.sagas {
+            // In this order: a deadline that fires turns into commands.
+            if let Some(timer) = self.inner.store.due_timers(saga, now, 1).await?.first() {
+                return Ok(Some(format!("the deadline `{}` of saga `{saga}` is due", timer.name)));
+            }
             let open = self.inner.store.open_effects(saga, 1024).await?;
             let parked: std::collections::BTreeSet<_> =
                 open.iter().filter(|effect| effect.parked.is_some()).map(|effect| effect.saga_id).collect();

@@ -142,7 +142,9 @@ impl<'a> Running<'a> {
         let mut transaction = self.processor.journal.store().begin().await?;
         let mut reset = Ok(());
         for component in &self.processor.components {
-            reset = component.reset(&mut *transaction).await.map_err(|error| ReplayError::Refused {
+            let ended = AssertUnwindSafe(holding(component.reset(&mut *transaction))).catch_unwind().await;
+            let ended = ended.unwrap_or_else(|panic| Err(panicked(&**component, &*panic)));
+            reset = ended.map_err(|error| ReplayError::Refused {
                 processor: self.processor.name.clone(),
                 reason: error.to_string(),
             });
@@ -151,6 +153,10 @@ impl<'a> Running<'a> {
             }
         }
         if reset.is_ok() {
+            // The replay meets the events of dead letters in their order; tried beside it they would come too early.
+            for letter in self.processor.journal.store().dead_letters(&self.processor.name, usize::MAX).await? {
+                transaction.remove_letter(&letter.processor, letter.position).await?;
+            }
             transaction.reset(&self.claim, Position::START).await?;
             transaction.commit().await?;
             (self.position, self.token) = (Position::START, Position::START);
@@ -243,13 +249,7 @@ impl<'a> Running<'a> {
         for component in &self.processor.components {
             let handled = holding(handle_with(&**component, events, transaction));
             let handled = AssertUnwindSafe(handled).catch_unwind().await;
-            handled.unwrap_or_else(|panic| {
-                Err(HandlerError::new(format!(
-                    "a handler of {} panicked: {}",
-                    component.label(),
-                    panic_message(&*panic)
-                )))
-            })?;
+            handled.unwrap_or_else(|panic| Err(panicked(&**component, &*panic)))?;
         }
         Ok(())
     }
@@ -355,6 +355,10 @@ impl<'a> Running<'a> {
         }
         Ok(done)
     }
+}
+
+fn panicked(component: &dyn EventComponent, panic: &(dyn std::any::Any + Send)) -> HandlerError {
+    HandlerError::new(format!("a handler of {} panicked: {}", component.label(), panic_message(panic)))
 }
 
 /// The default sequencing policy: the events of one stream are one sequence.

@@ -193,11 +193,12 @@ impl Registrar {
         let mut check = |handler: &Named, place: Place, requirements: &[Requirement]| {
             for requirement in requirements {
                 if let Some(reason) = self.unmet(*requirement, place, surroundings) {
-                    problems.push(Problem::Unmet {
-                        handler: handler.item.to_owned(),
-                        reason,
-                        location: handler.location,
-                    });
+                    let handler_name = handler.item.to_owned();
+                    let problem = Problem::Unmet { handler: handler_name, reason, location: handler.location };
+                    // Several methods of one block may ask for the same.
+                    if !problems.contains(&problem) {
+                        problems.push(problem);
+                    }
                 }
             }
         };

@@ -1,21 +1,21 @@
 //! Delivers the effects of a saga: at least once, under a fixed id, in order for each instance.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::command::{CommandBus, CommandError};
 use crate::handler::error::chain;
-use crate::handler::{Context, Resources};
-use crate::message::{CommandId, SagaId, Timestamp};
+use crate::handler::{Context, Resources, panic_message};
+use crate::message::{CommandId, Timestamp};
 use crate::store::{Claim, Effect, Journal, SagaWrite, StoreError};
 
 use super::error::SagaError;
@@ -29,8 +29,12 @@ const AT_ONCE: usize = 256;
 const ATTEMPTS: u32 = 12;
 /// The first and the longest pause between attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
-/// How long the dispatcher sleeps when nothing wakes it, and after it was interrupted.
+/// How long the dispatcher sleeps when nothing wakes it, and after the store failed.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long it sleeps while commands are under way that nobody has answered.
+const BUSY: Duration = Duration::from_millis(100);
+/// How long a shut-down waits for commands that are under way. They are sent again after the next start.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Sends the commands of the saga `S` and brings their outcomes back.
 pub(crate) struct Dispatcher<S> {
@@ -54,145 +58,115 @@ enum Delivered {
     },
 }
 
-/// Effects that are under way.
+/// Effects for the same target go one after the other, in the order in which they were committed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Lane {
+    Target(String),
+    Alone(CommandId),
+}
+
+type Outcomes = Vec<(Effect, Delivered)>;
+
+/// Commands that are under way. One that is never answered holds up its lane and nothing else.
 #[derive(Default)]
 struct UnderWay {
-    /// One command for each target.
-    running: FuturesUnordered<BoxFuture<'static, (Effect, Delivered)>>,
-    /// Effects behind a running one for the same target, in the order in which they were committed.
-    waiting: HashMap<String, VecDeque<Effect>>,
-    /// Targets of running effects.
-    busy: HashMap<CommandId, String>,
-    /// Instances with an effect that runs or waits here.
-    instances: HashSet<SagaId>,
+    tasks: JoinSet<(Lane, Outcomes)>,
+    lanes: HashSet<Lane>,
+    effects: usize,
+}
+
+impl UnderWay {
+    fn start(&mut self, lane: Lane, effects: Vec<Effect>, bus: &Arc<CommandBus>) {
+        self.effects += effects.len();
+        self.lanes.insert(lane.clone());
+        let bus = Arc::clone(bus);
+        self.tasks.spawn(async move { (lane, send_in_order(&bus, effects).await) });
+    }
+
+    /// The outcomes of the next lane that has been answered, and of those that were answered with it; `None` when
+    /// nothing is under way.
+    async fn answered(&mut self) -> Option<Outcomes> {
+        let first = self.tasks.join_next().await?;
+        let mut outcomes = self.end(first);
+        while let Some(more) = self.tasks.try_join_next() {
+            outcomes.extend(self.end(more));
+        }
+        Some(outcomes)
+    }
+
+    fn end(&mut self, joined: Result<(Lane, Outcomes), JoinError>) -> Outcomes {
+        // A task ends in an error only when it is aborted, and then nobody asks any more.
+        let Ok((lane, outcomes)) = joined else { return Vec::new() };
+        self.lanes.remove(&lane);
+        self.effects -= outcomes.len();
+        outcomes
+    }
 }
 
 impl<S: SagaHandlers> Dispatcher<S> {
     /// Runs until it is stopped, whenever this node holds the saga's claim.
-    pub(crate) async fn run(self) {
-        let this = Arc::new(self);
-        let mut claims = this.claim.clone();
-        while !this.stop.is_cancelled() {
-            let claim = claims.borrow_and_update().clone();
-            if let Some(claim) = claim
-                && let Err(error) = this.deliver(&claim, &mut claims).await
-            {
-                tracing::warn!(saga = S::NAME, error = chain(&error), "effects could not be delivered");
-            }
-            tokio::select! {
-                _ = claims.changed() => {}
-                () = tokio::time::sleep(IDLE) => {}
-                () = this.stop.cancelled() => {}
-            }
-        }
-    }
-
-    /// Delivers while the claim holds. A command that takes long holds up its own instance, and others for the same
-    /// target, but nobody else.
-    async fn deliver(
-        self: &Arc<Self>,
-        claim: &Claim,
-        claims: &mut watch::Receiver<Option<Claim>>,
-    ) -> Result<(), SagaError> {
+    pub(crate) async fn run(mut self) {
         let mut under_way = UnderWay::default();
         while !self.stop.is_cancelled() {
-            let next = self.start_due(&mut under_way).await?;
+            let claim = self.claim.borrow_and_update().clone();
+            let wait = match claim {
+                None => IDLE,
+                Some(_) => self.start_due(&mut under_way).await.unwrap_or_else(|error| {
+                    tracing::warn!(saga = S::NAME, error = chain(&error), "effects could not be read");
+                    IDLE
+                }),
+            };
             tokio::select! {
-                Some(first) = under_way.running.next() => {
-                    let mut outcomes = vec![first];
-                    // What has ended meanwhile shares the commit.
-                    tokio::task::yield_now().await;
-                    while let Some(Some(more)) = under_way.running.next().now_or_never() {
-                        outcomes.push(more);
-                    }
-                    for (effect, _) in &outcomes {
-                        self.ended(effect, &mut under_way);
-                    }
-                    self.settle(claim, outcomes).await?;
-                }
+                Some(outcomes) = under_way.answered() => self.take_home(outcomes).await,
                 () = self.wake.effects.notified() => {}
-                () = tokio::time::sleep(next) => {}
-                _ = claims.changed() => return Ok(()),
+                _ = self.claim.changed() => {}
+                () = tokio::time::sleep(wait) => {}
                 () = self.stop.cancelled() => {}
             }
         }
-        // What is under way may end, and its outcome be written.
-        let mut outcomes = Vec::new();
-        while let Some(outcome) = under_way.running.next().await {
-            outcomes.push(outcome);
-        }
-        self.settle(claim, outcomes).await
+        let last = async {
+            while let Some(outcomes) = under_way.answered().await {
+                self.take_home(outcomes).await;
+            }
+        };
+        let _ = tokio::time::timeout(GRACE, last).await;
     }
 
-    /// Starts what is due and not under way; returns how long until more is due.
-    async fn start_due(self: &Arc<Self>, under_way: &mut UnderWay) -> Result<Duration, SagaError> {
-        if under_way.instances.len() >= AT_ONCE {
+    /// Sends what is due; returns how long until more is due.
+    async fn start_due(&self, under_way: &mut UnderWay) -> Result<Duration, SagaError> {
+        if under_way.effects >= AT_ONCE {
             return Ok(IDLE);
         }
         let now = self.journal.now();
-        let due = self.journal.store().due_effects(S::NAME, now, AT_ONCE + under_way.instances.len()).await?;
-        for effect in due {
-            if under_way.instances.insert(effect.saga_id) {
-                let target = self.bus.target(&effect.name, &effect.payload);
-                let lane = target.unwrap_or_else(|| effect.command.to_string());
-                match under_way.waiting.get_mut(&lane) {
-                    Some(waiting) => waiting.push_back(effect),
-                    None => self.start(effect, lane, under_way),
-                }
+        let mut lanes: BTreeMap<Lane, Vec<Effect>> = BTreeMap::new();
+        for effect in self.journal.store().due_effects(S::NAME, now, AT_ONCE + under_way.effects).await? {
+            let target = self.bus.target(&effect.name, &effect.payload);
+            let lane = target.map_or(Lane::Alone(effect.command), Lane::Target);
+            // What is under way stands in a busy lane too.
+            if !under_way.lanes.contains(&lane) {
+                lanes.entry(lane).or_default().push(effect);
             }
         }
+        for (lane, effects) in lanes {
+            under_way.start(lane, effects, &self.bus);
+        }
+        let shortest = if under_way.effects > 0 { BUSY } else { Duration::from_millis(1) };
         let next = self.journal.store().next_effect(S::NAME).await?;
-        // One that is due and under way is waited for anyway.
-        let wait = next.map(|next| next.since(now)).filter(|wait| !wait.is_zero());
-        Ok(wait.map_or(IDLE, |wait| wait.min(IDLE)))
+        Ok(next.map_or(IDLE, |next| next.since(now).clamp(shortest, IDLE)))
     }
 
-    /// Starts an effect; later ones for the same target wait behind it.
-    fn start(self: &Arc<Self>, effect: Effect, lane: String, under_way: &mut UnderWay) {
-        under_way.busy.insert(effect.command, lane.clone());
-        under_way.waiting.entry(lane).or_default();
-        let this = Arc::clone(self);
-        under_way.running.push(Box::pin(async move {
-            let delivered = this.send(&effect).await;
-            (effect, delivered)
-        }));
-    }
-
-    /// Makes way for the next effect for the same target.
-    fn ended(self: &Arc<Self>, effect: &Effect, under_way: &mut UnderWay) {
-        under_way.instances.remove(&effect.saga_id);
-        let Some(lane) = under_way.busy.remove(&effect.command) else { return };
-        match under_way.waiting.get_mut(&lane).and_then(VecDeque::pop_front) {
-            Some(next) => self.start(next, lane, under_way),
-            None => drop(under_way.waiting.remove(&lane)),
-        }
-    }
-
-    async fn send(&self, effect: &Effect) -> Delivered {
-        let mut message = match self.bus.read(&effect.name, &effect.payload) {
-            Ok(message) => message,
-            Err(failure) => return Delivered::Failed { reason: chain(&failure), permanent: true },
-        };
-        message.id = effect.command;
-        message.recorded = true;
-        message.metadata = effect.metadata.clone();
-        match self.bus.dispatch(message).await {
-            Ok(_) => Delivered::Accepted,
-            Err(CommandError::Rejected(rejection)) => match rejection.encode(self.bus.payloads()) {
-                Ok(error) => Delivered::Rejected(error),
-                Err(error) => Delivered::Failed { reason: error.to_string(), permanent: true },
-            },
-            Err(CommandError::Failed(failure)) => {
-                Delivered::Failed { reason: chain(&failure), permanent: !failure.is_transient() }
-            }
+    /// Brings outcomes back to their instances. Those that cannot be written are forgotten: their commands are sent
+    /// again, and answered as before.
+    async fn take_home(&self, outcomes: Outcomes) {
+        let Some(claim) = self.claim.borrow().clone() else { return };
+        if let Err(error) = self.settle(&claim, outcomes).await {
+            tracing::warn!(saga = S::NAME, error = chain(&error), "outcomes of effects could not be written");
+            let _ = tokio::time::timeout(BUSY, self.stop.cancelled()).await;
         }
     }
 
     /// Writes all outcomes in one transaction. A saga that cannot handle its outcome parks the effect.
-    async fn settle(&self, claim: &Claim, outcomes: Vec<(Effect, Delivered)>) -> Result<(), SagaError> {
-        if outcomes.is_empty() {
-            return Ok(());
-        }
+    async fn settle(&self, claim: &Claim, outcomes: Outcomes) -> Result<(), SagaError> {
         let now = self.journal.now();
         let mut transaction = self.journal.store().begin().await?;
         transaction.guard(claim).await?;
@@ -275,6 +249,39 @@ impl<S: SagaHandlers> Dispatcher<S> {
             );
         }
         transaction.postpone_effect(effect.command, attempts, next).await
+    }
+}
+
+async fn send_in_order(bus: &CommandBus, effects: Vec<Effect>) -> Outcomes {
+    let mut outcomes = Vec::with_capacity(effects.len());
+    for effect in effects {
+        let delivered = AssertUnwindSafe(send(bus, &effect)).catch_unwind().await;
+        let delivered = delivered.unwrap_or_else(|panic| Delivered::Failed {
+            reason: format!("a panic in reading the command: {}", panic_message(&*panic)),
+            permanent: true,
+        });
+        outcomes.push((effect, delivered));
+    }
+    outcomes
+}
+
+async fn send(bus: &CommandBus, effect: &Effect) -> Delivered {
+    let mut message = match bus.read(&effect.name, &effect.payload) {
+        Ok(message) => message,
+        Err(failure) => return Delivered::Failed { reason: chain(&failure), permanent: true },
+    };
+    message.id = effect.command;
+    message.recorded = true;
+    message.metadata = effect.metadata.clone();
+    match bus.dispatch(message).await {
+        Ok(_) => Delivered::Accepted,
+        Err(CommandError::Rejected(rejection)) => match rejection.encode(bus.payloads()) {
+            Ok(error) => Delivered::Rejected(error),
+            Err(error) => Delivered::Failed { reason: error.to_string(), permanent: true },
+        },
+        Err(CommandError::Failed(failure)) => {
+            Delivered::Failed { reason: chain(&failure), permanent: !failure.is_transient() }
+        }
     }
 }
 

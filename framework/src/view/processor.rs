@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::command::inline::Inline;
-use crate::handler::{Context, HandlerError, Resources};
+use crate::handler::{Context, HandlerError, Resources, panic_message};
 use crate::message::{Position, RecordedEvent};
 use crate::processor::{Batch, EventComponent};
 use crate::store::{Document, DocumentWrite, Journal, StoreTransaction};
@@ -33,7 +34,7 @@ impl<V: ViewHandlers> ViewComponent<V> {
         Ok(V::route(self.journal.decode(event)?)?)
     }
 
-    /// Folds one event into a document; `None` is a document that does not exist.
+    /// Folds one event into a document; `None` is a document that does not exist. A panic is an error.
     pub(super) fn fold(
         &self,
         document: Option<V>,
@@ -43,7 +44,11 @@ impl<V: ViewHandlers> ViewComponent<V> {
         let context =
             Context::new(self.journal.now(), event.recorded.metadata(), &self.resources).with_recorded(&event.recorded);
         let mut document = document.unwrap_or_default();
-        Ok(match (step.fold)(&mut document, &context)? {
+        let folded = std::panic::catch_unwind(AssertUnwindSafe(|| (step.fold)(&mut document, &context)));
+        let kept = folded.map_err(|panic| {
+            HandlerError::new(format!("a handler of view `{}` panicked: {}", V::NAME, panic_message(&*panic)))
+        })?;
+        Ok(match kept? {
             Keep::Update => Some(document),
             Keep::Delete => None,
         })

@@ -1,0 +1,19 @@
+//! The event side as a specification: processors, views, SQL handlers, sagas, deadlines, effects, queries, dead letters,
+//! restarts. Each behaviour is shown on memory and on SQLite where it applies.
+
+mod book;
+mod crash;
+mod dead_letters;
+mod deadlines;
+mod errand;
+mod given;
+mod queries;
+mod sagas;
+mod settled;
+mod sql_handlers;
+mod steps;
+mod tallies;
+mod tokens;
+mod view_reads;
+mod view_versions;
+mod views;

@@ -1,0 +1,154 @@
+//! Building a view anew: under a raised version, and by a replay.
+
+use annals::prelude::*;
+use annals::processor::ReplayError;
+use annals::store::records::ViewId;
+
+use crate::given::{Lasting, PATIENCE, eventually};
+use crate::tallies::*;
+
+mod first {
+    use super::*;
+
+    #[derive(View, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+    #[view(name = "largest", version = 1, key = String)]
+    pub(super) struct Largest {
+        pub(super) amount: i64,
+    }
+
+    #[view_handlers]
+    impl Largest {
+        /// The mistake that the next version mends: it keeps the newest amount.
+        #[handle(key = tally)]
+        fn counted(&mut self, event: &Counted) {
+            self.amount = event.amount;
+        }
+    }
+}
+
+mod second {
+    use super::*;
+
+    #[derive(View, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+    #[view(name = "largest", version = 2, key = String)]
+    pub(super) struct Largest {
+        pub(super) amount: i64,
+        pub(super) second: i64,
+    }
+
+    #[view_handlers]
+    impl Largest {
+        #[handle(key = tally)]
+        fn counted(&mut self, event: &Counted) {
+            self.second = self.second.max(self.amount.min(event.amount));
+            self.amount = self.amount.max(event.amount);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_raised_version_is_built_anew_beside_the_old_one() {
+    let key = "t".to_owned();
+    for lasting in Lasting::each() {
+        let app = lasting.start(tallies().include::<first::Largest>()).await;
+        for amount in [3, 9, 4] {
+            count(&app, "t", amount).await;
+        }
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(app.view::<first::Largest>().get(&key).await.unwrap(), Some(first::Largest { amount: 4 }));
+        app.shutdown().await.unwrap();
+
+        let app = lasting.start(tallies().include::<second::Largest>()).await;
+        app.settled(PATIENCE).await.unwrap();
+        let rebuilt = app.view::<second::Largest>().get(&key).await.unwrap();
+        assert_eq!(rebuilt, Some(second::Largest { amount: 9, second: 4 }));
+        app.shutdown().await.unwrap();
+
+        // The old program still finds its own documents, so that a release can be taken back.
+        let app = lasting.start(tallies().include::<first::Largest>()).await;
+        assert_eq!(app.view::<first::Largest>().get(&key).await.unwrap(), Some(first::Largest { amount: 4 }));
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_replay_forgets_the_documents_and_folds_all_events_again() {
+    for lasting in Lasting::each() {
+        let app = lasting.start(tallies().include::<Sums>()).await;
+        for _ in 0..300 {
+            count(&app, "t", 1).await;
+        }
+        app.settled(PATIENCE).await.unwrap();
+        // Somebody has spoilt one document and invented another.
+        let view = ViewId { tenant: String::new(), name: "sums".into(), version: 1 };
+        let spoilt = br#"{"total":-1,"times":0}"#.to_vec();
+        let mut transaction = app.journal().store().begin().await.unwrap();
+        let writes = vec![("t".to_owned(), Some(spoilt.clone())), ("ghost".to_owned(), Some(spoilt))];
+        transaction.write_documents(&view, writes).await.unwrap();
+        transaction.commit().await.unwrap();
+
+        app.processors().replay("view:sums@1").await.unwrap();
+        app.settled(PATIENCE).await.unwrap();
+        let documents = app.view::<Sums>().list(None, 10).await.unwrap();
+        assert_eq!(documents, [("t".to_owned(), Sums { total: 300, times: 300 })]);
+        app.shutdown().await.unwrap();
+    }
+}
+
+/// A view that fails on demand.
+#[derive(View, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+#[view(name = "fragile", key = String)]
+struct Fragile {
+    lines: Vec<i64>,
+}
+
+#[view_handlers]
+impl Fragile {
+    #[handle(key = group)]
+    fn counted(&mut self, event: &Counted, faults: &crate::given::Faults) {
+        assert!(!faults.strike(&format!("{}:{}", event.tally, event.amount)), "told to fail");
+        self.lines.push(event.amount);
+    }
+}
+
+/// Letters of the time before the replay must not be handled beside it: the replay meets their events by itself.
+#[tokio::test]
+async fn a_replay_takes_the_dead_letters_along() {
+    for lasting in Lasting::each() {
+        let faults = crate::given::Faults::default();
+        let builder = tallies().include::<Fragile>().resource(faults.clone());
+        let app = lasting.start(builder).await;
+        faults.fail("t:2", u32::MAX);
+        for amount in 1..=4 {
+            count(&app, "t", amount).await;
+        }
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(app.processors().dead_letters("view:fragile@1").await.unwrap().len(), 3);
+        faults.heal("t:2");
+        app.processors().replay("view:fragile@1").await.unwrap();
+        let view = app.view::<Fragile>();
+        let full = |fragile: Option<&Fragile>| fragile.is_some_and(|fragile| fragile.lines.len() >= 4);
+        view.wait_for(&"t".to_owned(), PATIENCE, full).await.unwrap();
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(view.get(&"t".to_owned()).await.unwrap(), Some(Fragile { lines: vec![1, 2, 3, 4] }));
+        assert!(app.processors().dead_letters("view:fragile@1").await.unwrap().is_empty());
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_replayed_says_why() {
+    let recorder = Recorder::default();
+    let app = recorded_by(&recorder).store("memory:").start().await.unwrap();
+    let runs = async || app.processors().status().await.unwrap().iter().all(|one| one.runs_here).then_some(());
+    eventually("the processor is claimed", runs).await;
+    let refused = app.processors().replay("recorder").await.unwrap_err();
+    assert!(matches!(&refused, ReplayError::Refused { reason, .. } if reason.contains("#[reset]")), "{refused}");
+    let unknown = app.processors().replay("nobody").await.unwrap_err();
+    assert!(matches!(unknown, ReplayError::Unknown { processor } if processor == "nobody"));
+    // It still runs.
+    count(&app, "t", 1).await;
+    app.settled(PATIENCE).await.unwrap();
+    assert_eq!(recorder.seen(), ["t:1"]);
+    app.shutdown().await.unwrap();
+}
