@@ -336,9 +336,15 @@ mod tests {
     #[test]
     fn a_circle_is_reported_once() {
         let circle = [step(1, ("b", 1), ("a", 1)), step(2, ("a", 1), ("b", 1)), step(3, ("c", 1), ("b", 1))];
-        assert_eq!(faults(&circle, &[("a", 1)]), ["the upcasters of `a` from revision 1 run in a circle (events.rs:2)"]);
+        assert_eq!(
+            faults(&circle, &[("a", 1)]),
+            ["the upcasters of `a` from revision 1 run in a circle (events.rs:2)"]
+        );
         let itself = [step(1, ("a", 1), ("a", 1))];
-        assert_eq!(faults(&itself, &[("a", 1)]), ["the upcasters of `a` from revision 1 run in a circle (events.rs:1)"]);
+        assert_eq!(
+            faults(&itself, &[("a", 1)]),
+            ["the upcasters of `a` from revision 1 run in a circle (events.rs:1)"]
+        );
     }
 
     #[test]

@@ -44,7 +44,10 @@ fn an_aggregate_is_told_by_events_and_asked_by_commands() {
 #[test]
 fn other_events_than_expected_are_shown() {
     let other = || drop(given::<Wallet>(OPENED).when(deposit("w-1", 1)).then_events(Deposited { amount: 2 }));
-    assert_has(&panic_of(other), &["other events were expected", r#"wallet.deposited {"amount":2}"#, r#"{"amount":1}"#]);
+    assert_has(
+        &panic_of(other),
+        &["other events were expected", r#"wallet.deposited {"amount":2}"#, r#"{"amount":1}"#],
+    );
     let nothing = || drop(given::<Wallet>(OPENED).when(deposit("w-1", 1)).then_nothing());
     assert_has(&panic_of(nothing), &["expected:\n  (none)\nemitted:\n  wallet.deposited"]);
     let more = || drop(given::<Wallet>(OPENED).when(lock("w-1", false)).then_events(Locked { locked: false }));
@@ -86,9 +89,11 @@ fn a_handler_gets_the_time_the_metadata_and_the_resources_that_are_given() {
     given::<Order>(()).when(place.clone()).then_events(placed(noon));
     given::<Order>(()).at(Timestamp::EPOCH).when(place).then_events(placed(Timestamp::EPOCH));
     let runs = Runs::default();
-    given::<Wallet>(OPENED).resource(runs.clone()).metadata("user", "ada").when(deposit("w-1", 1)).then_events(Deposited {
-        amount: 1,
-    });
+    given::<Wallet>(OPENED)
+        .resource(runs.clone())
+        .metadata("user", "ada")
+        .when(deposit("w-1", 1))
+        .then_events(Deposited { amount: 1 });
     assert_eq!(runs.get(), 1);
 }
 
@@ -208,7 +213,10 @@ fn a_saga_is_told_by_its_effects() {
 fn other_effects_than_expected_are_shown() {
     let started = || given_saga::<Fulfilment>(placed());
     let sends = panic_of(|| drop(started().when(reserved()).then_sends_nothing()));
-    assert_has(&sends, &["other commands were expected\nexpected:\n  (none)\nsent:\n  order.approve {\"order\":\"o-1\"}"]);
+    assert_has(
+        &sends,
+        &["other commands were expected\nexpected:\n  (none)\nsent:\n  order.approve {\"order\":\"o-1\"}"],
+    );
     let sends = panic_of(|| drop(started().when(()).then_sends(approve())));
     assert_has(&sends, &["sent:\n  (none)"]);
     let deadline = panic_of(|| drop(started().then_deadline("reservation", PATIENCE / 2)));
@@ -234,7 +242,10 @@ fn a_view_is_told_by_its_documents() {
     let view = || given_view::<OrderSummary>((placed(), OrderApproved { order: "o-1".into() }));
     view().then(&one, summary.clone()).then_none(&two);
     assert_eq!(view().document(&one), Some(&summary));
-    assert_has(&panic_of(|| drop(view().then(&two, summary.clone()))), &["there is no document with the key `o-2`", "o-1"]);
+    assert_has(
+        &panic_of(|| drop(view().then(&two, summary.clone()))),
+        &["there is no document with the key `o-2`", "o-1"],
+    );
     let other = OrderSummary::default();
     assert_has(&panic_of(|| drop(view().then(&one, other))), &["another document was expected for the key `o-1`"]);
     assert_has(&panic_of(|| drop(view().then_none(&one))), &["there is a document with the key `o-1`"]);
