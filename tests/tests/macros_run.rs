@@ -1,5 +1,7 @@
 //! What the macros generate does what the attributes say.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets an error should stop at its line")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
