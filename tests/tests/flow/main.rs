@@ -1,6 +1,8 @@
 //! The event side as a specification: processors, views, SQL handlers, sagas, deadlines, effects, queries, dead letters,
 //! restarts. Each behaviour is shown on memory and on SQLite where it applies.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod book;
 mod crash;
 mod dead_letters;
