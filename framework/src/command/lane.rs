@@ -92,3 +92,72 @@ impl<A> Lifecycle<String, Arc<Lane<A>>> for KeepUsed {
 
     fn on_evict(&self, _state: &mut Self::RequestState, _key: String, _lane: Arc<Lane<A>>) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{CommandConfig, Lanes};
+
+    fn lanes(cached_states: usize, lane_limit: usize) -> Lanes<()> {
+        Lanes::new(&CommandConfig { cached_states, lane_limit, ..CommandConfig::default() })
+    }
+
+    fn key(number: usize) -> String {
+        format!("w-{number}")
+    }
+
+    #[test]
+    fn a_lane_in_use_is_not_dropped() {
+        let lanes = lanes(1, 1024);
+        let held: Vec<_> = (0..100).map(|number| lanes.lane(&key(number)).unwrap()).collect();
+        for number in 1000..3000 {
+            drop(lanes.lane(&key(number)).unwrap());
+        }
+        for (number, lane) in held.iter().enumerate() {
+            assert!(Arc::ptr_eq(lane, &lanes.lane(&key(number)).unwrap()), "lane {number} is another one");
+        }
+    }
+
+    #[test]
+    fn idle_lanes_are_dropped_when_there_are_too_many() {
+        let lanes = lanes(10, 1024);
+        let seen: Vec<_> = (0..1000).map(|number| Arc::downgrade(&lanes.lane(&key(number)).unwrap())).collect();
+        let kept = seen.iter().filter(|lane| lane.strong_count() > 0).count();
+        assert!((1..=10).contains(&kept), "{kept} lanes are kept");
+    }
+
+    #[test]
+    fn as_many_commands_wait_as_the_limit_says_besides_the_one_that_runs() {
+        for limit in [0, 1, 5] {
+            let lanes = lanes(10, limit);
+            let held: Vec<_> = (0..=limit).map(|_| lanes.lane("w-1").unwrap()).collect();
+            assert_eq!(lanes.lane("w-1").err(), Some(limit));
+            drop(held);
+            assert!(lanes.lane("w-1").is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn turns_are_taken_in_the_order_in_which_they_were_asked_for() {
+        let lane = lanes(10, 1024).lane("w-1").unwrap();
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let first = lane.turn().await;
+        let waiting: Vec<_> = (0..10)
+            .map(|number| {
+                let (lane, order) = (Arc::clone(&lane), Arc::clone(&order));
+                tokio::spawn(async move {
+                    let _turn = lane.turn().await;
+                    order.lock().unwrap().push(number);
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert!(order.lock().unwrap().is_empty(), "the first turn has not ended");
+        drop(first);
+        for turn in waiting {
+            turn.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), (0..10).collect::<Vec<_>>());
+    }
+}

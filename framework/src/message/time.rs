@@ -130,3 +130,54 @@ impl Clock for SystemClock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Clock, SystemClock, Timestamp};
+
+    #[test]
+    fn an_instant_is_written_as_it_is_read() {
+        for micros in [0, 1, -1, 1_767_268_800_000_000, 1_767_268_800_123_456, -62_135_596_800_000_000] {
+            let instant = Timestamp::from_micros(micros);
+            assert_eq!(instant.to_string().parse(), Ok(instant));
+            let json = serde_json::to_string(&instant).unwrap();
+            assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), instant);
+        }
+        assert_eq!(Timestamp::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.5Z");
+    }
+
+    #[test]
+    fn other_time_zones_are_the_same_instant() {
+        assert_eq!("2026-01-01T13:00:00+01:00".parse::<Timestamp>(), "2026-01-01T12:00:00Z".parse());
+    }
+
+    #[test]
+    fn what_is_no_instant_is_named() {
+        for text in ["", "noon", "2026-01-01", "2026-13-01T00:00:00Z"] {
+            let error = text.parse::<Timestamp>().unwrap_err();
+            assert_eq!(error.to_string(), format!("`{text}` is no instant such as `2026-11-21T12:00:00Z`"));
+        }
+        assert!(serde_json::from_str::<Timestamp>("\"noon\"").is_err());
+    }
+
+    #[test]
+    fn arithmetic_stays_inside_what_can_be_expressed() {
+        let (first, last) = (Timestamp::from_micros(i64::MIN), Timestamp::from_micros(i64::MAX));
+        assert_eq!(last.plus(Duration::from_secs(1)), last);
+        assert_eq!(Timestamp::EPOCH.plus(Duration::MAX), last);
+        assert_eq!(last.since(first), Duration::from_micros(i64::MAX.unsigned_abs()));
+        assert_eq!(first.since(last), Duration::ZERO);
+        assert_eq!(last.to_string(), format!("{} µs", i64::MAX));
+    }
+
+    #[tokio::test]
+    async fn the_clock_of_the_machine_never_wakes_too_early() {
+        let clock = SystemClock;
+        let due = clock.now().plus(Duration::from_micros(1_500));
+        clock.sleep_until(due).await;
+        assert!(clock.now() >= due);
+        clock.sleep_until(Timestamp::EPOCH).await;
+    }
+}

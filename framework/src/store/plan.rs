@@ -247,3 +247,182 @@ fn note_version(versions: &mut Vec<(StreamId, Version)>, stream: &StreamId, vers
         None => versions.push((stream.clone(), version)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Append, AppendError, CommandRecord, Conflict, DocumentState, Facts, NewEvent, Place, ViewId, plan};
+    use crate::message::{CommandId, EventId, Position, StreamId, Tag, Timestamp, Version};
+    use crate::store::{Condition, Criteria, Criterion, DocumentWrite, Expected, Outcome};
+
+    fn stream(id: &str) -> StreamId {
+        StreamId::new("wallet", id)
+    }
+
+    fn version(number: u64) -> Version {
+        Version::new(number).unwrap()
+    }
+
+    fn event(id: &str) -> NewEvent {
+        NewEvent {
+            stream: stream(id),
+            id: EventId::new(),
+            name: "wallet.credited".to_owned(),
+            revision: 1,
+            payload: Vec::new(),
+            metadata: Arc::default(),
+            tags: vec![Tag::new("wallet", id)],
+            recorded_at: Timestamp::EPOCH,
+        }
+    }
+
+    fn append(id: &str, expected: Expected) -> Append {
+        Append { events: vec![event(id)], expected: vec![(stream(id), expected)], ..Append::default() }
+    }
+
+    /// A store with three events, the first two of them in the stream `a`.
+    fn facts() -> Facts {
+        let streams = [(stream("a"), version(2)), (stream("b"), version(1))];
+        let streams = streams.into_iter().map(|(stream, version)| ((String::new(), stream), version)).collect();
+        Facts { head: Position::new(3), streams, ..Facts::default() }
+    }
+
+    fn record(id: CommandId) -> CommandRecord {
+        CommandRecord {
+            id,
+            name: "wallet.credit".to_owned(),
+            outcome: Outcome::Done(Vec::new()),
+            recorded_at: Timestamp::EPOCH,
+            position: Position::START,
+            version: None,
+        }
+    }
+
+    #[test]
+    fn places_go_on_from_what_is_stored_and_leave_no_gap() {
+        let batch = [append("a", Expected::Any), append("c", Expected::NoStream), append("a", Expected::Version(version(3)))];
+        let plan = plan(&batch, facts());
+        let places: Vec<_> = plan
+            .events
+            .iter()
+            .map(|(_, event, version, position)| (event.stream.id(), version.get(), position.get()))
+            .collect();
+        assert_eq!(places, [("a", 3, 4), ("c", 1, 5), ("a", 4, 6)]);
+        assert!(plan.answers.iter().all(Result::is_ok));
+        assert_eq!(plan.answers[2].as_ref().unwrap().version_of(&stream("a")), Some(version(4)));
+    }
+
+    #[test]
+    fn a_refused_append_leaves_its_neighbours_alone() {
+        let batch = [append("a", Expected::Any), append("a", Expected::Version(version(2))), append("b", Expected::Exists)];
+        let plan = plan(&batch, facts());
+        let conflict = Conflict::Stream { stream: stream("a"), expected: "version 2".into(), actual: Some(version(3)) };
+        assert!(matches!(&plan.answers[1], Err(AppendError::Conflict(found)) if *found == conflict));
+        assert_eq!(plan.events.len(), 2);
+        assert_eq!(plan.answers[2].as_ref().unwrap().position, Position::new(5), "the refused one took no position");
+    }
+
+    #[test]
+    fn a_condition_meets_the_events_of_its_own_batch() {
+        let condition = |id: &str, after| {
+            let criteria = Criteria::from(Criterion::tag(Tag::new("wallet", id)));
+            Some(Condition { criteria, after: Position::new(after) })
+        };
+        let guarded = |id: &str, about: &str| Append { condition: condition(about, 3), ..append(id, Expected::Any) };
+        let batch = [guarded("x", "a"), guarded("a", "a"), guarded("y", "a"), guarded("z", "b")];
+        let plan = plan(&batch, facts());
+        let stored: Vec<bool> = plan.answers.iter().map(Result::is_ok).collect();
+        assert_eq!(stored, [true, true, false, true], "its own events break no condition, earlier ones do");
+        let mut known = facts();
+        known.broken_conditions.insert(0);
+        assert!(super::plan(&batch[..1], known).answers[0].is_err());
+    }
+
+    #[test]
+    fn the_same_events_are_stored_once() {
+        let first = append("a", Expected::Version(version(2)));
+        let again = first.clone();
+        let mut partly = first.clone();
+        partly.events.push(event("a"));
+        partly.expected.clear();
+        let mut moved = first.clone();
+        moved.events[0].stream = stream("b");
+        let mut twice = append("b", Expected::Any);
+        twice.events.push(twice.events[0].clone());
+        let batch = [first, again, partly, moved, twice];
+        let plan = plan(&batch, facts());
+        let repeated = plan.answers[1].as_ref().unwrap();
+        assert!(repeated.repeated, "although the expectation would now fail");
+        assert_eq!((repeated.position, repeated.version_of(&stream("a"))), (Position::new(4), Some(version(3))));
+        for answer in &plan.answers[2..] {
+            assert!(matches!(answer, Err(AppendError::EventIdTaken { .. })), "{answer:?}");
+        }
+        assert_eq!(plan.events.len(), 1);
+    }
+
+    #[test]
+    fn an_event_id_of_another_tenant_is_taken() {
+        let batch = [append("a", Expected::Any)];
+        let place =
+            Place { tenant: "other".into(), stream: stream("a"), version: version(1), position: Position::new(1) };
+        let known = Facts { events: [(batch[0].events[0].id, place)].into(), ..facts() };
+        assert!(matches!(plan(&batch, known).answers[0], Err(AppendError::EventIdTaken { .. })));
+    }
+
+    #[test]
+    fn a_command_is_recorded_once_with_its_place() {
+        let command = record(CommandId::new());
+        let with = |append: Append| Append { command: Some(command.clone()), ..append };
+        let batch = [with(append("a", Expected::Any)), with(append("b", Expected::Version(version(9))))];
+        let plan = plan(&batch, facts());
+        let Err(AppendError::CommandRepeated(found)) = &plan.answers[1] else { panic!("{:?}", plan.answers[1]) };
+        assert_eq!((found.position, found.version), (Position::new(4), Some(version(3))));
+        assert_eq!(plan.commands.len(), 1);
+        assert_eq!(plan.events.len(), 1, "a repeat stores nothing, and its expectation is not even looked at");
+    }
+
+    #[test]
+    fn the_same_command_id_of_another_tenant_is_another_command() {
+        let command = record(CommandId::new());
+        let of = |tenant: &str| Append { tenant: tenant.into(), command: Some(command.clone()), ..Append::default() };
+        let batch = [of("one"), of("two"), of("one")];
+        let stored: Vec<bool> = plan(&batch, facts()).answers.iter().map(Result::is_ok).collect();
+        assert_eq!(stored, [true, true, false]);
+    }
+
+    #[test]
+    fn a_document_is_written_by_whoever_has_read_its_newest_revision() {
+        let view = ViewId { tenant: String::new(), name: "balances".into(), version: 1 };
+        let write = |key: &str, read_revision, document: Option<&str>| {
+            let document = document.map(|body| body.as_bytes().to_vec());
+            let write = DocumentWrite { view: view.clone(), key: key.into(), read_revision, document };
+            Append { documents: vec![write], ..Append::default() }
+        };
+        let known = [("kept", DocumentState { revision: 7, removed: false }), ("gone", DocumentState { revision: 4, removed: true })];
+        let documents = known.into_iter().map(|(key, state)| ((view.clone(), key.to_owned()), state)).collect();
+        let batch = [
+            write("kept", 6, Some("old")),
+            write("kept", 7, Some("new")),
+            write("kept", 8, None),
+            write("gone", 4, Some("old")),
+            write("gone", 0, Some("new")),
+            write("fresh", 0, Some("new")),
+        ];
+        let plan = plan(&batch, Facts { documents, ..facts() });
+        let stored: Vec<bool> = plan.answers.iter().map(Result::is_ok).collect();
+        assert_eq!(stored, [false, true, true, false, true, true]);
+        let written: Vec<_> = plan.documents.iter().map(|(_, key, revision, body)| (*key, *revision, body.is_some())).collect();
+        assert_eq!(written, [("kept", 8, true), ("kept", 9, false), ("gone", 5, true), ("fresh", 1, true)]);
+    }
+
+    #[test]
+    fn an_append_without_events_is_checked_and_answered_with_the_head() {
+        let checked = |expected| Append { expected: vec![(stream("a"), expected)], ..Append::default() };
+        let batch = [checked(Expected::Version(version(2))), checked(Expected::NoStream)];
+        let plan = plan(&batch, facts());
+        assert_eq!(plan.answers[0].as_ref().unwrap().position, Position::new(3));
+        assert!(plan.answers[1].is_err());
+        assert!(plan.is_empty());
+    }
+}
