@@ -290,6 +290,7 @@ mod tests {
 
     fn record(id: CommandId) -> CommandRecord {
         CommandRecord {
+            target: None,
             id,
             name: "wallet.credit".to_owned(),
             outcome: Outcome::Done(Vec::new()),
@@ -301,7 +302,8 @@ mod tests {
 
     #[test]
     fn places_go_on_from_what_is_stored_and_leave_no_gap() {
-        let batch = [append("a", Expected::Any), append("c", Expected::NoStream), append("a", Expected::Version(version(3)))];
+        let batch =
+            [append("a", Expected::Any), append("c", Expected::NoStream), append("a", Expected::Version(version(3)))];
         let plan = plan(&batch, facts());
         let places: Vec<_> = plan
             .events
@@ -315,7 +317,8 @@ mod tests {
 
     #[test]
     fn a_refused_append_leaves_its_neighbours_alone() {
-        let batch = [append("a", Expected::Any), append("a", Expected::Version(version(2))), append("b", Expected::Exists)];
+        let batch =
+            [append("a", Expected::Any), append("a", Expected::Version(version(2))), append("b", Expected::Exists)];
         let plan = plan(&batch, facts());
         let conflict = Conflict::Stream { stream: stream("a"), expected: "version 2".into(), actual: Some(version(3)) };
         assert!(matches!(&plan.answers[1], Err(AppendError::Conflict(found)) if *found == conflict));
@@ -399,7 +402,10 @@ mod tests {
             let write = DocumentWrite { view: view.clone(), key: key.into(), read_revision, document };
             Append { documents: vec![write], ..Append::default() }
         };
-        let known = [("kept", DocumentState { revision: 7, removed: false }), ("gone", DocumentState { revision: 4, removed: true })];
+        let known = [
+            ("kept", DocumentState { revision: 7, removed: false }),
+            ("gone", DocumentState { revision: 4, removed: true }),
+        ];
         let documents = known.into_iter().map(|(key, state)| ((view.clone(), key.to_owned()), state)).collect();
         let batch = [
             write("kept", 6, Some("old")),
@@ -412,7 +418,8 @@ mod tests {
         let plan = plan(&batch, Facts { documents, ..facts() });
         let stored: Vec<bool> = plan.answers.iter().map(Result::is_ok).collect();
         assert_eq!(stored, [false, true, true, false, true, true]);
-        let written: Vec<_> = plan.documents.iter().map(|(_, key, revision, body)| (*key, *revision, body.is_some())).collect();
+        let written: Vec<_> =
+            plan.documents.iter().map(|(_, key, revision, body)| (*key, *revision, body.is_some())).collect();
         assert_eq!(written, [("kept", 8, true), ("kept", 9, false), ("gone", 5, true), ("fresh", 1, true)]);
     }
 

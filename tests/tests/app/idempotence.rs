@@ -251,7 +251,12 @@ async fn an_id_belongs_to_one_command() {
         let command = id();
         app.send(open("w-1", 5)).id(command).await.unwrap();
         let other = app.send(deposit("w-1", 5)).id(command).await.unwrap_err();
-        assert_eq!(other.to_string(), format!("the command id {command} belongs to an earlier `wallet.open`"));
+        assert_eq!(
+            other.to_string(),
+            format!(
+                "the command id {command} belongs to an earlier `wallet.open`, to another target or of another kind"
+            )
+        );
         let outside = app.send(NextNumber { odd: false }).id(command).await.unwrap_err();
         assert!(outside.to_string().contains("belongs to an earlier"), "{outside}");
         app.shutdown().await.unwrap();

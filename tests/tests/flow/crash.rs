@@ -45,9 +45,8 @@ fn fixed(name: &str) -> CommandId {
     CommandId::derived(uuid::Uuid::NAMESPACE_OID, name)
 }
 
-/// What the child does: fills the stock, places the orders, waits until all are decided.
+/// What the child that the test below kills does; nothing when it is run as a test: fills the stock, places the orders, waits until all are decided.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "it is the child that the test below kills"]
 async fn child() {
     let Ok(file) = std::env::var(FILE) else { return };
     let app = shop().store(file).start().await.unwrap();
@@ -75,7 +74,7 @@ async fn place(app: &Annals, number: u64) {
 /// Runs the child for at most `limit`; returns whether it finished.
 async fn run_child(file: &Lasting, limit: Duration) -> bool {
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::child", "--ignored"])
+        .args(["--exact", "crash::child"])
         .env(FILE, file.url())
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())

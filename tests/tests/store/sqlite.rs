@@ -161,9 +161,9 @@ async fn a_second_handle_cannot_claim_while_the_first_lives() {
 
 /// Not a test by itself: the other process of [`a_killed_process_frees_its_claim`].
 #[tokio::test]
-#[ignore = "started by another test"]
 async fn a_process_that_claims_and_stays() {
-    let store = SqliteStore::open(&std::env::var("ANNALS_TEST_STORE").unwrap()).await.unwrap();
+    let Ok(url) = std::env::var("ANNALS_TEST_STORE") else { return };
+    let store = SqliteStore::open(&url).await.unwrap();
     store.claim("p").await.unwrap();
     println!("claimed");
     std::future::pending::<()>().await;
@@ -174,7 +174,7 @@ async fn a_killed_process_frees_its_claim() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory).await;
     let mut other = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "store::sqlite::a_process_that_claims_and_stays"])
+        .args(["--exact", "--nocapture", "store::sqlite::a_process_that_claims_and_stays"])
         .env("ANNALS_TEST_STORE", url(&directory))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
