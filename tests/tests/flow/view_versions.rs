@@ -6,6 +6,7 @@ use annals::prelude::*;
 use annals::processor::ReplayError;
 use annals::store::records::ViewId;
 use annals::testing::TestClock;
+use annals::view::ViewError;
 
 use crate::given::{Faults, Lasting, PATIENCE, eventually};
 use crate::tallies::*;
@@ -138,6 +139,22 @@ async fn a_replay_takes_the_dead_letters_along() {
         let document = app.view::<Fragile>().get(&"t".to_owned()).await.unwrap();
         assert_eq!(document, Some(Fragile { lines: vec![1, 2, 3, 4] }));
         assert!(app.processors().dead_letters("view:fragile@1").await.unwrap().is_empty());
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_view_whose_event_is_parked_says_so_to_who_waits_for_it() {
+    for lasting in Lasting::each() {
+        let faults = Faults::default();
+        faults.fail("bad:1", u32::MAX);
+        let builder = tallies().include::<Fragile>().resource(faults).processors(|config| config.attempts = 2);
+        let app = lasting.start(builder).await;
+        let (bad, good) = (count(&app, "bad", 1).await, count(&app, "good", 1).await);
+        let parked = app.view::<Fragile>().after(&bad).await;
+        assert!(matches!(parked, Err(ViewError::Parked { view: "fragile" })), "{parked:?}");
+        let view = app.view::<Fragile>().after(&good).await.unwrap();
+        assert_eq!(view.list(None, 9).await.unwrap(), [("good".to_owned(), Fragile { lines: vec![1] })]);
         app.shutdown().await.unwrap();
     }
 }
