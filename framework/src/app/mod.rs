@@ -105,8 +105,7 @@ impl Annals {
 
     /// Waits until nothing is left to do: every processor has handled every event, every command of a saga has been
     /// answered, every deadline that is due has fired, and no dead letter waits for another attempt. Deadlines that lie
-    /// ahead are not waited for. What needs
-    /// attention (parked letters and commands) is not waited for either.
+    /// ahead are not waited for, nor is what needs attention (parked letters and commands).
     ///
     /// # Errors
     /// [`SettleError::Busy`] says what is left when `timeout` is over.

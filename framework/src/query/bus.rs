@@ -97,8 +97,8 @@ impl fmt::Debug for QueryBus {
 /// What an answer must include: everything up to a position.
 #[derive(Debug, Clone)]
 pub struct Mark {
-    position: Position,
-    stream: Option<StreamId>,
+    pub(crate) position: Position,
+    pub(crate) stream: Option<StreamId>,
 }
 
 impl<R> From<&Sent<R>> for Mark {

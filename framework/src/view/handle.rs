@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::handler::{Context, ContextError, FromContext, Requirement, Resources};
 use crate::message::{Position, Tag};
 use crate::processor::{Behind, Processors};
+use crate::query::Mark;
 use crate::store::error::BoxError;
 use crate::store::{Criteria, Criterion, Journal, Read};
 
@@ -108,13 +109,15 @@ impl<V: ViewHandlers> Views<V> {
         self.page(after, limit).await.map_err(failed::<V>)
     }
 
-    /// Waits until the view has folded everything up to `position`, at most five seconds.
+    /// Waits until the view has folded what was sent (`&sent`), or everything up to a position, at most five seconds.
     ///
     /// # Errors
-    /// [`ViewError::Stale`] when it takes longer.
-    pub async fn after(self, position: Position) -> Result<Self, ViewError> {
+    /// [`ViewError::Stale`] when it takes longer; [`ViewError::Parked`] when what was sent is a dead letter.
+    pub async fn after(self, mark: impl Into<Mark>) -> Result<Self, ViewError> {
+        let Mark { position, stream } = mark.into();
         if V::MODE == ViewMode::Asynchronous {
-            let waited = self.access.processors.wait(&processor_name::<V>(), position, None, PATIENCE).await;
+            let processor = processor_name::<V>();
+            let waited = self.access.processors.wait(&processor, position, stream.as_ref(), PATIENCE).await;
             waited.map_err(|behind| match behind {
                 Behind::Late { reached, waited, .. } => {
                     ViewError::Stale { view: V::NAME, reached, wanted: position, waited }
@@ -160,7 +163,11 @@ impl<V: ViewHandlers> Views<V> {
                 signal.borrow_and_update();
                 let document = match views.find(&key).await {
                     Ok(document) => document,
-                    Err(error) => return Some((Err(failed::<V>(error)), (views, key, signal, last))),
+                    Err(error) => {
+                        // Whoever goes on listening does not ask a broken store in a tight loop.
+                        tokio::time::sleep(POLL).await;
+                        return Some((Err(failed::<V>(error)), (views, key, signal, last)));
+                    }
                 };
                 let encoded = views.access.journal.payloads().encode(&document).unwrap_or_default();
                 if last.as_ref() != Some(&encoded) {

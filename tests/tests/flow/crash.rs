@@ -17,15 +17,17 @@ use futures_util::future::join_all;
 
 use crate::given::{Dice, Lasting, app};
 
-const ORDERS: u64 = 120;
+/// New in each round, so that there is something to kill it in.
+const ORDERS: u64 = 60;
 const ARTICLES: u64 = 6;
 /// Of each article; less than is ordered.
-const STOCK: u32 = 30;
-const KILLS: u32 = 12;
-/// The address of the file, in the environment of the child.
+const STOCK: u32 = 150;
+const KILLS: u64 = 15;
+/// The address of the file and the number of orders, in the environment of the child.
 const FILE: &str = "ANNALS_TEST_CRASH_FILE";
-/// For one round, and for the last one, in which nobody kills it.
-const ROUND: Duration = Duration::from_millis(700);
+const COUNT: &str = "ANNALS_TEST_CRASH_ORDERS";
+/// For one round, in milliseconds, and for the last one, in which nobody kills it.
+const ROUND: std::ops::Range<u64> = 30..400;
 const LAST_ROUND: Duration = Duration::from_secs(40);
 
 fn shop() -> Builder {
@@ -54,7 +56,7 @@ async fn child() {
         let add = AddStock { sku: article(number), quantity: STOCK };
         app.send(add).id(fixed(&article(number))).await.unwrap();
     }
-    let orders: Vec<u64> = (0..ORDERS).collect();
+    let orders: Vec<u64> = (0..std::env::var(COUNT).unwrap().parse().unwrap()).collect();
     for orders in orders.chunks(10) {
         join_all(orders.iter().map(|order| place(&app, *order))).await;
     }
@@ -72,10 +74,11 @@ async fn place(app: &Annals, number: u64) {
 }
 
 /// Runs the child for at most `limit`; returns whether it finished.
-async fn run_child(file: &Lasting, limit: Duration) -> bool {
+async fn run_child(file: &Lasting, orders: u64, limit: Duration) -> bool {
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::child"])
         .env(FILE, file.url())
+        .env(COUNT, orders.to_string())
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
         .kill_on_drop(true)
@@ -99,17 +102,18 @@ async fn killed_at_any_moment_it_ends_as_if_undisturbed() {
     println!("seed {seed}");
     let mut dice = Dice::seeded(seed);
     let file = Lasting::file();
-    let mut kills = 0;
+    let (mut kills, mut orders) = (0, 0);
     while kills < KILLS {
-        let limit = Duration::from_millis(20 + dice.below(u64::try_from(ROUND.as_millis()).unwrap()));
-        if run_child(&file, limit).await {
-            break;
+        orders += ORDERS;
+        assert!(orders < ORDERS * 50, "it is too quick to be killed");
+        let limit = Duration::from_millis(ROUND.start + dice.below(ROUND.end - ROUND.start));
+        if !run_child(&file, orders, limit).await {
+            kills += 1;
         }
-        kills += 1;
     }
-    println!("killed {kills} times");
-    assert!(run_child(&file, LAST_ROUND).await, "it does not come to its end");
-    check(&file).await;
+    println!("{orders} orders, killed {kills} times");
+    assert!(run_child(&file, orders, LAST_ROUND).await, "it does not come to its end");
+    check(&file, orders).await;
 }
 
 /// All events, in order.
@@ -119,7 +123,7 @@ async fn events(app: &Annals) -> Page {
     page
 }
 
-async fn check(file: &Lasting) {
+async fn check(file: &Lasting, all: u64) {
     let app = shop().store(file.url()).start().await.unwrap();
     let page = events(&app).await;
     let mut stock = BTreeMap::<String, i64>::new();
@@ -160,7 +164,7 @@ async fn check(file: &Lasting) {
             other => panic!("nobody stores {other}"),
         }
     }
-    assert_eq!((orders.len() as u64, decisions.len() as u64), (ORDERS, ORDERS));
+    assert_eq!((orders.len() as u64, decisions.len() as u64), (all, all));
     assert!(decisions.values().all(|times| *times == 1), "an order was decided twice: {decisions:?}");
     assert!(reserved.values().all(|times| *times == 1), "a reservation had two effects: {reserved:?}");
     for (order, summary) in &orders {

@@ -14,6 +14,7 @@ mod sagas;
 mod settled;
 mod sql_handlers;
 mod steps;
+mod steps_kit;
 mod tallies;
 mod tokens;
 mod view_reads;

@@ -4,7 +4,6 @@ use annals::Annals;
 use annals::app::Builder;
 use annals::command::{CommandFailure, CommandInterceptor, CommandMessage, CommandResult, Next};
 use annals::prelude::*;
-use annals::testing::given_saga;
 
 use crate::given::{Faults, Lasting, PATIENCE, app, eventually};
 
@@ -21,41 +20,41 @@ struct Plan {
 
 #[derive(Event, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[event(name = "journey.planned")]
-struct Planned {
-    trip: String,
-    flies: bool,
-    refused: Vec<String>,
+pub(crate) struct Planned {
+    pub(crate) trip: String,
+    pub(crate) flies: bool,
+    pub(crate) refused: Vec<String>,
 }
 
 #[derive(Command, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[command(name = "journey.book", error = SoldOut)]
-struct Book {
+pub(crate) struct Book {
     #[target]
-    trip: String,
-    what: String,
+    pub(crate) trip: String,
+    pub(crate) what: String,
 }
 
 #[derive(Command, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[command(name = "journey.undo", error = SoldOut)]
-struct Undo {
+pub(crate) struct Undo {
     #[target]
-    trip: String,
-    what: String,
+    pub(crate) trip: String,
+    pub(crate) what: String,
 }
 
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{0} cannot be had")]
-struct SoldOut(String);
+pub(crate) struct SoldOut(pub(crate) String);
 
 #[derive(Event, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[event(name = "journey.booked")]
-struct Booked {
+pub(crate) struct Booked {
     what: String,
 }
 
 #[derive(Event, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[event(name = "journey.undone")]
-struct Undone {
+pub(crate) struct Undone {
     what: String,
 }
 
@@ -107,7 +106,7 @@ impl Trip {
 
 #[derive(Saga, Serialize, Deserialize, Default, Debug, Clone, PartialEq)]
 #[saga(name = "journey")]
-struct Journey {
+pub(crate) struct Journey {
     trip: String,
     flies: bool,
 }
@@ -254,47 +253,4 @@ async fn a_restart_in_the_middle_changes_nothing() {
             app.shutdown().await.unwrap();
         }
     }
-}
-
-fn begun() -> Planned {
-    Planned { trip: "t".into(), flies: true, refused: Vec::new() }
-}
-
-fn book(what: &str) -> Book {
-    Book { trip: "t".into(), what: what.into() }
-}
-
-fn undo(what: &str) -> Undo {
-    Undo { trip: "t".into(), what: what.into() }
-}
-
-#[test]
-fn the_kit_goes_forwards_without_a_store() {
-    given_saga::<Journey>(begun())
-        .then_sends(book("hotel"))
-        .when_accepted(book("hotel"))
-        .then_sends(book("flight"))
-        .when_accepted(book("flight"))
-        .then_sends(book("guide"))
-        .when_accepted(book("guide"))
-        .then_sends(book("car"))
-        .then_running(1)
-        .when_accepted(book("car"))
-        .then_sends_nothing()
-        .then_ended();
-}
-
-#[test]
-fn the_kit_goes_backwards_without_a_store() {
-    given_saga::<Journey>(begun())
-        .when_accepted(book("hotel"))
-        .when_accepted(book("flight"))
-        .when_rejected(book("guide"), SoldOut("guide".into()))
-        .then_sends(undo("flight"))
-        .when_accepted(undo("flight"))
-        .then_sends(undo("suitcase"))
-        .when_accepted(undo("suitcase"))
-        .then_sends(undo("hotel"))
-        .when_accepted(undo("hotel"))
-        .then_ended();
 }

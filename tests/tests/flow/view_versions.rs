@@ -1,10 +1,14 @@
 //! Building a view anew: under a raised version, and by a replay.
 
+use std::time::Duration;
+
 use annals::prelude::*;
 use annals::processor::ReplayError;
 use annals::store::records::ViewId;
+use annals::testing::TestClock;
+use annals::view::ViewError;
 
-use crate::given::{Lasting, PATIENCE, eventually};
+use crate::given::{Faults, Lasting, PATIENCE, eventually};
 use crate::tallies::*;
 
 mod first {
@@ -105,33 +109,52 @@ struct Fragile {
 #[view_handlers]
 impl Fragile {
     #[handle(key = group)]
-    fn counted(&mut self, event: &Counted, faults: &crate::given::Faults) {
+    fn counted(&mut self, event: &Counted, faults: &Faults) {
         assert!(!faults.strike(&format!("{}:{}", event.tally, event.amount)), "told to fail");
         self.lines.push(event.amount);
     }
 }
 
-/// Letters of the time before the replay must not be handled beside it: the replay meets their events by itself.
+/// A letter that is due at the very moment of the replay must not be handled beside it: the replay meets its event in
+/// its place.
 #[tokio::test]
 async fn a_replay_takes_the_dead_letters_along() {
     for lasting in Lasting::each() {
-        let faults = crate::given::Faults::default();
-        let builder = tallies().include::<Fragile>().resource(faults.clone());
+        let (faults, clock) = (Faults::default(), TestClock::default());
+        let builder = tallies().include::<Fragile>().resource(faults.clone()).clock(clock.clone());
         let app = lasting.start(builder).await;
         faults.fail("t:2", u32::MAX);
         for amount in 1..=4 {
             count(&app, "t", amount).await;
         }
-        app.settled(PATIENCE).await.unwrap();
-        assert_eq!(app.processors().dead_letters("view:fragile@1").await.unwrap().len(), 3);
+        let put_aside = async || {
+            let letters = app.processors().dead_letters("view:fragile@1").await.unwrap();
+            (letters.len() == 3).then_some(())
+        };
+        eventually("one has failed and two wait behind it", put_aside).await;
         faults.heal("t:2");
+        clock.advance(Duration::from_secs(60));
         app.processors().replay("view:fragile@1").await.unwrap();
-        let view = app.view::<Fragile>();
-        let full = |fragile: Option<&Fragile>| fragile.is_some_and(|fragile| fragile.lines.len() >= 4);
-        view.wait_for(&"t".to_owned(), PATIENCE, full).await.unwrap();
         app.settled(PATIENCE).await.unwrap();
-        assert_eq!(view.get(&"t".to_owned()).await.unwrap(), Some(Fragile { lines: vec![1, 2, 3, 4] }));
+        let document = app.view::<Fragile>().get(&"t".to_owned()).await.unwrap();
+        assert_eq!(document, Some(Fragile { lines: vec![1, 2, 3, 4] }));
         assert!(app.processors().dead_letters("view:fragile@1").await.unwrap().is_empty());
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_view_whose_event_is_parked_says_so_to_who_waits_for_it() {
+    for lasting in Lasting::each() {
+        let faults = Faults::default();
+        faults.fail("bad:1", u32::MAX);
+        let builder = tallies().include::<Fragile>().resource(faults).processors(|config| config.attempts = 2);
+        let app = lasting.start(builder).await;
+        let (bad, good) = (count(&app, "bad", 1).await, count(&app, "good", 1).await);
+        let parked = app.view::<Fragile>().after(&bad).await;
+        assert!(matches!(parked, Err(ViewError::Parked { view: "fragile" })), "{parked:?}");
+        let view = app.view::<Fragile>().after(&good).await.unwrap();
+        assert_eq!(view.list(None, 9).await.unwrap(), [("good".to_owned(), Fragile { lines: vec![1] })]);
         app.shutdown().await.unwrap();
     }
 }

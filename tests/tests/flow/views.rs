@@ -7,7 +7,7 @@ use annals::{Annals, SendError};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 
-use crate::given::PATIENCE;
+use crate::given::{Lasting, PATIENCE};
 use crate::tallies::*;
 
 const STORES: [&str; 2] = ["memory:", "sqlite::memory:"];
@@ -131,13 +131,17 @@ async fn an_inline_document_is_there_when_send_returns() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hot_inline_document_loses_no_fold() {
-    for url in STORES {
-        let app = all_modes().store(url).start().await.unwrap();
-        let tallies: Vec<String> = (0..150).map(|tally| format!("t{tally}")).collect();
-        let sent = tallies.iter().map(|tally| count_in(&app, "hot", tally, 1));
-        assert_eq!(join_all(sent).await.len(), 150);
+    for lasting in Lasting::each() {
+        let app = lasting.start(all_modes()).await;
+        let senders = (0..150).map(|tally| {
+            let app = app.clone();
+            tokio::spawn(async move { count_in(&app, "hot", &format!("t{tally}"), 1).await })
+        });
+        for sent in join_all(senders).await {
+            sent.unwrap();
+        }
         let sum = app.view::<InlineSums>().get(&"hot".to_owned()).await.unwrap().unwrap();
-        assert_eq!((sum.total, sum.times), (150, 150), "{url}");
+        assert_eq!((sum.total, sum.times), (150, 150));
         app.shutdown().await.unwrap();
     }
 }
