@@ -330,6 +330,7 @@ pub fn event_sourcing(arguments: TokenStream, block: TokenStream) -> TokenStream
 /// |---|---|
 /// | `#[event_handlers(processor = "sales-by-sku")]` | the processor that runs the handlers; required |
 /// | `#[handle]` on a method | handles the event that is its first parameter, by value or by reference |
+/// | `#[setup]` on a method | makes the tables that the handlers write to; it runs at every start, so it must leave what is there |
 /// | `#[reset]` on a method | removes what the handlers have written, before a replay; without it there is none |
 ///
 /// One parameter `&mut T` is the transaction; the others are found by their type, see `annals::handler`. The methods are
@@ -427,7 +428,7 @@ pub fn query_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream
 ///
 /// | attribute on a method | called for |
 /// |---|---|
-/// | `#[start(by = order)]` | an event; begins an instance where none is found by the event's field `order` |
+/// | `#[start(by = order)]` | an event; begins an instance where none is found by the event's field `order`, and is called in the one that is found |
 /// | `#[handle(by = order)]` | an event, in the instances that are found by its field `order` |
 /// | `#[end(by = order)]` | the same, and the instance has then ended |
 /// | `#[rejected]` | a command of the saga that was rejected: `command: &ReserveStock, why: &StockError` |

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::command::{CommandConfig, CommandInterceptor, Gateway};
-use crate::handler::Resources;
+use crate::handler::{HandlerError, Resources};
 use crate::message::{Clock, Codec, Payloads, SystemClock};
-use crate::processor::{ProcessorConfig, Processors};
+use crate::processor::{EventComponent, ProcessorConfig, Processors};
 use crate::registry::{Built, Ingredients, Registrar, Registration, Surroundings};
 use crate::store::{Journal, SharedStore};
 use crate::view::ViewAccess;
@@ -208,7 +208,7 @@ impl Builder {
         let _ = views.resources.set(Arc::downgrade(&resources));
         let stop = CancellationToken::new();
         let remembered = self.commands.remembered;
-        let Built { commands, queries, tasks } = registrar.build(&Ingredients {
+        let Built { commands, queries, components, tasks } = registrar.build(&Ingredients {
             journal: journal.clone(),
             clock: self.clock,
             resources: Arc::clone(&resources),
@@ -219,6 +219,9 @@ impl Builder {
             handling: self.handling,
             stop: stop.clone(),
         });
+        for component in components {
+            set_up(&journal, &*component).await?;
+        }
         gateway.connect(&commands);
         registrar.log(&store.address());
         let tracker = TaskTracker::new();
@@ -241,6 +244,17 @@ impl Builder {
         };
         Ok(Annals { inner: Arc::new(inner) })
     }
+}
+
+/// Has a component make what it writes to.
+async fn set_up(journal: &Journal, component: &dyn EventComponent) -> Result<(), StartError> {
+    let failed = |error: HandlerError| StartError::Setup {
+        component: component.label().to_owned(),
+        source: error.into_source(),
+    };
+    let mut transaction = journal.store().begin().await.map_err(|error| failed(error.into()))?;
+    component.setup(&mut *transaction).await.map_err(failed)?;
+    transaction.commit().await.map_err(|error| failed(error.into()))
 }
 
 /// Removes the records of commands that are older than the application wants to remember.

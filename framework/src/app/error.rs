@@ -67,6 +67,14 @@ pub enum StartError {
     /// No store was named. Call `Annals::builder().store(url)`.
     #[error("no store was named: call `.store(\"sqlite://..\")` on the builder")]
     NoStore,
+    /// A `#[setup]` method failed. Nothing of it was kept.
+    #[error("`{component}` could not be set up")]
+    Setup {
+        /// The component.
+        component: String,
+        /// What it said.
+        source: BoxError,
+    },
     /// What is declared is faulty; all problems at once.
     #[error("{}", listed(.0))]
     Problems(Vec<Problem>),

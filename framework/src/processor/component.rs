@@ -18,6 +18,11 @@ pub(crate) trait EventComponent: Send + Sync {
     /// Begins a page.
     fn batch(&self) -> Box<dyn Batch + '_>;
 
+    /// Makes what the handlers write to.
+    async fn setup(&self, _transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
+        Ok(())
+    }
+
     /// Removes what the handlers have written. An error where that is not possible.
     async fn reset(&self, transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError>;
 

@@ -25,6 +25,16 @@ pub trait EventHandlers: Send + Sync + Sized + 'static {
         transaction: &'a mut dyn StoreTransaction,
     ) -> BoxFuture<'a, Result<(), HandlerError>>;
 
+    /// Makes what the handlers write to, such as a table. It runs at every start, so it must leave what is there:
+    /// `CREATE TABLE IF NOT EXISTS`. `None` where there is no `#[setup]`.
+    fn setup<'a>(
+        &'a self,
+        _context: &'a Context<'a>,
+        _transaction: &'a mut dyn StoreTransaction,
+    ) -> Option<BoxFuture<'a, Result<(), HandlerError>>> {
+        None
+    }
+
     /// Removes what the handlers have written, before a replay. `None` where there is no `#[reset]`: then the
     /// processor cannot be replayed.
     fn reset<'a>(

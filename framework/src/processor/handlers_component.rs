@@ -32,6 +32,15 @@ impl<H: EventHandlers> EventComponent for HandlersComponent<H> {
         Box::new(OneByOne(self))
     }
 
+    async fn setup(&self, transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
+        let metadata = Metadata::new();
+        let context = Context::new(self.journal.now(), &metadata, &self.resources);
+        match self.component.setup(&context, transaction) {
+            Some(setup) => setup.await,
+            None => Ok(()),
+        }
+    }
+
     async fn reset(&self, transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
         let metadata = Metadata::new();
         let context = Context::new(self.journal.now(), &metadata, &self.resources);

@@ -24,6 +24,8 @@ use super::saga::SagaParts;
 pub(crate) struct Built {
     pub(crate) commands: Arc<CommandBus>,
     pub(crate) queries: Arc<QueryBus>,
+    /// What is to be set up before anything runs.
+    pub(crate) components: Vec<Arc<dyn EventComponent>>,
     /// Runs processors, dispatchers and timers until they are stopped.
     pub(crate) tasks: Vec<BoxFuture<'static, ()>>,
 }
@@ -104,6 +106,7 @@ impl Registrar {
                 tasks.extend((saga.tasks)(parts, Arc::clone(&commands), progress.claim.subscribe()));
             }
         }
+        let components = by_processor.values().flatten().cloned().collect();
         for (name, components) in by_processor {
             let Some(progress) = with.processors.get(&name) else { continue };
             let processor = StreamingProcessor {
@@ -116,7 +119,7 @@ impl Registrar {
             };
             tasks.push(Box::pin(processor.run()));
         }
-        Built { commands, queries, tasks }
+        Built { commands, queries, components, tasks }
     }
 
     fn command_bus(&self, with: &Ingredients) -> CommandBus {

@@ -12,7 +12,7 @@ use crate::command::CommandBus;
 use crate::deadline::Scheduler;
 use crate::handler::{Requirement, Resources};
 use crate::processor::EventComponent;
-use crate::saga::{Dispatcher, SagaComponent, SagaHandlers, SagaTimers, Wake};
+use crate::saga::{Dispatcher, SagaComponent, SagaHandlers, SagaTimers, Wake, processor_of};
 use crate::store::{Claim, Journal};
 
 use super::Location;
@@ -77,7 +77,7 @@ impl SagaDeclaration {
 
     /// The processor that brings events to the saga.
     pub(super) fn processor(&self) -> String {
-        format!("saga:{}", self.saga.name)
+        processor_of(self.saga.name)
     }
 }
 

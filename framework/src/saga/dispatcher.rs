@@ -27,6 +27,8 @@ use super::processor::Wake;
 const AT_ONCE: usize = 256;
 /// How often an effect that failed for a technical reason is tried before it is parked.
 const ATTEMPTS: u32 = 12;
+/// How long a command may take. It is then sent again under the same id, so that it still has one effect.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// The first and the longest pause between attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
 /// How long the dispatcher sleeps when nothing wakes it, and after the store failed.
@@ -273,7 +275,10 @@ async fn send(bus: &CommandBus, effect: &Effect) -> Delivered {
     message.id = effect.command;
     message.recorded = true;
     message.metadata = effect.metadata.clone();
-    match bus.dispatch(message).await {
+    let Ok(answered) = tokio::time::timeout(ANSWER_WITHIN, bus.dispatch(message)).await else {
+        return Delivered::Failed { reason: format!("no answer within {ANSWER_WITHIN:?}"), permanent: false };
+    };
+    match answered {
         Ok(_) => Delivered::Accepted,
         Err(CommandError::Rejected(rejection)) => match rejection.encode(bus.payloads()) {
             Ok(error) => Delivered::Rejected(error),

@@ -36,3 +36,13 @@ pub trait Saga: Serialize + DeserializeOwned + Default + Clone + Send + Sync + '
     /// The stored name.
     const NAME: &'static str;
 }
+
+/// Name of the processor that brings events to the saga `S`, for `app.processors()`: its dead letters.
+#[must_use]
+pub fn processor_name<S: Saga>() -> String {
+    processor_of(S::NAME)
+}
+
+pub(crate) fn processor_of(saga: &str) -> String {
+    format!("saga:{saga}")
+}

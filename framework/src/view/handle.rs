@@ -247,8 +247,9 @@ fn criteria<V: ViewHandlers>(key: Option<&str>) -> Criteria {
     })
 }
 
-/// The processor that feeds the asynchronous view `V`.
-pub(crate) fn processor_name<V: View>() -> String {
+/// Name of the processor that feeds the asynchronous view `V`, for `app.processors()`: its replay, its dead letters.
+#[must_use]
+pub fn processor_name<V: View>() -> String {
     format!("view:{}@{}", V::NAME, V::VERSION)
 }
 

@@ -8,9 +8,9 @@ mod handle;
 mod processor;
 
 pub use fold::{IntoKeep, Keep, ViewHandlers, ViewSource, ViewStep};
-pub use handle::{ViewError, Views};
+pub use handle::{ViewError, Views, processor_name};
 
-pub(crate) use handle::{ViewAccess, processor_name};
+pub(crate) use handle::ViewAccess;
 pub(crate) use processor::ViewComponent;
 
 use std::fmt::Display;

@@ -9,12 +9,14 @@ pub(super) fn all(block: &Block, methods: &Methods, errors: &mut Errors) {
         block.report_empty("#[handle]", example, errors);
     }
     check_one_each(&methods.handlers, "event", errors);
-    if let [(_, first), others @ ..] = &*methods.resets {
-        for (attribute, _) in others {
-            errors.at(attribute, format_args!("`{}` is the `#[reset]` method already", first.name));
+    for (marker, marked) in [("setup", &methods.setups), ("reset", &methods.resets)] {
+        if let [(_, first), others @ ..] = &**marked {
+            for (attribute, _) in others {
+                errors.at(attribute, format_args!("`{}` is the `#[{marker}]` method already", first.name));
+            }
         }
     }
-    for method in methods.handlers.iter().chain(methods.resets.iter().map(|(_, reset)| reset)) {
+    for method in methods.all() {
         returns_nothing(method, errors);
     }
 }

@@ -27,8 +27,9 @@ pub(super) fn all(block: &Block, processor: Option<&LitStr>, methods: &Methods, 
             }
         },
     );
-    let reset = methods.resets.first().map(|(_, method)| reset(ty, method, errors));
-    let requirements = requirements(methods.handlers.iter().chain(methods.resets.iter().map(|(_, reset)| reset)));
+    let setup = methods.setups.first().map(|(_, method)| once(&quote!(setup), ty, method, errors));
+    let reset = methods.resets.first().map(|(_, method)| once(&quote!(reset), ty, method, errors));
+    let requirements = requirements(methods.all());
     let (component, location) = (component::probed(ty), location(block.span()));
     let registration = registration(ty, quote!(__r.event_handlers::<#ty>(#component, #location);), errors);
     hidden(quote! {
@@ -46,6 +47,7 @@ pub(super) fn all(block: &Block, processor: Option<&LitStr>, methods: &Methods, 
                 #handle
             }
 
+            #setup
             #reset
             #requirements
         }
@@ -73,7 +75,8 @@ fn arm(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
     }
 }
 
-fn reset(ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
+/// `fn setup` or `fn reset`.
+fn once(name: &TokenStream, ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
     let cfg = &method.cfg;
     let bindings = method.bindings();
     let result = result(method, method.call(ty, method.receiver.map(|_| quote!(self)), None));
@@ -90,7 +93,7 @@ fn reset(ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
     );
     quote! {
         #(#cfg)*
-        fn reset<'a>(
+        fn #name<'a>(
             &'a self,
             __context: &'a __p::Context<'a>,
             __transaction: &'a mut dyn __p::StoreTransaction,

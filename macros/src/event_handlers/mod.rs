@@ -9,7 +9,7 @@ use proc_macro2::TokenStream;
 use crate::block::{Block, Markers};
 use crate::errors::Errors;
 
-const MARKERS: Markers = Markers { block: "event_handlers", known: &["handle", "reset"] };
+const MARKERS: Markers = Markers { block: "event_handlers", known: &["handle", "setup", "reset"] };
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();

@@ -10,7 +10,16 @@ use crate::handler::{AsyncRule, Handler, MessageRule, ReceiverRule, Role, Rules}
 #[derive(Default)]
 pub(super) struct Methods {
     pub(super) handlers: Vec<Handler>,
+    pub(super) setups: Vec<(Attribute, Handler)>,
     pub(super) resets: Vec<(Attribute, Handler)>,
+}
+
+impl Methods {
+    /// All methods, whatever they are for.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Handler> {
+        let others = self.setups.iter().chain(&self.resets).map(|(_, method)| method);
+        self.handlers.iter().chain(others)
+    }
 }
 
 const HANDLES: Rules = Rules {
@@ -21,6 +30,8 @@ const HANDLES: Rules = Rules {
     mutable: Some(Role::Transaction),
     others: true,
 };
+
+const SETUPS: Rules = Rules { what: "a `#[setup]` method", message: None, ..HANDLES };
 
 const RESETS: Rules = Rules { what: "a `#[reset]` method", message: None, ..HANDLES };
 
@@ -43,7 +54,9 @@ pub(super) fn methods(block: &Block, errors: &mut Errors) -> Methods {
     let mut methods = Methods::default();
     for method in &block.methods {
         check_bare(&method.attribute, errors);
-        if method.marker == "reset" {
+        if method.marker == "setup" {
+            methods.setups.push((method.attribute.clone(), Handler::read(method, &SETUPS, errors)));
+        } else if method.marker == "reset" {
             methods.resets.push((method.attribute.clone(), Handler::read(method, &RESETS, errors)));
         } else {
             methods.handlers.push(Handler::read(method, &HANDLES, errors));

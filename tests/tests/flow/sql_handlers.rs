@@ -56,6 +56,15 @@ struct Audit(Faults);
 
 #[event_handlers(processor = "ledger")]
 impl Audit {
+    #[setup]
+    async fn table(&self, tx: &mut SqliteTransaction) -> Result<(), HandlerError> {
+        sqlx::query("CREATE TABLE IF NOT EXISTS audit (amount INTEGER)").execute(&mut **tx).await?;
+        if self.0.strike("setup") {
+            return Err(HandlerError::new("told to fail after setting up"));
+        }
+        Ok(())
+    }
+
     #[handle]
     async fn counted(&self, event: &Counted, tx: &mut SqliteTransaction) -> Result<(), HandlerError> {
         if self.0.strike(&format!("audit {}", event.amount)) {
@@ -74,8 +83,8 @@ async fn connection(file: &Lasting) -> SqliteConnection {
 /// A file with the handlers' tables.
 async fn file_with_tables() -> Lasting {
     let file = Lasting::file();
-    let tables = "CREATE TABLE ledger (tally TEXT, amount INTEGER); CREATE TABLE audit (amount INTEGER);";
-    sqlx::raw_sql(tables).execute(&mut connection(&file).await).await.unwrap();
+    let table = "CREATE TABLE ledger (tally TEXT, amount INTEGER)";
+    sqlx::raw_sql(table).execute(&mut connection(&file).await).await.unwrap();
     file
 }
 
@@ -229,4 +238,30 @@ async fn a_handler_for_another_store_is_found_at_start() {
     };
     assert!(pool.contains("Pool"), "{pool}");
     assert!(transaction.contains("SqliteTransaction") && transaction.contains("memory:"), "{transaction}");
+}
+
+#[tokio::test]
+async fn a_setup_makes_its_table_and_leaves_what_is_there() {
+    let (file, faults) = (file_with_tables().await, Faults::default());
+    for rows in 1..=2 {
+        let app = file.start(tallies().include::<Audit>().resource(Audit(faults.clone()))).await;
+        count(&app, "t", rows).await;
+        app.settled(PATIENCE).await.unwrap();
+        app.shutdown().await.unwrap();
+        let select = sqlx::query_scalar("SELECT count(*) FROM audit");
+        let audited: i64 = select.fetch_one(&mut connection(&file).await).await.unwrap();
+        assert_eq!(audited, rows);
+    }
+}
+
+#[tokio::test]
+async fn a_setup_that_fails_is_a_start_up_error_and_leaves_nothing() {
+    let (file, faults) = (file_with_tables().await, Faults::default());
+    faults.fail("setup", 1);
+    let audit = tallies().include::<Audit>().resource(Audit(faults.clone())).store(file.url());
+    let error = audit.start().await.unwrap_err();
+    assert!(matches!(&error, StartError::Setup { component, .. } if component.ends_with("Audit")), "{error}");
+    let tables = "SELECT count(*) FROM sqlite_master WHERE name = 'audit'";
+    let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut connection(&file).await).await.unwrap();
+    assert_eq!(tables, 0);
 }

@@ -101,7 +101,7 @@ impl Appender {
 }
 
 /// SQLite's primary result code of `error`.
-fn code(error: &sqlx::Error) -> Option<i32> {
+pub(super) fn code(error: &sqlx::Error) -> Option<i32> {
     let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(extended & 0xff)
 }

@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection, Sqlite
 use crate::message::{EventId, Position};
 use crate::store::error::{BoxError, OpenError};
 
+use super::append::code;
 use super::writer::Writer;
 
 /// Connections that read at the same time.
@@ -25,6 +26,9 @@ const CHECKPOINT_PAGES: &str = "8192";
 
 /// Page cache of each connection, in KiB (negative, as SQLite has it): 16 MiB at most.
 const CACHE_SIZE: &str = "-16384";
+
+/// Another connection has the file.
+const SQLITE_BUSY: i32 = 5;
 
 const MIGRATIONS_TABLE: &str = "annals_migrations";
 
@@ -50,7 +54,7 @@ pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
         .disable_statement_logging();
     let unavailable = |source: BoxError| OpenError::Unavailable { address: address_of(&file), source };
 
-    let mut writer = options.connect().await.map_err(|error| unavailable(error.into()))?;
+    let mut writer = connect(&options).await.map_err(|error| unavailable(error.into()))?;
     migrate(&mut writer).await.map_err(|error| schema_error(error, &file))?;
     let head = sqlx::query("SELECT coalesce(max(position), 0) FROM annals_events").fetch_one(&mut writer).await;
     let head: i64 = head.and_then(|row| row.try_get(0)).map_err(|error| unavailable(error.into()))?;
@@ -60,6 +64,20 @@ pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
         .connect_lazy_with(options.clone().create_if_missing(false).pragma("query_only", "ON"));
     let writer = Writer::new(writer, options.create_if_missing(false));
     Ok(Opened { writer, readers, file, head: super::rows::position(head), temporary })
+}
+
+/// Connects. To turn on the write-ahead log SQLite needs the file for itself, and does not wait for that: another program
+/// may open a new file at the same time.
+async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match options.connect().await {
+            Err(error) if code(&error) == Some(SQLITE_BUSY) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            other => return other,
+        }
+    }
 }
 
 /// The address of `file`, for people.
