@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | state a message | `#[derive(Command)]`, `#[derive(Event)]`, `#[derive(Query)]` | [`message`] |
 //! | decide on commands | `#[derive(Aggregate)]`, `#[command_handlers]`, `#[event_sourcing]` | [`aggregate`], [`command`] |
-//! | decide over several aggregates | `#[derive(Decision, Default)]` | [`Decision`](aggregate::Decision) |
+//! | decide over several aggregates | `#[derive(Decision, Default)]` | [`trait@Decision`] |
 //! | keep a read model | `#[derive(View)]`, `#[view_handlers]` | [`view`] |
 //! | write rows of one's own | `#[event_handlers(processor = "..")]` | [`processor`] |
 //! | answer questions | `#[query_handlers]` | [`query`] |
@@ -16,7 +16,7 @@
 //! | read old events | `#[upcasters]` | [`UpcastStep`](message::UpcastStep) |
 //!
 //! Whatever a macro does can be written by hand with public traits and [`Annals::builder`]. What is promised stands in
-//! [`guarantees`].
+//! [`guarantees`](mod@guarantees).
 //!
 //! # Cargo features
 //!
