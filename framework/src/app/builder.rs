@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::command::{CommandConfig, CommandInterceptor, Gateway};
 use crate::handler::{HandlerError, Resources};
 use crate::message::{Clock, Codec, Payloads, SystemClock};
-use crate::processor::{EventComponent, ProcessorConfig, Processors};
+use crate::processor::{EventComponent, ProcessorConfig, Processors, catch_up};
 use crate::registry::{Built, Ingredients, Registrar, Registration, Surroundings};
 use crate::store::{Journal, SharedStore};
 use crate::view::ViewAccess;
@@ -208,19 +208,24 @@ impl Builder {
         let _ = views.resources.set(Arc::downgrade(&resources));
         let stop = CancellationToken::new();
         let remembered = self.commands.remembered;
-        let Built { commands, queries, components, tasks } = registrar.build(&Ingredients {
+        let processor_config = Arc::new(self.processors);
+        let Built { commands, queries, inline, components, tasks } = registrar.build(&Ingredients {
             journal: journal.clone(),
             clock: self.clock,
             resources: Arc::clone(&resources),
             processors: processors.clone(),
             command_config: Arc::new(self.commands),
-            processor_config: Arc::new(self.processors),
+            processor_config: Arc::clone(&processor_config),
             dispatching: self.dispatching,
             handling: self.handling,
             stop: stop.clone(),
         });
         for component in components {
             set_up(&journal, &*component).await?;
+        }
+        for (view, component) in inline {
+            let brought_up = catch_up(&journal, &view, &component, &processor_config).await;
+            brought_up.map_err(|error| StartError::InlineView { view, source: error.into_source() })?;
         }
         gateway.connect(&commands);
         registrar.log(&store.address());

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::command::{CommandFailure, SendError};
+use crate::handler::error::chain;
 use crate::query::QueryError;
 use crate::registry::Problem;
 use crate::store::error::BoxError;
@@ -13,7 +14,7 @@ use crate::view::ViewError;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Any error of the framework, for programs that only report it. Functions have errors of their own.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The application did not start.
@@ -67,6 +68,15 @@ pub enum StartError {
     /// No store was named. Call `Annals::builder().store(url)`.
     #[error("no store was named: call `.store(\"sqlite://..\")` on the builder")]
     NoStore,
+    /// An inline view could not be brought up to the events that were stored before it. What was folded is kept; the next
+    /// start goes on from there.
+    #[error("the inline view `{view}` could not be brought up to the stored events")]
+    InlineView {
+        /// Name of the view's token.
+        view: String,
+        /// What went wrong.
+        source: BoxError,
+    },
     /// A `#[setup]` method failed. Nothing of it was kept.
     #[error("`{component}` could not be set up")]
     Setup {
@@ -83,9 +93,14 @@ pub enum StartError {
 impl fmt::Debug for StartError {
     /// As for people: a `main` that returns the error prints this.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let source = std::error::Error::source(self);
-        write!(f, "{self}")?;
-        source.map_or(Ok(()), |source| write!(f, ": {}", crate::handler::error::chain(source)))
+        f.write_str(&chain(self))
+    }
+}
+
+impl fmt::Debug for Error {
+    /// As for people: a `main` that returns the error prints this.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&chain(self))
     }
 }
 

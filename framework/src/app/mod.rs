@@ -18,6 +18,7 @@ use crate::command::{CommandBus, Gateway, SendCall};
 use crate::message::{Command, Position, Query};
 use crate::processor::{Processors, ProcessorsHandle};
 use crate::query::{QueryBus, QueryCall};
+use crate::saga::SagasHandle;
 use crate::store::{Journal, SharedStore};
 use crate::view::{ViewAccess, ViewHandlers, Views};
 
@@ -95,6 +96,12 @@ impl Annals {
     #[must_use]
     pub fn processors(&self) -> ProcessorsHandle {
         ProcessorsHandle::new(self.inner.processors.clone(), self.inner.journal.clone())
+    }
+
+    /// The sagas: their commands that need attention.
+    #[must_use]
+    pub fn sagas(&self) -> SagasHandle {
+        SagasHandle::new(self.inner.journal.clone(), self.inner.sagas.clone())
     }
 
     /// The store with its upcasters and codec.

@@ -1,10 +1,11 @@
 //! What all kinds of execution share: settings, appending what was decided, answering repeats.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use crate::aggregate::Events;
-use crate::handler::{Context, Resources, panic_message};
+use crate::handler::{Context, HandlerError, Resources, panic_message};
 use crate::message::{Command, EventId, Position, Recorded, RecordedEvent, StreamId, Version};
 use crate::store::{
     Append, AppendError, Appended, CommandRecord, Condition, Conflict, Expected, Journal, NewEvent, Outcome,
@@ -14,6 +15,7 @@ use super::config::CommandConfig;
 use super::error::{CommandError, CommandFailure, Rejection};
 use super::inline::Inline;
 use super::interceptor::CommandInterceptor;
+use super::lane::{Lane, Lanes};
 use super::message::{CommandMessage, CommandResult, Executed};
 
 /// How often an append is repeated whose outcome is unknown, or whose inline documents have moved.
@@ -27,6 +29,8 @@ pub(crate) struct Executor {
     pub(crate) config: Arc<CommandConfig>,
     pub(crate) handling: Arc<[Arc<dyn CommandInterceptor>]>,
     pub(crate) inline: Arc<[Arc<dyn Inline>]>,
+    /// Appends that concern the same document of an inline view take turns.
+    pub(crate) documents: Arc<Lanes<()>>,
 }
 
 /// What a handler decided.
@@ -100,13 +104,24 @@ impl Executor {
         self.submit(append).await
     }
 
-    /// Appends until the outcome is known. Documents of inline views are folded anew when they have moved.
+    /// Appends until the outcome is known. Documents of inline views are folded anew when another node has moved them.
     async fn submit(&self, append: Append) -> Result<Appended, CommandFailure> {
+        let events: Vec<RecordedEvent> = match self.inline.is_empty() {
+            true => Vec::new(),
+            false => append.events.iter().map(unplaced).collect(),
+        };
+        let lanes = self.document_lanes(&events)?;
+        let mut turns = Vec::with_capacity(lanes.len());
+        for lane in &lanes {
+            turns.push(lane.turn().await);
+        }
         let mut attempt = 0;
         loop {
             attempt += 1;
             let mut tried = append.clone();
-            tried.documents = self.inline_writes(&append).await?;
+            for inline in self.inline.iter() {
+                tried.documents.extend(inline.writes(&events).await.map_err(inline_failure)?);
+            }
             match self.journal.append(tried).await {
                 Err(AppendError::Conflict(Conflict::Document { .. }) | AppendError::OutcomeUnknown { .. })
                     if attempt < APPEND_ATTEMPTS =>
@@ -118,20 +133,21 @@ impl Executor {
         }
     }
 
-    async fn inline_writes(&self, append: &Append) -> Result<Vec<crate::store::DocumentWrite>, CommandFailure> {
-        if self.inline.is_empty() || append.events.is_empty() {
-            return Ok(Vec::new());
+    /// The lanes of the documents that `events` concern, in an order that all appends share.
+    fn document_lanes(&self, events: &[RecordedEvent]) -> Result<Vec<Arc<Lane<()>>>, CommandFailure> {
+        let mut keys = BTreeSet::new();
+        for inline in self.inline.iter().filter(|_| !events.is_empty()) {
+            keys.extend(inline.turns(events).map_err(inline_failure)?);
         }
-        let events: Vec<RecordedEvent> = append.events.iter().map(unplaced).collect();
-        let mut writes = Vec::new();
-        for inline in self.inline.iter() {
-            let more = inline.writes(&events).await.map_err(|error| CommandFailure::Handler {
-                command: "an inline view".to_owned(),
-                source: error.into_source(),
-            })?;
-            writes.extend(more);
-        }
-        Ok(writes)
+        let lane = |key: &String| {
+            let busy = |waiting| CommandFailure::Busy {
+                stream: StreamId::new("view", key.as_str()),
+                waiting,
+                limit: self.documents.limit(),
+            };
+            self.documents.lane(key).map_err(busy)
+        };
+        keys.iter().map(lane).collect()
     }
 
     pub(crate) fn reply<C: Command>(&self, reply: &C::Reply) -> Result<Outcome, CommandFailure> {
@@ -173,6 +189,10 @@ impl Executor {
         }
         Ok(self.journal.store().command(self.journal.tenant(), message.id).await?)
     }
+}
+
+fn inline_failure(error: HandlerError) -> CommandFailure {
+    CommandFailure::Handler { command: "an inline view".to_owned(), source: error.into_source() }
 }
 
 fn codec<C: Command>(source: crate::message::CodecError) -> CommandFailure {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::handler::{Context, ContextError, FromContext};
+use crate::handler::{Context, ContextError, FromContext, Requirement};
 use crate::message::{Command, CommandId, Metadata, Position, StreamId, Version};
 use crate::store::Expected;
 
@@ -84,6 +84,10 @@ impl FromContext for Gateway {
             (None, None) => metadata.clone(),
         };
         Ok(Self { bus: Arc::clone(&gateway.bus), carried })
+    }
+
+    fn requirement() -> Requirement {
+        Requirement::Gateway
     }
 }
 

@@ -17,6 +17,12 @@ pub(crate) struct Lanes<A: Send> {
     limit: usize,
 }
 
+/// Lanes without a state, for documents of inline views. A command may wait for more than one, so they take any number.
+pub(crate) fn document_lanes(config: &CommandConfig) -> Arc<Lanes<()>> {
+    let config = CommandConfig { lane_limit: usize::MAX - 1, ..config.clone() };
+    Arc::new(Lanes::new(&config))
+}
+
 /// The lane of one aggregate.
 pub(crate) struct Lane<A> {
     turn: Mutex<()>,

@@ -29,5 +29,6 @@ pub use message::{CommandMessage, CommandResult, Executed};
 pub use target::{BoundaryConsistency, CommandTarget, Consistency, StreamConsistency};
 
 pub(crate) use bus::{CommandHandler, Format, FormatOf, Route};
+pub(crate) use lane::document_lanes;
 pub(crate) use service::ServiceHandler;
 pub(crate) use target::Lanekeeper;

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::aggregate::{Aggregate, Decision, EventSourced, HandledBy, Repository};
+use crate::message::Tag;
 
 use super::boundary::BoundaryHandler;
 use super::bus::CommandHandler;
@@ -28,6 +29,10 @@ pub trait CommandTarget: EventSourced {
 pub trait Consistency<S>: sealed::Handlers<S> + 'static {
     /// Whether it matters that the target exists.
     const CHECKS_CREATION: bool;
+
+    /// Whether a decision on a command with the tags `command` sees an event with the tags `event`.
+    #[must_use]
+    fn sees(command: &[Tag], event: &[Tag]) -> bool;
 }
 
 /// The version of the aggregate's own stream.
@@ -36,6 +41,10 @@ pub struct StreamConsistency;
 
 impl<A: Aggregate> Consistency<A> for StreamConsistency {
     const CHECKS_CREATION: bool = true;
+
+    fn sees(_command: &[Tag], _event: &[Tag]) -> bool {
+        true
+    }
 }
 
 /// The events inside the decision's boundary.
@@ -44,6 +53,10 @@ pub struct BoundaryConsistency;
 
 impl<D: Decision> Consistency<D> for BoundaryConsistency {
     const CHECKS_CREATION: bool = false;
+
+    fn sees(command: &[Tag], event: &[Tag]) -> bool {
+        command.iter().any(|tag| D::BOUNDARY.contains(&tag.key()) && event.contains(tag))
+    }
 }
 
 /// Stands for all handlers outside aggregates.

@@ -59,6 +59,8 @@ pub enum Requirement {
     Recorded,
     /// The version of a stream: of the target of an aggregate's command, or of a stored event.
     Version,
+    /// A way to send commands: not in what is pure, nor inside the transaction of an event handler.
+    Gateway,
     /// A command: not known where an event or a query is handled.
     Command,
 }
@@ -93,6 +95,7 @@ impl fmt::Debug for Requirement {
             Self::Transaction(_, name) => write!(f, "Transaction({name})"),
             Self::Recorded => f.write_str("Recorded"),
             Self::Version => f.write_str("Version"),
+            Self::Gateway => f.write_str("Gateway"),
             Self::Command => f.write_str("Command"),
         }
     }

@@ -67,7 +67,10 @@ pub enum UpcastError {
         known: u32,
     },
     /// The payload has another shape than the Rust type.
-    #[error("the payload of `{name}` at revision {revision} is unreadable")]
+    #[error(
+        "the payload of `{name}` at revision {revision} is unreadable; if its shape has changed, raise the revision of the \
+         event and lift the stored ones with `#[upcast(from = {revision})]`"
+    )]
     Payload {
         /// The stored name.
         name: String,

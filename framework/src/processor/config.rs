@@ -11,6 +11,9 @@ pub struct ProcessorConfig {
     /// Events of one page, which is one transaction. Default 256. More is faster in catching up; less holds the right
     /// to write for a shorter time.
     pub batch: usize,
+    /// How long one handler may take for one event; more is a failure like any other. Default 10 s. Until a handler
+    /// returns, its transaction holds the right to write, and commands wait: hand slow work to others.
+    pub handler_time: Duration,
     /// How often an event that failed is tried, the first time included, before it is parked. Default 5.
     pub attempts: u32,
     /// The pause before the second attempt; it doubles each time, with jitter. Default 100 ms.
@@ -26,6 +29,7 @@ impl Default for ProcessorConfig {
     fn default() -> Self {
         Self {
             batch: 256,
+            handler_time: Duration::from_secs(10),
             attempts: 5,
             pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(10),

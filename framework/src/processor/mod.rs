@@ -5,6 +5,7 @@
 //! the dead letters, later events of the sequence behind it, and others go on. It is tried again with growing pauses,
 //! then parked until somebody retries or evicts it.
 
+mod catch_up;
 mod component;
 mod config;
 mod control;
@@ -19,6 +20,7 @@ pub use control::{ProcessorStatus, ProcessorsHandle};
 pub use error::ReplayError;
 pub use handlers::EventHandlers;
 
+pub(crate) use catch_up::catch_up;
 pub(crate) use component::{Batch, EventComponent};
 pub(crate) use handlers_component::HandlersComponent;
 pub(crate) use progress::{Behind, Processors};

@@ -21,6 +21,8 @@ use super::progress::Progress;
 
 /// A token that has nothing to handle is written back when it is so many positions behind.
 const IDLE_TOKEN_LAG: u64 = 4096;
+/// How long a shut-down waits for a handler that is under way.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 /// The pause after the store failed, and between attempts to claim.
 const STORE_PAUSE: Duration = Duration::from_millis(250);
 
@@ -247,9 +249,8 @@ impl<'a> Running<'a> {
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         for component in &self.processor.components {
-            let handled = holding(handle_with(&**component, events, transaction));
-            let handled = AssertUnwindSafe(handled).catch_unwind().await;
-            handled.unwrap_or_else(|panic| Err(panicked(&**component, &*panic)))?;
+            let StreamingProcessor { config, stop, .. } = self.processor;
+            handle_with(&**component, events, transaction, config, stop).await?;
         }
         Ok(())
     }
@@ -366,15 +367,42 @@ fn sequence(event: &RecordedEvent) -> String {
     event.recorded.stream.to_string()
 }
 
-async fn handle_with(
+/// Has a component handle `events`. A panic is an error, and so is a step that takes too long.
+pub(super) async fn handle_with(
     component: &dyn EventComponent,
     events: &[&RecordedEvent],
     transaction: &mut dyn StoreTransaction,
+    config: &ProcessorConfig,
+    stop: &CancellationToken,
 ) -> Result<(), HandlerError> {
-    let mut batch: Box<dyn Batch + '_> = component.batch();
-    batch.prepare(events, transaction).await?;
-    for event in events {
-        batch.handle(event, transaction).await?;
+    let steps = async {
+        let mut batch: Box<dyn Batch + '_> = component.batch();
+        batch.prepare(events, transaction).await?;
+        for event in events {
+            in_time(component, batch.handle(event, transaction), config, stop).await?;
+        }
+        batch.finish(transaction).await
+    };
+    let handled = AssertUnwindSafe(holding(steps)).catch_unwind().await;
+    handled.unwrap_or_else(|panic| Err(panicked(component, &*panic)))
+}
+
+/// Gives a handler the time that is configured, or less when the application is shut down.
+async fn in_time(
+    component: &dyn EventComponent,
+    handled: impl Future<Output = Result<(), HandlerError>>,
+    config: &ProcessorConfig,
+    stop: &CancellationToken,
+) -> Result<(), HandlerError> {
+    let time = async {
+        tokio::select! {
+            () = tokio::time::sleep(config.handler_time) => {}
+            () = async { stop.cancelled().await; tokio::time::sleep(SHUTDOWN_GRACE).await } => {}
+        }
+    };
+    tokio::select! {
+        biased;
+        handled = handled => handled,
+        () = time => Err(HandlerError::new(format!("a handler of {} took too long", component.label()))),
     }
-    batch.finish(transaction).await
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::command::execute::Executor;
 use crate::command::inline::Inline;
-use crate::command::{CommandBus, CommandConfig, CommandInterceptor, Lanekeeper};
+use crate::command::{CommandBus, CommandConfig, CommandInterceptor, Lanekeeper, document_lanes};
 use crate::handler::{Requirement, Resources};
 use crate::message::Clock;
 use crate::processor::{EventComponent, ProcessorConfig, Processors, StreamingProcessor};
@@ -24,6 +24,8 @@ use super::saga::SagaParts;
 pub(crate) struct Built {
     pub(crate) commands: Arc<CommandBus>,
     pub(crate) queries: Arc<QueryBus>,
+    /// Inline views with the names of their tokens.
+    pub(crate) inline: Vec<(String, Arc<dyn EventComponent>)>,
     /// What is to be set up before anything runs.
     pub(crate) components: Vec<Arc<dyn EventComponent>>,
     /// Runs processors, dispatchers and timers until they are stopped.
@@ -106,6 +108,12 @@ impl Registrar {
                 tasks.extend((saga.tasks)(parts, Arc::clone(&commands), progress.claim.subscribe()));
             }
         }
+        let inline = self
+            .view_handlers
+            .iter()
+            .filter(|view| view.mode == ViewMode::Inline)
+            .map(|view| (view.processor.clone(), (view.build)(with.journal.clone(), Arc::clone(&with.resources))))
+            .collect();
         let components = by_processor.values().flatten().cloned().collect();
         for (name, components) in by_processor {
             let Some(progress) = with.processors.get(&name) else { continue };
@@ -119,7 +127,7 @@ impl Registrar {
             };
             tasks.push(Box::pin(processor.run()));
         }
-        Built { commands, queries, components, tasks }
+        Built { commands, queries, inline, components, tasks }
     }
 
     fn command_bus(&self, with: &Ingredients) -> CommandBus {
@@ -135,6 +143,7 @@ impl Registrar {
             config: Arc::clone(&with.command_config),
             handling: with.handling.clone().into(),
             inline: inline.into(),
+            documents: document_lanes(&with.command_config),
         });
         let routes = self
             .command_handlers

@@ -111,6 +111,15 @@ impl Registrar {
     }
 
     fn check_commands(&self, problems: &mut Vec<Problem>) {
+        let is_state =
+            |id| self.aggregates.contains(&id) || self.boundaries.iter().any(|(decision, _)| *decision == id);
+        for handler in self.command_handlers.iter().filter(|handler| handler.outside && is_state(handler.handler.id)) {
+            problems.push(Problem::AsyncDecision {
+                command: handler.command.name,
+                state: handler.handler.item.to_owned(),
+                location: handler.handler.location,
+            });
+        }
         for handler in self.command_handlers.iter().filter(|handler| !handler.outside) {
             let (state, location) = (handler.handler.item.to_owned(), handler.handler.location);
             let command = handler.command.name;
@@ -254,6 +263,11 @@ impl Registrar {
                 .then(|| "asks for what is known of a stored event, which it does not handle".to_owned()),
             Requirement::Version => (!matches!(place, Place::Events | Place::View | Place::Saga | Place::Aggregate))
                 .then(|| "asks for `Version`, and there is no stream here whose version is known".to_owned()),
+            Requirement::Gateway => (!matches!(place, Place::Outside | Place::Query)).then(|| {
+                "asks for `Gateway`: what is pure sends nothing, and an event handler would wait for its own transaction; \
+                 send commands from a saga"
+                    .to_owned()
+            }),
             Requirement::Command => (!matches!(place, Place::Aggregate | Place::Decision | Place::Outside))
                 .then(|| "asks for `CommandId`, and handles no command".to_owned()),
         }

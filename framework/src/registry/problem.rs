@@ -39,6 +39,15 @@ pub enum Problem {
         /// What to write.
         remedy: &'static str,
     },
+    /// An aggregate or a decision has an `async` handler.
+    AsyncDecision {
+        /// Stored name of the command.
+        command: &'static str,
+        /// The aggregate or decision.
+        state: String,
+        /// Where the handler is.
+        location: Location,
+    },
     /// A command of an aggregate does not say which one.
     NoTarget {
         /// Stored name of the command.
@@ -113,6 +122,11 @@ impl fmt::Display for Problem {
             Self::NoHandlers { kind, item, location, remedy } => {
                 write!(f, "the {kind} `{item}` has no handlers: {remedy} ({location})")
             }
+            Self::AsyncDecision { command, state, location } => write!(
+                f,
+                "`{state}` decides without waiting, and its handler of `{command}` is `async`: remove `async`, and return \
+                 the events ({location})"
+            ),
             Self::NoTarget { command, aggregate, location } => write!(
                 f,
                 "the command `{command}` of the aggregate `{aggregate}` has no field marked `#[target]` ({location})"

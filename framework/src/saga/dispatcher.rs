@@ -25,6 +25,8 @@ use super::processor::Wake;
 
 /// Effects that are under way at the same time.
 const AT_ONCE: usize = 256;
+/// Effects for one target that are sent before their outcomes are written.
+const IN_A_ROW: usize = 16;
 /// How often an effect that failed for a technical reason is tried before it is parked.
 const ATTEMPTS: u32 = 12;
 /// How long a command may take. It is then sent again under the same id, so that it still has one effect.
@@ -72,7 +74,7 @@ type Outcomes = Vec<(Effect, Delivered)>;
 /// Commands that are under way. One that is never answered holds up its lane and nothing else.
 #[derive(Default)]
 struct UnderWay {
-    tasks: JoinSet<(Lane, Outcomes)>,
+    tasks: JoinSet<(Lane, usize, Outcomes)>,
     lanes: HashSet<Lane>,
     effects: usize,
 }
@@ -82,7 +84,8 @@ impl UnderWay {
         self.effects += effects.len();
         self.lanes.insert(lane.clone());
         let bus = Arc::clone(bus);
-        self.tasks.spawn(async move { (lane, send_in_order(&bus, effects).await) });
+        let started = effects.len();
+        self.tasks.spawn(async move { (lane, started, send_in_order(&bus, effects).await) });
     }
 
     /// The outcomes of the next lane that has been answered, and of those that were answered with it; `None` when
@@ -96,11 +99,11 @@ impl UnderWay {
         Some(outcomes)
     }
 
-    fn end(&mut self, joined: Result<(Lane, Outcomes), JoinError>) -> Outcomes {
+    fn end(&mut self, joined: Result<(Lane, usize, Outcomes), JoinError>) -> Outcomes {
         // A task ends in an error only when it is aborted, and then nobody asks any more.
-        let Ok((lane, outcomes)) = joined else { return Vec::new() };
+        let Ok((lane, started, outcomes)) = joined else { return Vec::new() };
         self.lanes.remove(&lane);
-        self.effects -= outcomes.len();
+        self.effects -= started;
         outcomes
     }
 }
@@ -141,13 +144,26 @@ impl<S: SagaHandlers> Dispatcher<S> {
         }
         let now = self.journal.now();
         let mut lanes: BTreeMap<Lane, Vec<Effect>> = BTreeMap::new();
-        for effect in self.journal.store().due_effects(S::NAME, now, AT_ONCE + under_way.effects).await? {
-            let target = self.bus.target(&effect.name, &effect.payload);
-            let lane = target.map_or(Lane::Alone(effect.command), Lane::Target);
-            // What is under way stands in a busy lane too.
-            if !under_way.lanes.contains(&lane) {
-                lanes.entry(lane).or_default().push(effect);
+        let mut limit = AT_ONCE + under_way.effects;
+        loop {
+            let due = self.journal.store().due_effects(S::NAME, now, limit).await?;
+            let all = due.len() < limit;
+            for effect in due {
+                let target = self.bus.target(&effect.name, &effect.payload);
+                let lane = target.map_or(Lane::Alone(effect.command), Lane::Target);
+                // What is under way stands in a busy lane too.
+                if !under_way.lanes.contains(&lane) {
+                    let effects = lanes.entry(lane).or_default();
+                    if effects.len() < IN_A_ROW {
+                        effects.push(effect);
+                    }
+                }
             }
+            if all || !lanes.is_empty() {
+                break;
+            }
+            // Nothing but effects for busy targets: free ones may stand behind them.
+            limit *= 4;
         }
         for (lane, effects) in lanes {
             under_way.start(lane, effects, &self.bus);
@@ -254,6 +270,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
     }
 }
 
+/// Sends effects for one target, up to the first that is not answered: those behind it keep their place.
 async fn send_in_order(bus: &CommandBus, effects: Vec<Effect>) -> Outcomes {
     let mut outcomes = Vec::with_capacity(effects.len());
     for effect in effects {
@@ -262,7 +279,11 @@ async fn send_in_order(bus: &CommandBus, effects: Vec<Effect>) -> Outcomes {
             reason: format!("a panic in reading the command: {}", panic_message(&*panic)),
             permanent: true,
         });
+        let unanswered = matches!(delivered, Delivered::Failed { permanent: false, .. });
         outcomes.push((effect, delivered));
+        if unanswered {
+            break;
+        }
     }
     outcomes
 }

@@ -1,6 +1,7 @@
 //! Sagas: long processes that are pure. A saga takes events, rejections and deadlines, and answers with effects as
 //! values. State, associations, effects, timers and tracking token commit together.
 
+mod control;
 mod dispatcher;
 mod effects;
 mod error;
@@ -11,6 +12,7 @@ mod steps;
 mod steps_engine;
 mod timers;
 
+pub use control::{ParkedCommand, SagasHandle};
 pub(crate) use dispatcher::Dispatcher;
 pub use effects::{Effects, PlannedCommand, PlannedTimer};
 pub use error::SagaError;

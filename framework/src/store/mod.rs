@@ -189,7 +189,8 @@ pub trait Store: EventStore {
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn dead_letters(&self, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
 
-    /// Forgets the outcomes of commands that were recorded before `before`; returns how many.
+    /// Forgets the outcomes of commands that were recorded before `before`, but not of those that a saga may send
+    /// again; returns how many.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.

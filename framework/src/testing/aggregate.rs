@@ -68,15 +68,18 @@ impl<S: CommandTarget + Debug> Given<S> {
         self
     }
 
-    /// Handles `command`.
+    /// Handles `command`. A decision sees the given events inside its boundary, as in an application.
     ///
     /// # Panics
     /// When a given event cannot be applied, or the handler changed the state other than through events.
     #[must_use = "say what should have come of it"]
     #[track_caller]
     pub fn when<C: HandledBy<S>>(self, command: C) -> Decided<C> {
-        let before = fold(command.initial(), &self.facts, self.now);
-        let count = self.facts.len() as u64;
+        let tags = <C as Command>::tags(&command);
+        let sees = |fact: &&Fact| <S::Consistency as Consistency<S>>::sees(&tags, &fact.tags);
+        let facts: Vec<Fact> = self.facts.iter().filter(sees).cloned().collect();
+        let before = fold(command.initial(), &facts, self.now);
+        let count = facts.len() as u64;
         if <S::Consistency as Consistency<S>>::CHECKS_CREATION {
             match (C::CREATION, count) {
                 (Creation::MustNotExist, 1..) => return Decided::refused("the target exists already"),
@@ -252,6 +255,7 @@ fn fold<S: crate::aggregate::EventSourced>(mut state: S, facts: &[Fact], now: Ti
 fn emitted<S>(events: &Events<S>) -> Vec<Fact> {
     let payloads = Payloads::json();
     let described = events.iter().map(|event| Fact {
+        tags: event.tags(),
         name: event.name(),
         revision: event.revision(),
         payload: event

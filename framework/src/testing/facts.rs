@@ -1,7 +1,7 @@
 //! Events as a test writes them down.
 
 use crate::message::{
-    Event, EventId, Json, Metadata, Payloads, Position, Recorded, RecordedEvent, StreamId, Timestamp, Version,
+    Event, EventId, Json, Metadata, Payloads, Position, Recorded, RecordedEvent, StreamId, Tag, Timestamp, Version,
 };
 
 /// Events of any kind: one, an array, a `Vec`, a tuple, or `()`.
@@ -22,13 +22,14 @@ pub struct Fact {
     pub(super) name: &'static str,
     pub(super) revision: u32,
     pub(super) payload: Vec<u8>,
+    pub(super) tags: Vec<Tag>,
 }
 
 impl Fact {
     pub(super) fn of<E: Event>(event: &E) -> Self {
         let encoded = Payloads::json().encode(event);
         let payload = encoded.unwrap_or_else(|error| panic!("the event `{}` cannot be encoded: {error}", E::NAME));
-        Self { name: E::NAME, revision: E::REVISION, payload }
+        Self { name: E::NAME, revision: E::REVISION, payload, tags: event.tags() }
     }
 
     /// The event in a log, at `number`.

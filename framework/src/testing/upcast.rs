@@ -37,8 +37,8 @@ pub fn upcast_named<E: Event>(name: &'static str, revision: u32, payload: Json) 
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         panic!("the upcasters of `{}` are faulty: {}", E::NAME, faults.join("; "))
     });
-    let event =
-        Fact { name, revision, payload: payload.to_string().into_bytes() }.recorded(1, TestClock::default().now());
+    let event = Fact { name, revision, payload: payload.to_string().into_bytes(), tags: Vec::new() }
+        .recorded(1, TestClock::default().now());
     let payloads = Payloads::json();
     let lifted = Decode::new(&event, &upcasters, &payloads).and_then(Decode::into_event::<E>);
     Upcast(lifted)

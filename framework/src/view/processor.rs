@@ -170,6 +170,14 @@ impl<V: ViewHandlers> Batch for ViewBatch<'_, V> {
 
 #[async_trait]
 impl<V: ViewHandlers> Inline for ViewComponent<V> {
+    fn turns(&self, events: &[RecordedEvent]) -> Result<Vec<String>, HandlerError> {
+        let mut turns = Vec::new();
+        for event in events.iter().filter(|event| self.names.contains(&event.recorded.name.as_str())) {
+            turns.extend(self.route(event)?.map(|step| format!("{}/{}", V::NAME, step.key)));
+        }
+        Ok(turns)
+    }
+
     async fn writes(&self, events: &[RecordedEvent]) -> Result<Vec<DocumentWrite>, HandlerError> {
         let mut steps = Vec::new();
         for event in events.iter().filter(|event| self.names.contains(&event.recorded.name.as_str())) {

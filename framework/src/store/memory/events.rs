@@ -79,9 +79,10 @@ impl Events {
         self.commands.get(&(tenant.to_owned(), command))
     }
 
-    pub(super) fn forget_commands(&mut self, before: Timestamp) -> u64 {
+    /// Forgets old commands, but those for which `kept` speaks.
+    pub(super) fn forget_commands(&mut self, before: Timestamp, kept: impl Fn(CommandId) -> bool) -> u64 {
         let known = self.commands.len();
-        self.commands.retain(|_, record| record.recorded_at >= before);
+        self.commands.retain(|_, record| record.recorded_at >= before || kept(record.id));
         (known - self.commands.len()) as u64
     }
 

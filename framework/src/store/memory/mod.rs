@@ -196,7 +196,9 @@ impl Store for MemoryStore {
     }
 
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.shared.write().events.forget_commands(before))
+        let state = &mut *self.shared.write();
+        let effects = &state.records.effect_ids;
+        Ok(state.events.forget_commands(before, |id| effects.contains_key(&id)))
     }
 
     fn transaction_type(&self) -> TypeId {

@@ -173,11 +173,14 @@ impl Store for SqliteStore {
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut transaction = self.begin_writing().await?;
         let connection: &mut SqliteConnection = &mut transaction;
-        let forgotten = sqlx::query("DELETE FROM annals_commands WHERE recorded_at < ?1")
-            .bind(before.as_micros())
-            .execute(connection)
-            .await
-            .map_err(StoreError::unavailable)?;
+        let forgotten = sqlx::query(
+            "DELETE FROM annals_commands WHERE recorded_at < ?1 \
+             AND command_id NOT IN (SELECT command_id FROM annals_effects)",
+        )
+        .bind(before.as_micros())
+        .execute(connection)
+        .await
+        .map_err(StoreError::unavailable)?;
         transaction.commit().await.map_err(StoreError::unavailable)?;
         Ok(forgotten.rows_affected())
     }
