@@ -127,16 +127,10 @@ async fn without_retries_the_first_conflict_is_reported() {
 async fn racing_nodes_lose_no_update() {
     const EACH: u64 = 25;
     in_each_place(async |place| {
-        let runs = Runs::default();
         let mut nodes = Vec::new();
         for _ in 0..2 {
-            let counted = runs.clone();
-            let node = place
-                .start(|app| {
-                    app.include::<Wallet>().resource(counted).commands(|commands| commands.conflict_retries = 200)
-                })
-                .await;
-            nodes.push(node);
+            let declare = |app: Builder| app.include::<Wallet>().commands(|commands| commands.conflict_retries = 200);
+            nodes.push(place.start(declare).await);
         }
         nodes[0].send(open("w-1", 0)).await.unwrap();
         let go = Arc::new(tokio::sync::Barrier::new(nodes.len() * EACH as usize));
