@@ -7,7 +7,7 @@ use annals_tests::orders::*;
 use serde_json::json;
 
 use crate::parcels::{Parcel, ParcelPosted, old};
-use crate::support::{PATIENCE, Place, in_each_place};
+use crate::support::{PATIENCE, Place, eventually, in_each_place};
 
 /// JSON with every bit turned: no text, and nothing that JSON reads.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,10 @@ async fn replies_rejections_and_snapshots_are_kept_in_the_codec() {
         let none = AddLines { order: "o-1".into(), quantities: vec![0] };
         assert_eq!(app.send(many.clone()).id(one).await.unwrap().reply, 10);
         assert_eq!(app.send(none.clone()).id(two).await.unwrap_err().rejection(), Some(OrderError::Empty));
+        let (stream, schema) = (StreamId::new("order", "o-1"), Order::snapshots().unwrap().schema);
+        let snapshot = eventually(async || app.journal().store().snapshot("", &stream, schema).await.unwrap()).await;
+        assert!(serde_json::from_slice::<Order>(&snapshot.state).is_err());
+        assert_eq!(serde_json::from_slice::<Order>(&inverted(&snapshot.state)).unwrap().quantity, 10);
         app.shutdown().await.unwrap();
 
         let app = shop(place).await;
