@@ -81,7 +81,7 @@ impl Builder {
         self
     }
 
-    /// Keeps everything in a store that is open already.
+    /// Keeps everything in a store that is open already, and leaves it open: whoever opened it closes it.
     pub fn opened_store(mut self, store: SharedStore) -> Self {
         self.store = Some(Source::Store(store));
         self
@@ -167,20 +167,22 @@ impl Builder {
     /// # Errors
     /// [`StartError::Problems`] with all that is wrong at once, or why the store could not be opened.
     pub async fn start(mut self) -> Result<Annals, StartError> {
-        let store = match self.store.take().ok_or(StartError::NoStore)? {
-            Source::Store(store) => store,
-            Source::Url(url) => crate::store::open(&url).await?,
+        let (store, owned) = match self.store.take().ok_or(StartError::NoStore)? {
+            Source::Store(store) => (store, false),
+            Source::Url(url) => (crate::store::open(&url).await?, true),
         };
-        match self.start_on(Arc::clone(&store)).await {
+        match self.start_on(Arc::clone(&store), owned).await {
             Ok(app) => Ok(app),
             Err(error) => {
-                store.close().await;
+                if owned {
+                    store.close().await;
+                }
                 Err(error)
             }
         }
     }
 
-    async fn start_on(self, store: SharedStore) -> Result<Annals, StartError> {
+    async fn start_on(self, store: SharedStore, owns_store: bool) -> Result<Annals, StartError> {
         let mut registrar = Registrar::default();
         Registration::collect(&mut registrar, if self.discover { None } else { Some(&self.included) });
         for declare in self.declared {
@@ -237,6 +239,7 @@ impl Builder {
         let sagas = registrar.saga_names();
         let inner = Inner {
             store,
+            owns_store,
             journal,
             gateway,
             _commands: commands,

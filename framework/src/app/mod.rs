@@ -30,6 +30,8 @@ pub struct Annals {
 
 struct Inner {
     store: SharedStore,
+    /// Whether the store was opened here; whoever opened it closes it.
+    owns_store: bool,
     journal: Journal,
     gateway: Gateway,
     /// Keeps the bus alive: the gateways of handlers only refer to it.
@@ -169,7 +171,7 @@ impl Annals {
         Ok(None)
     }
 
-    /// Takes no more work, lets what is under way end, and closes the store.
+    /// Takes no more work, lets what is under way end, and closes the store, unless it was given as opened.
     ///
     /// # Errors
     /// None at present; a store that cannot be closed cleanly may report it here.
@@ -177,7 +179,9 @@ impl Annals {
         self.inner.stop.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
-        self.inner.store.close().await;
+        if self.inner.owns_store {
+            self.inner.store.close().await;
+        }
         Ok(())
     }
 }

@@ -71,7 +71,7 @@ impl<S: Saga> StepsBuilder<S> {
         self.with_step(|step| step.compensate = Some(sends(command)))
     }
 
-    /// The step is left out, forwards and backwards, where this is false.
+    /// The step is left out where this is false when its turn comes. One that was taken is also undone.
     pub fn when(self, condition: impl Fn(&S) -> bool + Send + Sync + 'static) -> Self {
         self.with_step(|step| step.when = Some(Box::new(condition)))
     }

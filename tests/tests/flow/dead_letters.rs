@@ -1,6 +1,7 @@
 //! A handler that fails stops only its own sequence.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use annals::app::Builder;
 use annals::message::{EventId, StreamId};
@@ -224,6 +225,29 @@ async fn a_query_after_an_event_that_is_tried_again_waits_for_it() {
         count(&app, "t", 1).await;
         let sent = count(&app, "t", 2).await;
         assert_eq!(app.query(Seen).after(&sent).await.unwrap(), ["t:1", "t:2"]);
+        app.shutdown().await.unwrap();
+    }
+}
+
+/// A handler that never returns has failed when its time is over; until then commands wait, afterwards others go on.
+#[tokio::test]
+async fn a_handler_that_never_returns_stops_only_its_own_sequence() {
+    for lasting in Lasting::each() {
+        let recorder = Recorder::default();
+        let hurried = recorded_by(&recorder).processors(|config| {
+            config.handler_time = Duration::from_millis(100);
+            config.attempts = 1;
+        });
+        let app = lasting.start(hurried).await;
+        recorder.close_gate();
+        count(&app, "a", 1).await;
+        let parked = async || app.processors().dead_letters("recorder").await.unwrap().pop();
+        let letter = eventually("the event is put aside", parked).await;
+        assert!(letter.error.contains("took too long"), "{}", letter.error);
+        recorder.open_gate();
+        count(&app, "b", 1).await;
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(recorder.seen(), ["b:1"]);
         app.shutdown().await.unwrap();
     }
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod attention;
 mod book;
 mod crash;
 mod dead_letters;

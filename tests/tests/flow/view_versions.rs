@@ -175,3 +175,26 @@ async fn what_cannot_be_replayed_says_why() {
     assert_eq!(recorder.seen(), ["t:1"]);
     app.shutdown().await.unwrap();
 }
+
+/// An inline view has no processor: what was stored before it existed is folded at start, once.
+#[tokio::test]
+async fn an_inline_view_is_brought_up_to_what_was_stored_before_it() {
+    let key = "t".to_owned();
+    for lasting in Lasting::each() {
+        let app = lasting.start(tallies()).await;
+        for amount in 1..=600 {
+            count(&app, "t", amount).await;
+        }
+        app.shutdown().await.unwrap();
+        let modes = || tallies().include::<InlineSums>().include::<LiveSums>();
+        for more in 1..=2 {
+            let app = lasting.start(modes()).await;
+            count(&app, "t", more).await;
+            let inline = app.view::<InlineSums>().get(&key).await.unwrap().unwrap();
+            let live = app.view::<LiveSums>().get(&key).await.unwrap().unwrap();
+            assert_eq!((inline.total, inline.times), (live.total, live.times));
+            assert_eq!(i64::from(inline.times), 600 + more);
+            app.shutdown().await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What becomes of a saga's command that was given up, and of records that a saga still needs.
+
+use annals::prelude::*;
+
+use crate::book::*;
+use crate::errand::*;
+use crate::given::{Lasting, PATIENCE, eventually};
+
+/// The only command that needs attention.
+async fn parked(app: &Annals) -> annals::saga::ParkedCommand {
+    let one = async || app.sagas().parked().await.unwrap().pop();
+    eventually("the command is parked", one).await
+}
+
+#[tokio::test]
+async fn a_parked_command_says_why_and_can_be_given_up() {
+    for lasting in Lasting::each() {
+        let app = lasting.start(errands()).await;
+        begin(&app, "e", &[whisper("book", "no whispering"), note("book", "after it")]).await;
+        let parked = parked(&app).await;
+        assert_eq!((parked.saga.as_str(), parked.command.as_str()), ("errand", Whisper::NAME));
+        assert!(parked.reason.contains("no whispering"), "{}", parked.reason);
+        assert!(lines(&app, "book").await.is_empty(), "what stands behind it waits");
+        app.sagas().give_up(&parked).await.unwrap();
+        let written = async || (lines(&app, "book").await == ["after it"]).then_some(());
+        eventually("what stood behind it is sent", written).await;
+        assert!(app.sagas().parked().await.unwrap().is_empty());
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_parked_command_is_sent_again_when_its_cause_is_mended() {
+    for lasting in Lasting::each() {
+        // Nobody handles the saga's command yet.
+        let app = lasting.start(crate::given::app().include::<Master>().include::<Errand>()).await;
+        begin(&app, "e", &[note("book", "at last")]).await;
+        let before = parked(&app).await;
+        assert!(before.reason.contains("no handler"), "{}", before.reason);
+        app.shutdown().await.unwrap();
+
+        let app = lasting.start(errands()).await;
+        let still = parked(&app).await;
+        assert_eq!(still, before, "a restart alone changes nothing");
+        app.sagas().retry(&still).await.unwrap();
+        let written = async || (lines(&app, "book").await == ["at last"]).then_some(());
+        eventually("it is sent again", written).await;
+        app.settled(PATIENCE).await.unwrap();
+        app.shutdown().await.unwrap();
+    }
+}
+
+/// Guarantee 8: a command that may be sent again keeps its record, however old, so that it has one effect.
+#[tokio::test]
+async fn the_record_of_a_command_that_is_not_done_is_never_forgotten() {
+    for lasting in Lasting::each() {
+        let trouble = Troublemaker::default();
+        // It is executed, and nobody learns of it.
+        trouble.faults.fail("once", u32::MAX);
+        let app = lasting.start(errands().handler_interceptor(trouble.clone())).await;
+        begin(&app, "e", &[note("book", "once")]).await;
+        eventually("it was executed", async || (!lines(&app, "book").await.is_empty()).then_some(())).await;
+        let far_off = Timestamp::from_micros(i64::MAX);
+        assert_eq!(app.journal().store().forget_commands(far_off).await.unwrap(), 0);
+        trouble.faults.heal("once");
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(lines(&app, "book").await, ["once"]);
+        assert_eq!(app.journal().store().forget_commands(far_off).await.unwrap(), 1);
+        app.shutdown().await.unwrap();
+    }
+}
