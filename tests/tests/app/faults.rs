@@ -263,3 +263,23 @@ async fn faults_of_upcasters_are_found_at_start() {
         assert!(found.contains(&problem), "{problem} is not among {found:?}");
     }
 }
+
+/// Its events would be lost: a handler outside aggregates emits none.
+#[tokio::test]
+async fn a_decision_is_never_async() {
+    let found = problems(|registrar| {
+        registrar.decision::<Ship<7>>(line(1));
+        registrar.service_handler::<Ship<7>, Go>(Component::None, line(2));
+    })
+    .await;
+    let [problem] = found.as_slice() else { panic!("{found:?}") };
+    assert!(problem.contains("remove `async`") && problem.contains("Ship<7>"), "{problem}");
+}
+
+#[tokio::test]
+async fn commands_are_sent_from_outside_what_is_pure() {
+    let found =
+        problems(|registrar| registrar.event_handlers::<Harbour<9>>(Component::Default(|| Harbour), line(1))).await;
+    let [problem] = found.as_slice() else { panic!("{found:?}") };
+    assert!(problem.contains("asks for `Gateway`") && problem.contains("from a saga"), "{problem}");
+}

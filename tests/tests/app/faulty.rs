@@ -114,6 +114,7 @@ fn asked_for(n: u8) -> Vec<Requirement> {
         4 => vec![Requirement::Version],
         5 => vec![Requirement::Command],
         6 => vec![Requirement::transaction::<Compass>()],
+        9 => vec![Requirement::Gateway],
         _ => Vec::new(),
     }
 }
@@ -146,6 +147,17 @@ impl<const N: u8> HandledBy<Ship<N>> for Go {
 
     fn requirements() -> Vec<Requirement> {
         asked_for(N)
+    }
+}
+
+/// What an `async fn` in a block of [`Ship`] would be.
+impl<const N: u8> ServedBy<Ship<N>> for Go {
+    fn serve<'a>(
+        &'a self,
+        _: Option<&'a Ship<N>>,
+        _: &'a Context<'a>,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Refusal<Never>>> + Send + 'a>> {
+        Box::pin(async { Ok(()) })
     }
 }
 

@@ -11,6 +11,7 @@ use annals::testing::{TestClock, given, given_saga, given_view, upcast};
 use annals_tests::orders::*;
 use serde_json::json;
 
+use crate::courses::{CourseAnnounced, Enrol, EnrolError, Enrolled, Enrolment};
 use crate::parcels::ParcelPosted;
 use crate::support::panic_of;
 use crate::wallet::*;
@@ -280,4 +281,14 @@ async fn a_test_clock_moves_when_it_is_told_to() {
     clock.set(noon);
     assert_eq!(clock.now().since(noon), Duration::ZERO);
     clock.sleep_until(noon).await;
+}
+
+/// As in an application: what was decided about another course is not seen.
+#[test]
+fn a_decision_sees_the_events_inside_its_boundary_and_no_others() {
+    let announced = |course: &str| CourseAnnounced { course: course.into(), seats: 1 };
+    let enrol = Enrol { course: "c-1".into(), student: "s-1".into() };
+    given::<Enrolment>(announced("c-2")).when(enrol.clone()).then_error(EnrolError::NoCourse);
+    let full = (announced("c-1"), Enrolled { course: "c-1".into(), student: "s-2".into() });
+    given::<Enrolment>(full).when(enrol).then_error(EnrolError::Full);
 }
