@@ -22,6 +22,9 @@ use crate::saga::SagasHandle;
 use crate::store::{Journal, SharedStore};
 use crate::view::{ViewAccess, ViewHandlers, Views};
 
+/// Records looked at to see whether work is left.
+const MANY: usize = 100_000;
+
 /// A running application. Cheap to clone; [`Annals::shutdown`] ends it.
 #[derive(Clone)]
 pub struct Annals {
@@ -145,7 +148,7 @@ impl Annals {
             if reached < head {
                 return Ok(Some(format!("processor `{name}` is at {reached} of {head}")));
             }
-            let letters = self.inner.store.dead_letters(name, 1024).await?;
+            let letters = self.inner.store.dead_letters(name, MANY).await?;
             let blocked: std::collections::BTreeSet<&str> = letters
                 .iter()
                 .filter(|letter| letter.state == crate::store::LetterState::Parked)
@@ -161,7 +164,7 @@ impl Annals {
             if let Some(timer) = self.inner.store.due_timers(saga, now, 1).await?.first() {
                 return Ok(Some(format!("the deadline `{}` of saga `{saga}` is due", timer.name)));
             }
-            let open = self.inner.store.open_effects(saga, 1024).await?;
+            let open = self.inner.store.open_effects(saga, MANY).await?;
             let parked: std::collections::BTreeSet<_> =
                 open.iter().filter(|effect| effect.parked.is_some()).map(|effect| effect.saga_id).collect();
             if let Some(effect) = open.iter().find(|effect| !parked.contains(&effect.saga_id)) {

@@ -187,6 +187,7 @@ impl<S: SagaHandlers> Instance<S> {
         if let Some((command, source)) = effects.fault.take() {
             return Err(SagaError::command(command, source));
         }
+        check_deadlines::<S>(&effects)?;
         (self.state, self.progress) = (state, progress);
         self.take(effects, caused);
         Ok(())
@@ -252,6 +253,18 @@ impl<S: SagaHandlers> Instance<S> {
             at,
         })
     }
+}
+
+/// A deadline that nobody handles would be lost when it is due.
+fn check_deadlines<S: SagaHandlers>(effects: &Effects) -> Result<(), SagaError> {
+    for timer in &effects.timers {
+        if let PlannedTimer::Set(name, _) = timer
+            && !S::deadlines().iter().any(|handler| handler.name == name)
+        {
+            return Err(SagaError::UnknownDeadline { saga: S::NAME, name: name.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Brings an event to the instances that it concerns; begins one where it starts one and there is none.

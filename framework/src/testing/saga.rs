@@ -116,6 +116,7 @@ impl<S: SagaHandlers> GivenSaga<S> {
     #[track_caller]
     pub fn when_accepted<C: Command>(mut self, command: C) -> Self {
         let effect = self.effect(&command);
+        assert!(effect.step.is_some() || S::steps().is_none(), "no step has sent `{}`", C::NAME);
         self.sent.clear();
         let now = self.now;
         if effect.step.is_some() {

@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 /// |---|---|---|
 /// | `#[view(name = "order-summary")]` | the stored name | required |
 /// | `#[view(key = OrderId)]` | the type of the key; its text identifies the document | required |
-/// | `#[view(version = 2)]` | raise it when shape or rules change: the view is then built anew beside the old one | 1 |
+/// | `#[view(version = 2)]` | raise it when shape or rules change: the documents are then built anew; an inline view is brought up at start, before commands are taken | 1 |
 /// | `#[view(asynchronous)]`, `#[view(inline)]`, `#[view(live)]` | when events are folded | `asynchronous` |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no view",
