@@ -28,6 +28,12 @@ fn an_import_ends_with_a_summary() {
     line_with(&summary, ["Imported 7 rows", "0 rows were refused"]);
     line_with(&summary, ["commands in", "per second"]);
     line_with(&summary, ["The database is", &place.db()]);
+    line_with(&summary, [&format!("order-stock show o-1 --db {}", place.db())]);
+    let by_cargo = program().args(["demo", "--db", &place.db()]).env("CARGO_PKG_NAME", "order-stock").output().unwrap();
+    line_with(
+        &Finished::from(by_cargo).ok(),
+        [&format!("cargo run -p order-stock -- show o-0042 --db {}", place.db())],
+    );
 }
 
 #[test]
@@ -60,7 +66,7 @@ fn unreadable_and_refused_rows_are_reported_by_line_and_the_rest_goes_on() {
     let summary = summary.ok();
     line_with(&summary, ["stock.csv", "3", "the column `name` is missing"]);
     line_with(&summary, ["stock.csv", "4", "the quantity `-1` is no whole number"]);
-    line_with(&summary, ["stock.csv", "5", "`TEA-01` exists already"]);
+    line_with(&summary, ["stock.csv", "5", "the article `TEA-01` exists already"]);
     line_with(&summary, ["orders.csv", "2", "the column `quantity` is missing"]);
     line_with(&summary, ["orders.csv", "3", "the quantity `many` is no whole number"]);
     line_with(&summary, ["orders.csv", "4", "unknown action `return`"]);
@@ -68,7 +74,7 @@ fn unreadable_and_refused_rows_are_reported_by_line_and_the_rest_goes_on() {
     line_with(&summary, ["orders.csv", "6", "a quote is opened and not closed"]);
     line_with(&summary, ["orders.csv", "7", "an order needs a quantity of at least 1"]);
     line_with(&summary, ["orders.csv", "8", "there is no such order"]);
-    line_with(&summary, ["orders.csv", "10", "`o-7` exists already"]);
+    line_with(&summary, ["orders.csv", "10", "the order `o-7` exists already"]);
     line_with(&summary, ["orders.csv", "11", "`o-7` exists already"]);
     line_with(&summary, ["orders.csv", "13", "the order has been rejected: unknown article"]);
     line_with(&summary, ["approved", "1"]);
@@ -103,6 +109,11 @@ fn an_order_is_shown_with_its_history_and_as_it_was() {
     let approved_at = line_with(&history, ["order.approved"]).split_whitespace().nth(1).unwrap();
     line_with(&place.run(["at", "注文-3", approved_at]).ok(), ["注文-3", "approved"]);
     place.run(["at", "注文-3", "2020-01-01T00:00:00Z"]).fails(1, ["error:", "was placed later than"]);
+    // A day is its end: on the day of its last event an order is as it is now.
+    let cancelled_at = line_with(&history, ["order.cancelled"]).split_whitespace().nth(1).unwrap();
+    let day = cancelled_at.split('T').next().unwrap();
+    line_with(&place.run(["at", "注文-3", day]).ok(), ["注文-3", "cancelled"]);
+    place.run(["at", "注文-3", "2020-01-01"]).fails(1, ["was placed later than 2020-01-01T23:59:59.999999Z"]);
 }
 
 #[test]
@@ -127,9 +138,21 @@ fn what_is_not_there_is_a_failure_in_plain_words() {
 
     let empty = Place::new();
     for arguments in [["show", "o-1"], ["history", "o-1"]] {
-        empty.run(arguments).fails(1, ["there is no database", "order-stock demo"]);
+        let makes_it = format!("import --stock FILE --orders FILE --db {}`", empty.db());
+        empty.run(arguments).fails(1, ["there is no database", &makes_it]);
     }
     assert!(!empty.path("orders.db").exists(), "looking makes no database");
+}
+
+#[test]
+fn wrong_files_are_found_before_there_is_a_database() {
+    let place = Place::new();
+    let stock = place.write("stock.csv", "sku,name,quantity\nTEA-01,Sencha,10\n");
+    let orders = place.write("orders.csv", "action,order,article,quantity\nplace,o-1,TEA-01,1\n");
+    place.import(&stock, &orders).fails(1, ["orders.csv` lacks `sku` in its header"]);
+    place.import(&stock, &place.path("none.csv")).fails(1, ["cannot read", "none.csv"]);
+    place.import(&place.path("none.csv"), &orders).fails(1, ["cannot read", "none.csv"]);
+    assert!(!place.path("orders.db").exists(), "wrong files make no database");
 }
 
 #[test]
@@ -147,7 +170,9 @@ fn wrong_arguments_are_a_matter_of_usage() {
     place.run(["sell"]).fails(2, ["unrecognized subcommand", "Usage:"]);
     place.run(["show"]).fails(2, ["<ORDER>"]);
     place.run(["show", ""]).fails(2, ["the order has no name"]);
-    place.run(["at", "o-1", "yesterday"]).fails(2, ["`yesterday` is no instant such as"]);
+    place
+        .run(["at", "o-1", "yesterday"])
+        .fails(2, ["`yesterday` is no instant such as", "no day such as `2026-11-21`"]);
     place.run(["serve", "--listen", "somewhere"]).fails(2, ["--listen"]);
     Finished::from(program().output().unwrap()).fails(2, ["Usage:"]);
 }

@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Server {
     child: Child,
     address: String,
-    _place: Place,
+    place: Place,
 }
 
 impl Server {
@@ -32,7 +32,7 @@ impl Server {
         let mut first = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
         let address = first.trim().strip_prefix("listening on http://").expect(&first).to_owned();
-        Self { child, address, _place: place }
+        Self { child, address, place }
     }
 
     fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> TcpStream {
@@ -181,10 +181,30 @@ fn a_request_with_a_key_may_be_repeated() {
     assert_eq!(again.status, 201, "{}", again.body);
     assert_eq!(again.json()["status"], "Approved", "the order as it is now");
     place(4).problem(422, "urn:order-stock:invalid");
+    let other = server.send("POST", "/orders", &key, Some(&order("o-2", 3)));
+    assert!(!other.head.contains("retry-after"), "{}", other.head);
+    other.problem(422, "urn:order-stock:invalid");
+    server.get("/orders/o-2").problem(404, "urn:order-stock:no-such-order");
 
     // The same key at another address is another request.
     assert_eq!(server.send("POST", "/orders/o-1/cancel", &key, None).status, 200);
     server.until("/orders/o-1", &json!("Cancelled"));
+}
+
+#[test]
+fn a_database_is_not_removed_while_it_is_served() {
+    let mut server = Server::start();
+    assert_eq!(server.post("/orders", &order("o-1", 2)).status, 201);
+    server.until("/orders/o-1", &json!("Approved"));
+
+    let url = server.place.db();
+    server.place.run(["demo", "--fresh"]).fails(1, [&format!("the database `{url}` is in use by another process")]);
+    assert_eq!(server.get("/orders/o-1").json()["status"], "Approved");
+
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    server.place.run(["demo", "--fresh"]).ok();
+    server.place.run(["show", "o-1"]).fails(1, ["there is no order `o-1`"]);
 }
 
 #[test]

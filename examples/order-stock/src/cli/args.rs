@@ -72,12 +72,15 @@ Example:
         order: OrderId,
     },
     /// Show an order as it was at an instant
-    #[command(after_help = "Example:\n  order-stock at o-0042 2026-11-21T12:00:00Z")]
+    #[command(
+        after_help = "Example:\n  order-stock at o-0042 2026-11-21T12:00:00Z\n  order-stock at o-0042 2026-11-21"
+    )]
     At {
         /// The order's name
         #[arg(value_parser = names::order)]
         order: OrderId,
-        /// The instant in RFC 3339, as `history` prints it
+        /// The instant in RFC 3339, as `history` prints it, or a day: then as it was at its end in UTC
+        #[arg(value_parser = names::time)]
         time: Timestamp,
     },
     /// Show what is left of each article

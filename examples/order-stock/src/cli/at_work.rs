@@ -15,19 +15,24 @@ const CATCH_UP: Duration = Duration::from_secs(60);
 
 /// Imports the files that come with the example.
 pub(super) async fn demo(db: Option<String>, fresh: bool) -> Result<(), Failure> {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
+    let files = import::Files::read(&data.join("stock.csv"), &data.join("orders.csv"))?;
     if fresh {
         database::remove(db.clone())?;
     }
-    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
-    import(db, &data.join("stock.csv"), &data.join("orders.csv")).await
+    carry_out(db, files).await
 }
 
 /// Imports two files and shows what came of them.
 pub(super) async fn import(db: Option<String>, stock: &Path, orders: &Path) -> Result<(), Failure> {
+    carry_out(db, import::Files::read(stock, orders)?).await
+}
+
+async fn carry_out(db: Option<String>, files: import::Files) -> Result<(), Failure> {
     let meter = import::Meter::default();
     let (app, url) = database::open(db, Annals::builder().dispatch_interceptor(meter.clone())).await?;
     let (bar, began) = (progress_bar(), Instant::now());
-    let report = import::run(&app, stock, orders, &bar).await;
+    let report = import::run(&app, files, &bar).await;
     bar.finish_and_clear();
     let (report, speed) = (report?, summary::Speed { commands: meter.commands(), elapsed: began.elapsed() });
     app.settled(CATCH_UP).await?;

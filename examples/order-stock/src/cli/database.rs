@@ -1,5 +1,7 @@
 //! Where the data is.
 
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use annals::Annals;
 use annals::app::Builder;
 
 use super::Failure;
+use super::output::{program, quoted};
 
 /// How long the answers to commands are kept: for good, since files may be imported again after years.
 const REMEMBERED: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -30,20 +33,27 @@ pub(super) async fn open(url: Option<String>, app: Builder) -> Result<(Annals, S
 pub(super) async fn open_existing(url: Option<String>) -> Result<Annals, Failure> {
     let url = url.unwrap_or_else(default_url);
     match file(&url) {
+        Some(file) if !file.exists() && url == default_url() => Err(Problem::NoDemo { url }.into()),
         Some(file) if !file.exists() => Err(Problem::Missing { url }.into()),
         _ => Ok(open(Some(url), Annals::builder()).await?.0),
     }
 }
 
-/// Removes the database at `url`, by default that of the demo.
+/// Removes the database at `url`, by default that of the demo, unless another process works with it.
 pub(super) fn remove(url: Option<String>) -> Result<(), Failure> {
     let url = url.unwrap_or_else(default_url);
     let Some(file) = file(&url) else { return Err(Problem::NotAFile { url }.into()) };
+    // The lock is held until the files are gone; its own file stays, since others may wait for it.
+    let _lock = match lock(&file) {
+        Ok(lock) => lock,
+        Err(TryLockError::WouldBlock) => return Err(Problem::InUse { url }.into()),
+        Err(TryLockError::Error(source)) => return Err(Problem::Remove { url, source }.into()),
+    };
     for suffix in ["", "-wal", "-shm"] {
         let mut part = file.clone().into_os_string();
         part.push(suffix);
         match std::fs::remove_file(&part) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
                 return Err(Problem::Remove { url, source }.into());
             }
             _ => {}
@@ -52,13 +62,33 @@ pub(super) fn remove(url: Option<String>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Takes the lock that a process holds as long as it works with the database `file`; `None` where nothing can be locked
+/// since there is no such folder.
+fn lock(file: &Path) -> Result<Option<File>, TryLockError> {
+    let mut path = file.as_os_str().to_owned();
+    path.push("-annals.lock");
+    match File::options().read(true).append(true).create(true).open(path) {
+        Ok(lock) => lock.try_lock().map(|()| Some(lock)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(TryLockError::Error(error)),
+    }
+}
+
 /// What can be wrong with a database.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
     #[error("cannot open the database `{url}`")]
     Open { url: String, source: annals::StartError },
-    #[error("there is no database `{url}` yet; `order-stock demo` makes one")]
+    #[error("there is no database `{url}` yet; `{} demo` makes it", program())]
+    NoDemo { url: String },
+    #[error(
+        "there is no database `{url}`; `{} import --stock FILE --orders FILE --db {}` makes it",
+        program(),
+        quoted(url)
+    )]
     Missing { url: String },
+    #[error("the database `{url}` is in use by another process, such as `order-stock serve`; end it first")]
+    InUse { url: String },
     #[error("cannot make the folder `{folder}`")]
     Folder { folder: String, source: std::io::Error },
     #[error("only a database in a file can be removed, and `{url}` is none")]
@@ -67,8 +97,9 @@ enum Problem {
     Remove { url: String, source: std::io::Error },
 }
 
-/// In `target/order-stock` for a program that cargo has built and not installed, since cargo marks that folder; for an installed program in the present folder.
-fn default_url() -> String {
+/// In `target/order-stock` for a program that cargo has built and not installed, since cargo marks that folder; for an
+/// installed program in the present folder.
+pub(super) fn default_url() -> String {
     let program = std::env::current_exe().unwrap_or_default();
     let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
     let file = target.map_or_else(|| PathBuf::from("order-stock.db"), |target| target.join("order-stock/demo.db"));

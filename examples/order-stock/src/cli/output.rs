@@ -31,6 +31,25 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// How this program was started.
+pub(super) fn program() -> String {
+    let package = env!("CARGO_PKG_NAME");
+    if std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == package) {
+        // Cargo sets it for what it runs.
+        return format!("cargo run -p {package} --");
+    }
+    std::env::args().next().map_or_else(|| package.to_owned(), |program| quoted(&program))
+}
+
+/// `text` as one word of a shell.
+pub(super) fn quoted(text: &str) -> String {
+    if text.chars().all(|character| character.is_alphanumeric() || "-_./:@,+=%".contains(character)) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// Says why a command failed, with one line for each cause.
 pub(super) fn failure(failure: &(dyn Error + Send + Sync + 'static)) {
     let mut text = format!("{} {failure}", styled(BAD, "error:"));

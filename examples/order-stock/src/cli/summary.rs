@@ -8,12 +8,16 @@ use annals::Annals;
 use annals::view::{ViewError, ViewHandlers};
 use comfy_table::{Cell, Color, Table};
 
-use super::output::{BOLD, FAINT, GOOD, styled, table};
+use super::database;
+use super::output::{BOLD, FAINT, GOOD, program, quoted, styled, table};
 use crate::domain::{OrderSummary, Status, StockError, StockLevel};
 use crate::import::{Fault, Report};
 
 /// Rows of the table of faults; more are only counted there, and each is in the log.
 const FAULTS_SHOWN: usize = 200;
+
+/// The order of the demo that is shown as an example, there as in `--help`.
+const EXAMPLE: &str = "o-0042";
 
 /// Documents that are read at once.
 const PAGE: usize = 500;
@@ -21,11 +25,15 @@ const PAGE: usize = 500;
 /// The summary of an import into the database at `url`.
 pub(super) async fn of(app: &Annals, report: &Report, speed: &Speed, url: &str) -> Result<String, ViewError> {
     let stock = StockRow::all(app).await?;
-    let mut parts = vec![StockRow::table(&stock).to_string(), outcomes(&all::<OrderSummary>(app).await?).to_string()];
+    let orders = all::<OrderSummary>(app).await?;
+    let mut parts = vec![StockRow::table(&stock).to_string(), outcomes(&orders).to_string()];
     if !report.faults.is_empty() {
         parts.push(faults(&report.faults));
     }
     parts.push(closing(report, speed, url));
+    let mut keys = orders.iter().map(|(key, _)| key).filter(|key| !key.starts_with('-'));
+    let example = keys.clone().find(|key| *key == EXAMPLE).or_else(|| keys.next());
+    parts.push(styled(FAINT, next(example, url)));
     Ok(parts.join("\n\n"))
 }
 
@@ -134,9 +142,32 @@ fn closing(report: &Report, speed: &Speed, url: &str) -> String {
     } else {
         styled(GOOD, format_args!("Imported {new} rows")) + &format!(", {known} were known.")
     };
-    format!(
-        "{news} {refused} rows were refused.\n{speed}.\nThe database is {}\n{}",
-        styled(BOLD, url),
-        styled(FAINT, "Next: `order-stock show ORDER`, `order-stock history ORDER`, `order-stock serve`"),
-    )
+    format!("{news} {refused} rows were refused.\n{speed}.\nThe database is {}", styled(BOLD, url))
+}
+
+/// Commands that can be entered as they stand, to look at what was imported.
+fn next(order: Option<&String>, url: &str) -> String {
+    let db = if url == database::default_url() { String::new() } else { format!(" --db {}", quoted(url)) };
+    let mut commands = vec!["stock".to_owned(), "serve".to_owned()];
+    if let Some(order) = order {
+        let order = quoted(order);
+        commands.splice(0..1, [format!("show {order}"), format!("history {order}")]);
+    }
+    let program = program();
+    let lines = commands.iter().map(|command| format!("\n  {program} {command}{db}"));
+    format!("Next:{}", lines.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_commands_can_be_entered_as_they_stand() {
+        let text = next(Some(&"o x".to_owned()), "sqlite:///tmp/a b.db?mode=rwc");
+        assert!(text.contains(" show 'o x' --db 'sqlite:///tmp/a b.db?mode=rwc'\n"), "{text}");
+        let text = next(Some(&"o-1".to_owned()), &database::default_url());
+        assert!(text.contains(" show o-1\n") && !text.contains("--db"), "{text}");
+        assert!(next(None, "memory:").contains(" stock --db memory:\n"));
+    }
 }

@@ -36,7 +36,7 @@ pub(super) async fn place(
             let location = format!("/orders/{}", percent_encoded(&order.to_string()));
             Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(found)))
         }
-        _ => Err(Problem::invalid("this `Idempotency-Key` was used for another order")),
+        _ => Err(Problem::key_taken()),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::domain::OrderId;
 
 pub use meter::Meter;
 pub use report::Report;
-pub use run::run;
+pub use run::{Files, run};
 pub use sheet::Fault;
 
 /// Why an import stopped. What was done up to there is kept; start it again to go on.

@@ -9,6 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
 
 use super::rows::{self, Request, Row};
+use super::sheet::Sheet;
 use super::{Fault, ImportError, Report, lanes};
 use crate::domain::{OrderSummary, Status};
 use crate::error::chain;
@@ -26,13 +27,30 @@ enum Outcome {
     Refused(String),
 }
 
+/// What two files ask for.
+#[derive(Debug)]
+pub struct Files {
+    stock: Sheet<Row>,
+    orders: Sheet<Row>,
+}
+
+impl Files {
+    /// Reads both files. It needs no database, so wrong files are found before there is one.
+    ///
+    /// # Errors
+    /// When a file cannot be read or has the wrong columns. A row that cannot be read is no error: it stands in the
+    /// report.
+    pub fn read(stock: &Path, orders: &Path) -> Result<Self, ImportError> {
+        Ok(Self { stock: rows::stock(stock)?, orders: rows::orders(orders)? })
+    }
+}
+
 /// Imports the stock, then the orders.
 ///
 /// # Errors
-/// When a file cannot be read or has the wrong columns, or when the application fails. A row that cannot be read or
-/// that the domain refuses is no error: it stands in the report.
-pub async fn run(app: &Annals, stock: &Path, orders: &Path, bar: &ProgressBar) -> Result<Report, ImportError> {
-    let (stock, orders) = (rows::stock(stock)?, rows::orders(orders)?);
+/// When the application fails. A row that the domain refuses is no error: it stands in the report.
+pub async fn run(app: &Annals, files: Files, bar: &ProgressBar) -> Result<Report, ImportError> {
+    let Files { stock, orders } = files;
     bar.set_length((stock.rows.len() + orders.rows.len()) as u64);
 
     let mut report = Report::default();
@@ -102,7 +120,8 @@ async fn send<C: Command>(app: &Annals, row: &Row, command: C) -> Result<Outcome
         Ok(_) => Ok(Outcome::New),
         Err(SendError::Rejected(error)) => Ok(Outcome::Refused(chain(&error))),
         Err(SendError::Failed(CommandFailure::AlreadyExists { stream })) => {
-            Ok(Outcome::Refused(format!("the {} `{}` exists already", stream.category(), stream.id())))
+            let what = if matches!(row.request, Request::Add(_)) { "article" } else { "order" };
+            Ok(Outcome::Refused(format!("the {what} `{}` exists already", stream.id())))
         }
         Err(SendError::Failed(failure)) => {
             Err(ImportError::Command { file: row.file.clone(), line: row.line, source: failure.into() })

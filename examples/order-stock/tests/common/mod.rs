@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// The program, with nothing of the tester's environment that could change what it prints.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_order-stock"));
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LOG", "ORDER_STOCK_DB"] {
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LOG", "ORDER_STOCK_DB", "CARGO_PKG_NAME"] {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
