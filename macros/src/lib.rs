@@ -333,20 +333,37 @@ pub fn event_sourcing(arguments: TokenStream, block: TokenStream) -> TokenStream
 /// | `#[setup]` on a method | makes the tables that the handlers write to; it runs at every start, so it must leave what is there |
 /// | `#[reset]` on a method | removes what the handlers have written, before a replay; without it there is none |
 ///
-/// One parameter `&mut T` is the transaction; the others are found by their type, see `annals::handler`. The methods are
+/// One parameter `&mut T` is the transaction; the others are found by their type, see `annals::handler`. While a handler
+/// runs, its transaction holds the right to write, and commands wait: it is no place for slow work. The methods are
 /// async or not, and return nothing or `Result<(), HandlerError>`; an error of any other type becomes a `HandlerError`.
 ///
 /// ```
 /// use annals::prelude::*;
 ///
 /// # #[derive(Event, Serialize, Deserialize)] #[event(name = "order.placed")] struct OrderPlaced { sku: String }
-/// # #[derive(Default)] struct Mailer;
-/// # impl Mailer { async fn mail(&self, text: &str) -> Result<(), std::io::Error> { Ok(()) } }
-/// #[event_handlers(processor = "mail")]
-/// impl Mailer {
+/// #[derive(Default)]
+/// struct SalesBySku;
+///
+/// #[event_handlers(processor = "sales-by-sku")]
+/// impl SalesBySku {
+///     #[setup]
+///     async fn table(&self, tx: &mut SqliteTransaction) -> Result<(), HandlerError> {
+///         let table = "CREATE TABLE IF NOT EXISTS sales (sku TEXT PRIMARY KEY, sold INTEGER NOT NULL)";
+///         sqlx::query(table).execute(&mut **tx).await?;
+///         Ok(())
+///     }
+///
 ///     #[handle]
-///     async fn placed(&self, event: &OrderPlaced, now: Now) -> Result<(), HandlerError> {
-///         Ok(self.mail(&format!("{}: {} was ordered", now.0, event.sku)).await?)
+///     async fn placed(&self, event: &OrderPlaced, tx: &mut SqliteTransaction) -> Result<(), HandlerError> {
+///         let count = "INSERT INTO sales VALUES (?, 1) ON CONFLICT DO UPDATE SET sold = sold + 1";
+///         sqlx::query(count).bind(&event.sku).execute(&mut **tx).await?;
+///         Ok(())
+///     }
+///
+///     #[reset]
+///     async fn reset(&self, tx: &mut SqliteTransaction) -> Result<(), HandlerError> {
+///         sqlx::query("DELETE FROM sales").execute(&mut **tx).await?;
+///         Ok(())
 ///     }
 /// }
 /// ```

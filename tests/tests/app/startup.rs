@@ -86,3 +86,11 @@ async fn an_application_has_what_it_includes_and_nothing_else() {
     assert_eq!(app.send(order).await.unwrap_err().to_string(), "`order/o-1` does not exist");
     app.shutdown().await.unwrap();
 }
+
+/// Opening may be handed to another thread: the compiler must be able to prove it.
+#[tokio::test]
+async fn an_application_can_be_opened_in_a_task_of_its_own() {
+    let opening = Annals::builder().without_discovery().store("sqlite::memory:").start();
+    let app = tokio::spawn(opening).await.unwrap().unwrap();
+    app.shutdown().await.unwrap();
+}
