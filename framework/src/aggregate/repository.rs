@@ -46,9 +46,19 @@ impl<A: Aggregate> Repository<A> {
     /// When the events cannot be read or applied.
     pub async fn load(&self, id: &str) -> Result<Option<Sourced<A>>, LoadError> {
         let stream = StreamId::new(A::NAME, id);
-        let baseline = self.snapshot(&stream).await;
-        let after = baseline.as_ref().map(|sourced| sourced.version);
-        self.fold(baseline, Read::stream(stream, after)).await
+        let Some(baseline) = self.snapshot(&stream).await else { return self.replay(id).await };
+        // After a database was restored from a copy, a snapshot may tell of events that are no longer there.
+        if self.journal.store().head().await? < baseline.position {
+            tracing::warn!(%stream, "a snapshot is ahead of the store, and is ignored");
+            return self.replay(id).await;
+        }
+        let after = Some(baseline.version);
+        self.fold(Some(baseline), Read::stream(stream, after)).await
+    }
+
+    /// The newest state of the aggregate `id` from its events alone.
+    pub(crate) async fn replay(&self, id: &str) -> Result<Option<Sourced<A>>, LoadError> {
+        self.fold(None, Read::stream(StreamId::new(A::NAME, id), None)).await
     }
 
     /// The state of the aggregate `id` as it was; `None` when it had no events then.

@@ -93,7 +93,10 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
         let creates = C::CREATION == Creation::MustNotExist;
         let loaded = state.is_none() && (!creates || attempt > 1);
         if loaded {
-            *state = self.handler.repository.load(self.stream.id()).await.map_err(CommandFailure::from)?;
+            let (repository, id) = (&self.handler.repository, self.stream.id());
+            // After two conflicts the snapshot itself may be at fault.
+            let loaded = if attempt > 2 { repository.replay(id).await } else { repository.load(id).await };
+            *state = loaded.map_err(CommandFailure::from)?;
         }
         let version = state.as_ref().map(|sourced| sourced.version);
         let basis = Basis {
