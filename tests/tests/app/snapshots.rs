@@ -126,8 +126,12 @@ async fn a_snapshot_that_tells_of_events_that_are_not_there_is_ignored() {
         let version = Version::new(99).unwrap();
         for position in [Position::new(1), Position::new(1_000)] {
             let app = start(place).await;
-            let ahead = Snapshot { version, position, ..kept.clone() };
+            let state = br#"{"quantity":1000,"decided":null}"#.to_vec();
+            let ahead = Snapshot { version, position, state, ..kept.clone() };
             app.journal().store().save_snapshot("", &stream("o-1"), ahead).await.unwrap();
+            if position.get() == 1_000 {
+                assert_eq!(loaded(&app, "o-1").await, replayed(&app, "o-1").await, "the store has no such position");
+            }
             let sent = app.send(lines("o-1", &[1])).await.unwrap();
             assert_eq!(sent.reply, replayed(&app, "o-1").await.quantity);
             app.shutdown().await.unwrap();

@@ -206,3 +206,22 @@ async fn a_live_view_that_panics_is_an_error_of_its_reader() {
     assert!(matches!(view.get(&"bad".to_owned()).await, Err(annals::view::ViewError::Failed { .. })));
     app.shutdown().await.unwrap();
 }
+
+/// Appends for one document take turns on a node, so that none of them loses a race against the others: without a single
+/// decision that is run again, all get through.
+#[tokio::test]
+async fn nobody_who_writes_a_hot_inline_document_is_turned_away() {
+    for lasting in Lasting::each() {
+        let app = lasting.start(tallies().include::<InlineSums>().commands(|config| config.conflict_retries = 0)).await;
+        let senders = (0..256).map(|number| {
+            let (tally, group) = (format!("t-{number}"), "hot".to_owned());
+            app.send(Count { tally, group, amount: 1 }).into_future()
+        });
+        for sent in join_all(senders).await {
+            sent.unwrap();
+        }
+        let hot = app.view::<InlineSums>().get(&"hot".to_owned()).await.unwrap().unwrap();
+        assert_eq!((hot.total, hot.times), (256, 256));
+        app.shutdown().await.unwrap();
+    }
+}
