@@ -17,6 +17,8 @@ pub mod records;
 pub mod transaction;
 
 pub mod memory;
+#[cfg(feature = "_sql")]
+mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -4,14 +4,12 @@
 //! connections reads. The file is in WAL mode with `synchronous = FULL`: a commit has reached the disk when it is
 //! acknowledged, and readers never wait for the writer.
 
-mod append;
 mod claims;
-mod facts;
+mod dialect;
+mod errors;
+mod lock;
 mod open;
-mod read;
-mod records;
-mod rows;
-mod sagas;
+mod session;
 mod transaction;
 mod writer;
 
@@ -19,34 +17,37 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::{Row, SqlitePool};
+use sqlx::SqlitePool;
 use tokio::sync::watch;
 
-use crate::message::{CommandId, Position, StreamId, Version};
+use crate::handler::Resources;
 
-use super::EventStore;
-use super::append::{Append, Appended, CommandRecord};
 use super::batcher::{BatchLimits, Batcher};
-use super::error::{AppendError, OpenError, ReadError};
+use super::error::{BoxError, ClaimError, OpenError, StoreError};
 use super::limits::Limits;
-use super::read::{Page, Read};
+use super::sql::{Appender, Handle, Row, Session, SqlStore, Statement};
 
-use append::Appender;
 use claims::ClaimFile;
+use dialect::DIALECT;
 pub use transaction::SqliteTransaction;
 use writer::Writer;
 
 /// A store in a SQLite file.
 ///
-/// Several processes may append to and read one file; its processors run in one of them, see
-/// [`Store::claim`](super::Store::claim).
+/// Several processes may append to and read one file. All processors of a file run in the process that holds the
+/// operating-system lock on `<file>-annals.lock`; it is free again as soon as that process ends, however it ends.
+///
+/// A transaction ([`Store::begin`](super::Store::begin)) holds the one connection that writes. Until it ends, appends
+/// wait: do not await an append or a second transaction while holding one.
+///
+/// It offers handlers that read a [`sqlx::SqlitePool`]. Its connections refuse to write: a write beside the open
+/// transaction would wait for it, and the transaction for the handler.
 #[derive(Debug)]
 pub struct SqliteStore {
-    batcher: Batcher,
+    handle: Handle,
     writer: Writer,
     readers: SqlitePool,
     claims: Option<ClaimFile>,
-    appended: watch::Sender<Position>,
     file: PathBuf,
     temporary: Option<open::TemporaryDirectory>,
 }
@@ -73,13 +74,13 @@ impl SqliteStore {
         let opened = open::open(url).await?;
         let writer = opened.writer;
         let appended = watch::Sender::new(opened.head);
-        let appender = Appender::new(writer.clone(), appended.clone());
+        let appender = Appender::new(writer.clone(), &DIALECT, appended.clone());
+        let batcher = Batcher::start(Arc::new(appender), batch, limits);
         Ok(Self {
-            batcher: Batcher::start(Arc::new(appender), batch, limits),
+            handle: Handle { dialect: &DIALECT, batcher, appended },
             writer,
             readers: opened.readers,
             claims: opened.temporary.is_none().then(|| ClaimFile::beside(&opened.file)),
-            appended,
             file: opened.file,
             temporary: opened.temporary,
         })
@@ -93,40 +94,49 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl EventStore for SqliteStore {
-    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.batcher.append(append).await
+impl SqlStore for SqliteStore {
+    type Transaction = SqliteTransaction;
+
+    fn handle(&self) -> &Handle {
+        &self.handle
     }
 
-    async fn read(&self, read: &Read) -> Result<Page, ReadError> {
-        read::page(&self.readers, read).await
+    async fn fetch(&self, statement: Statement) -> Result<Vec<Row>, BoxError> {
+        self.readers.acquire().await?.fetch(statement).await
     }
 
-    async fn head(&self) -> Result<Position, ReadError> {
-        let head = sqlx::query("SELECT coalesce(max(position), 0) FROM annals_events").fetch_one(&self.readers).await;
-        let head = head.and_then(|row| row.try_get(0)).map_err(unreadable)?;
-        Ok(rows::position(head))
+    async fn transaction(&self) -> Result<SqliteTransaction, BoxError> {
+        Ok(SqliteTransaction::new(self.writer.begin().await?))
     }
 
-    async fn stream_head(&self, tenant: &str, stream: &StreamId) -> Result<Option<Version>, ReadError> {
-        let sql = "SELECT max(version) FROM annals_events WHERE tenant = ?1 AND category = ?2 AND stream_id = ?3";
-        let query = sqlx::query(sql).bind(tenant).bind(stream.category()).bind(stream.id());
-        let newest: Option<i64> =
-            query.fetch_one(&self.readers).await.and_then(|row| row.try_get(0)).map_err(unreadable)?;
-        Ok(newest.and_then(rows::version))
+    async fn hold(&self, processor: &str) -> Result<(), ClaimError> {
+        if let Some(claims) = &self.claims
+            && !claims.take().map_err(StoreError::unavailable)?
+        {
+            let owner = format!("another process or store holds the lock on `{}`", claims.path().display());
+            return Err(ClaimError::Held { processor: processor.to_owned(), owner });
+        }
+        Ok(())
     }
 
-    async fn command(&self, tenant: &str, command: CommandId) -> Result<Option<CommandRecord>, ReadError> {
-        let query = sqlx::query(rows::COMMAND).bind(tenant).bind(command.uuid().as_bytes().as_slice());
-        let row = query.fetch_optional(&self.readers).await.map_err(unreadable)?;
-        row.map(|row| rows::command(&row)).transpose().map_err(unreadable)
+    fn offered(&self) -> Resources {
+        let mut resources = Resources::default();
+        resources.insert(self.readers.clone());
+        resources
     }
 
-    fn appended(&self) -> watch::Receiver<Position> {
-        self.appended.subscribe()
+    fn place(&self) -> String {
+        if self.temporary.is_some() { "sqlite::memory:".to_owned() } else { open::address_of(&self.file) }
     }
-}
 
-fn unreadable(error: sqlx::Error) -> ReadError {
-    ReadError::Unavailable { source: error.into() }
+    async fn let_go(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+        if let Some(claims) = &self.claims {
+            claims.release();
+        }
+        if let Some(temporary) = &self.temporary {
+            temporary.remove();
+        }
+    }
 }

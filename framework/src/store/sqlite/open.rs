@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use crate::message::{EventId, Position};
 use crate::store::error::{BoxError, OpenError};
+use crate::store::sql::{SchemaFault, Session, Statement, migrate, migration};
 
-use super::append::code;
+use super::dialect::DIALECT;
+use super::errors::{SQLITE_BUSY, code};
 use super::writer::Writer;
 
 /// Connections that read at the same time.
@@ -26,11 +27,6 @@ const CHECKPOINT_PAGES: &str = "8192";
 
 /// Page cache of each connection, in KiB (negative, as SQLite has it): 16 MiB at most.
 const CACHE_SIZE: &str = "-16384";
-
-/// Another connection has the file.
-const SQLITE_BUSY: i32 = 5;
-
-const MIGRATIONS_TABLE: &str = "annals_migrations";
 
 /// An open database, before the store is built on it.
 pub(super) struct Opened {
@@ -55,15 +51,16 @@ pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
     let unavailable = |source: BoxError| OpenError::Unavailable { address: address_of(&file), source };
 
     let mut writer = connect(&options).await.map_err(|error| unavailable(error.into()))?;
-    migrate(&mut writer).await.map_err(|error| schema_error(error, &file))?;
-    let head = sqlx::query("SELECT coalesce(max(position), 0) FROM annals_events").fetch_one(&mut writer).await;
-    let head: i64 = head.and_then(|row| row.try_get(0)).map_err(|error| unavailable(error.into()))?;
+    bring_up_to_date(&mut writer).await.map_err(|fault| fault.at(address_of(&file)))?;
+    let head = writer.fetch(Statement::new(DIALECT.statements.head)).await.map_err(unavailable)?;
+    let head = head.into_iter().next().map_or(Ok(Position::START), |mut row| row.position("head"));
+    let head = head.map_err(|error| unavailable(error.into()))?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .test_before_acquire(false)
         .connect_lazy_with(options.clone().create_if_missing(false).pragma("query_only", "ON"));
     let writer = Writer::new(writer, options.create_if_missing(false));
-    Ok(Opened { writer, readers, file, head: super::rows::position(head), temporary })
+    Ok(Opened { writer, readers, file, head, temporary })
 }
 
 /// Connects. To turn on the write-ahead log SQLite needs the file for itself, and does not wait for that: another program
@@ -146,41 +143,9 @@ impl Drop for TemporaryDirectory {
 }
 
 /// Applies what is missing, in one transaction that no second program can start meanwhile.
-async fn migrate(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
+async fn bring_up_to_date(connection: &mut SqliteConnection) -> Result<(), SchemaFault> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mut migrator = Migrator::with_migrations(vec![migration(
-        1,
-        "events and records",
-        include_str!("migrations/0001_events_and_records.sql"),
-    )]);
-    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
-    if let Some(version) = transaction.dirty_version(MIGRATIONS_TABLE).await.ok().flatten() {
-        return Err(MigrateError::Dirty(version));
-    }
-    // `run_direct` and not `run`: with the latter the compiler cannot prove that callers may be sent between threads.
-    migrator.run_direct(None, &mut *transaction, false).await?;
-    transaction.commit().await?;
-    Ok(())
-}
-
-fn migration(version: i64, description: &'static str, sql: &'static str) -> Migration {
-    Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
-}
-
-fn schema_error(error: MigrateError, file: &Path) -> OpenError {
-    let address = address_of(file);
-    let reason = match error {
-        MigrateError::VersionMissing(version) => format!(
-            "it was made by a newer program: its migration {version} is unknown to this one; \
-             update this program, or restore a copy from before"
-        ),
-        MigrateError::VersionMismatch(version) => {
-            format!("its migration {version} is not the one of this program; was the schema changed by hand?")
-        }
-        MigrateError::Dirty(version) => {
-            format!("its migration {version} was left half-way; restore a copy from before")
-        }
-        other => return OpenError::Unavailable { address, source: other.into() },
-    };
-    OpenError::Schema { address, reason }
+    let events_and_records = migration(1, "events and records", include_str!("migrations/0001_events_and_records.sql"));
+    migrate(&mut *transaction, vec![events_and_records]).await?;
+    Ok(transaction.commit().await?)
 }

@@ -59,13 +59,13 @@ CREATE TABLE annals_tokens (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE annals_snapshots (
-    tenant    TEXT    NOT NULL,
-    category  TEXT    NOT NULL,
-    stream_id TEXT    NOT NULL,
-    schema    TEXT    NOT NULL,
-    version   INTEGER NOT NULL,
-    position  INTEGER NOT NULL,
-    state     ANY     NOT NULL,
+    tenant       TEXT    NOT NULL,
+    category     TEXT    NOT NULL,
+    stream_id    TEXT    NOT NULL,
+    state_schema TEXT    NOT NULL,
+    version      INTEGER NOT NULL,
+    position     INTEGER NOT NULL,
+    state        ANY     NOT NULL,
     PRIMARY KEY (tenant, category, stream_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -74,10 +74,10 @@ CREATE TABLE annals_documents (
     tenant       TEXT    NOT NULL,
     view         TEXT    NOT NULL,
     view_version INTEGER NOT NULL,
-    key          TEXT    NOT NULL,
+    document_key TEXT    NOT NULL,
     revision     INTEGER NOT NULL,
     body         ANY,
-    PRIMARY KEY (tenant, view, view_version, key)
+    PRIMARY KEY (tenant, view, view_version, document_key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE annals_sagas (
@@ -92,11 +92,11 @@ CREATE TABLE annals_sagas (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE annals_associations (
-    saga    TEXT NOT NULL,
-    key     TEXT NOT NULL,
-    value   TEXT NOT NULL,
-    saga_id BLOB NOT NULL,
-    PRIMARY KEY (saga, key, value, saga_id)
+    saga              TEXT NOT NULL,
+    association_key   TEXT NOT NULL,
+    association_value TEXT NOT NULL,
+    saga_id           BLOB NOT NULL,
+    PRIMARY KEY (saga, association_key, association_value, saga_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX annals_associations_by_instance ON annals_associations (saga, saga_id);
 

@@ -18,4 +18,4 @@ SELECT
         FROM json_each(?4) q
         CROSS JOIN annals_documents d
             ON d.tenant = q.value ->> 0 AND d.view = q.value ->> 1
-            AND d.view_version = q.value ->> 2 AND d.key = q.value ->> 3)
+            AND d.view_version = q.value ->> 2 AND d.document_key = q.value ->> 3)

@@ -1,0 +1,118 @@
+//! Writes batches of appends: one transaction under the append lock, and one statement for each table that it touches.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::message::Position;
+use crate::store::append::{Append, Appended};
+use crate::store::batcher::BatchWriter;
+use crate::store::error::{AppendError, BoxError};
+use crate::store::plan::plan;
+
+use super::dialect::Dialect;
+use super::session::Session;
+use super::{facts, insert};
+
+/// Gives transactions under the append lock of a database.
+#[async_trait]
+pub(crate) trait AppendLock: Send + Sync + 'static {
+    /// A transaction that holds the lock. Dropping it rolls it back and lets go of the lock.
+    type Locked: Session + Send + 'static;
+
+    /// Takes the lock in a new transaction.
+    async fn lock(&self) -> Result<Self::Locked, BoxError>;
+
+    /// Commits and lets go of the lock.
+    async fn commit(&self, locked: Self::Locked) -> Result<(), Failure>;
+
+    /// What an error of a statement before the commit means.
+    fn failure(&self, error: BoxError) -> Failure;
+}
+
+/// Why a whole batch was not acknowledged.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The database did not get as far as the rows of this batch.
+    NotWritten(BoxError),
+    /// A row of the batch was refused, so that other appends of it may still be written. Nothing was written.
+    Refused(BoxError),
+    /// The commit failed in a way that leaves open whether it has reached the disk.
+    Unknown(BoxError),
+}
+
+/// The part of a store that the batcher drives.
+#[derive(Debug)]
+pub(crate) struct Appender<L> {
+    lock: L,
+    dialect: &'static Dialect,
+    appended: watch::Sender<Position>,
+}
+
+#[async_trait]
+impl<L: AppendLock> BatchWriter for Appender<L> {
+    async fn write(&self, batch: &[Append]) -> Vec<Result<Appended, AppendError>> {
+        match self.commit(batch).await {
+            Ok(answers) => answers,
+            Err(Failure::Refused(error)) if batch.len() > 1 => {
+                tracing::warn!(%error, appends = batch.len(), "a batch was refused; its appends are written one by one");
+                let mut answers = Vec::with_capacity(batch.len());
+                for append in batch.chunks(1) {
+                    answers.extend(match self.commit(append).await {
+                        Ok(answers) => answers,
+                        Err(failure) => failure.answers(1),
+                    });
+                }
+                answers
+            }
+            Err(failure) => failure.answers(batch.len()),
+        }
+    }
+}
+
+impl<L: AppendLock> Appender<L> {
+    /// An appender that raises `appended` after each commit.
+    pub(crate) fn new(lock: L, dialect: &'static Dialect, appended: watch::Sender<Position>) -> Self {
+        Self { lock, dialect, appended }
+    }
+
+    /// Writes those appends of `batch` whose expectations hold; one answer for each, in order.
+    pub(crate) async fn commit(&self, batch: &[Append]) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
+        let mut locked = self.lock.lock().await.map_err(Failure::NotWritten)?;
+        let facts = facts::gather(&mut locked, self.dialect, batch).await.map_err(|error| self.lock.failure(error))?;
+        let plan = plan(batch, facts);
+        if plan.is_empty() {
+            return Ok(plan.answers);
+        }
+        let written = insert::write(&mut locked, &self.dialect.statements, &plan).await;
+        written.map_err(|error| self.lock.failure(error))?;
+        self.lock.commit(locked).await?;
+        if let Some((_, _, _, head)) = plan.events.last() {
+            self.appended.send_replace(*head);
+        }
+        Ok(plan.answers)
+    }
+}
+
+impl Failure {
+    /// The same answer for each of so many appends.
+    pub(crate) fn answers(self, appends: usize) -> Vec<Result<Appended, AppendError>> {
+        let (source, unknown) = match self {
+            Self::NotWritten(source) | Self::Refused(source) => {
+                (Arc::<dyn std::error::Error + Send + Sync>::from(source), false)
+            }
+            Self::Unknown(source) => (Arc::from(source), true),
+        };
+        let answer = |_| {
+            let source = Box::new(SharedError(Arc::clone(&source)));
+            Err(if unknown { AppendError::OutcomeUnknown { source } } else { AppendError::Unavailable { source } })
+        };
+        (0..appends).map(answer).collect()
+    }
+}
+
+/// One database error that several appends met.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct SharedError(Arc<dyn std::error::Error + Send + Sync>);

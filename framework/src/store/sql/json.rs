@@ -1,0 +1,48 @@
+//! Lists of values as JSON texts.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::store::error::BoxError;
+
+/// A JSON array, one parameter of a statement.
+pub(super) fn list<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<String, BoxError> {
+    let items: Vec<T> = items.into_iter().collect();
+    Ok(serde_json::to_string(&items)?)
+}
+
+/// An id inside a JSON array: hexadecimal digits.
+pub(super) fn id(id: Uuid) -> String {
+    id.simple().to_string()
+}
+
+/// Bytes as two JSON values of which one is null: text, or hexadecimal digits of what is no text. No database reads a
+/// zero character inside JSON faithfully, so such a text goes as digits.
+pub(super) fn bytes(bytes: &[u8]) -> (Option<&str>, Option<String>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !bytes.contains(&0) => (Some(text), None),
+        _ => (None, Some(hexadecimal(bytes))),
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn what_is_no_text_goes_as_digits() {
+        assert_eq!(bytes(b"text"), (Some("text"), None));
+        assert_eq!(bytes(&[0xff, 0x0a]), (None, Some("ff0a".to_owned())));
+        assert_eq!(bytes(b"a\0"), (None, Some("6100".to_owned())));
+    }
+}

@@ -1,0 +1,30 @@
+//! What all SQL backends share: the statements that are the same everywhere, the mapping of rows, appends, reads and
+//! transactions. A backend adds what differs: connections, the statements of its dialect, and what its errors mean.
+//!
+//! Statements number their parameters (`?1`, `?2`); a backend whose database wants them in another form translates each
+//! text once. A list of values goes as one parameter, a JSON array, so that a text never depends on a length.
+
+mod append;
+mod dialect;
+mod facts;
+mod insert;
+mod json;
+mod read;
+mod rows;
+mod sagas;
+mod schema;
+mod select;
+mod session;
+mod statements;
+mod store;
+mod transaction;
+mod value;
+
+pub(crate) use append::{AppendLock, Appender, Failure};
+pub(crate) use dialect::Dialect;
+pub(crate) use schema::{SchemaFault, migrate, migration};
+pub(crate) use session::{Session, Statement};
+pub(crate) use statements::{PORTABLE, Statements};
+pub(crate) use store::{Handle, SqlStore};
+pub(crate) use transaction::SqlTransaction;
+pub(crate) use value::{Cell, Row, Value};

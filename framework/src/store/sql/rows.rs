@@ -1,0 +1,96 @@
+//! From rows to records. Each function names the columns that it takes, in their order.
+
+use crate::store::append::{CommandRecord, Outcome};
+use crate::store::records::{DeadLetter, Document, Effect, LetterState, SagaRow, Snapshot, Timer};
+
+use super::value::{ColumnError, Row};
+
+pub(super) fn command(mut row: Row) -> Result<CommandRecord, ColumnError> {
+    let id = row.id("command_id")?.into();
+    let name = row.text("name")?;
+    let outcome = row.text("outcome")?;
+    let answer = row.bytes("answer")?;
+    Ok(CommandRecord {
+        id,
+        name,
+        outcome: if outcome == "rejected" { Outcome::Rejected(answer) } else { Outcome::Done(answer) },
+        recorded_at: row.instant("recorded_at")?,
+        position: row.position("position")?,
+        version: row.version("version")?,
+        target: row.optional_text("target")?,
+    })
+}
+
+pub(super) fn document(mut row: Row) -> Result<Document, ColumnError> {
+    Ok(Document { key: row.text("document_key")?, revision: row.number("revision")?, body: row.bytes("body")? })
+}
+
+pub(super) fn effect(mut row: Row) -> Result<Effect, EffectError> {
+    Ok(Effect {
+        command: row.id("command_id")?.into(),
+        saga: row.text("saga")?,
+        saga_id: row.id("saga_id")?.into(),
+        number: row.number("number")?,
+        name: row.text("name")?,
+        payload: row.bytes("payload")?,
+        metadata: serde_json::from_str(&row.text("metadata")?)?,
+        step: row.optional_text("step")?,
+        attempts: row.small("attempts")?,
+        not_before: row.instant("not_before")?,
+        parked: row.optional_text("parked")?,
+    })
+}
+
+/// Why an effect cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EffectError {
+    #[error(transparent)]
+    Column(#[from] ColumnError),
+    #[error("the metadata of an effect is no JSON object of texts")]
+    Metadata(#[from] serde_json::Error),
+}
+
+pub(super) fn timer(mut row: Row) -> Result<Timer, ColumnError> {
+    Ok(Timer {
+        saga: row.text("saga")?,
+        saga_id: row.id("saga_id")?.into(),
+        name: row.text("name")?,
+        due: row.instant("due")?,
+    })
+}
+
+pub(super) fn letter(mut row: Row) -> Result<DeadLetter, ColumnError> {
+    Ok(DeadLetter {
+        processor: row.text("processor")?,
+        sequence: row.text("sequence")?,
+        position: row.position("position")?,
+        attempts: row.small("attempts")?,
+        state: row.optional_instant("retry_at")?.map_or(LetterState::Parked, LetterState::Retrying),
+        error: row.text("error")?,
+        since: row.instant("since")?,
+    })
+}
+
+/// The associations lie elsewhere.
+pub(super) fn saga(mut row: Row) -> Result<SagaRow, ColumnError> {
+    Ok(SagaRow {
+        id: row.id("saga_id")?.into(),
+        revision: row.number("revision")?,
+        state: row.bytes("state")?,
+        progress: row.optional_text("progress")?,
+        ended: row.truth("ended")?,
+        effects: row.number("effects")?,
+        associations: Vec::new(),
+    })
+}
+
+/// A row without a version is no snapshot.
+pub(super) fn snapshot(mut row: Row) -> Result<Option<Snapshot>, ColumnError> {
+    let Some(version) = row.version("version")? else { return Ok(None) };
+    Ok(Some(Snapshot {
+        version,
+        position: row.position("position")?,
+        schema: row.text("state_schema")?,
+        state: row.bytes("state")?,
+    }))
+}

@@ -1,0 +1,69 @@
+//! Numbered migrations, and what their failures mean to whoever opens the store.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+
+use crate::store::error::{BoxError, OpenError};
+
+/// Where a database keeps which migrations it has.
+const TABLE: &str = "annals_migrations";
+
+/// A migration of this program. Once released, its text never changes.
+pub(crate) fn migration(version: i64, description: &'static str, sql: &'static str) -> Migration {
+    Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+}
+
+/// Applies what is missing. The caller sees to it that no second program does so meanwhile.
+pub(crate) async fn migrate<C: Migrate>(connection: &mut C, migrations: Vec<Migration>) -> Result<(), SchemaFault> {
+    let mut migrator = Migrator::with_migrations(migrations);
+    migrator.dangerous_set_table_name(TABLE);
+    if let Some(version) = connection.dirty_version(TABLE).await.ok().flatten() {
+        return Err(MigrateError::Dirty(version).into());
+    }
+    // `run_direct` and not `run`: with the latter the compiler cannot prove that callers may be sent between threads.
+    migrator.run_direct(None, connection, false).await?;
+    Ok(())
+}
+
+/// Why a schema could not be brought up to date.
+#[derive(Debug)]
+pub(crate) enum SchemaFault {
+    /// It does not fit this program, for this reason.
+    Unfit(String),
+    /// The database said no.
+    Database(BoxError),
+}
+
+impl SchemaFault {
+    /// The error for whoever opens the store at `address`.
+    pub(crate) fn at(self, address: String) -> OpenError {
+        match self {
+            Self::Unfit(reason) => OpenError::Schema { address, reason },
+            Self::Database(source) => OpenError::Unavailable { address, source },
+        }
+    }
+}
+
+impl From<MigrateError> for SchemaFault {
+    fn from(error: MigrateError) -> Self {
+        Self::Unfit(match error {
+            MigrateError::VersionMissing(version) => format!(
+                "it was made by a newer program: its migration {version} is unknown to this one; \
+                 update this program, or restore a copy from before"
+            ),
+            MigrateError::VersionMismatch(version) => {
+                format!("its migration {version} is not the one of this program; was the schema changed by hand?")
+            }
+            MigrateError::Dirty(version) => {
+                format!("its migration {version} was left half-way; restore a copy from before")
+            }
+            other => return Self::Database(other.into()),
+        })
+    }
+}
+
+impl From<sqlx::Error> for SchemaFault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}

@@ -1,0 +1,237 @@
+//! The store contract, once for every SQL backend.
+
+use std::any::TypeId;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::handler::Resources;
+use crate::message::{CommandId, Position, StreamId, Timestamp, Version};
+use crate::store::append::{Append, Appended, CommandRecord};
+use crate::store::batcher::Batcher;
+use crate::store::error::{AppendError, BoxError, ClaimError, ReadError, StoreError};
+use crate::store::read::{Page, Read};
+use crate::store::records::{Claim, DeadLetter, Document, Effect, Snapshot, Timer, ViewId};
+use crate::store::transaction::StoreTransaction;
+use crate::store::{EventStore, Store};
+
+use super::dialect::Dialect;
+use super::session::{Session, Statement};
+use super::transaction::{SqlTransaction, documents, of_view};
+use super::value::{Row, first};
+use super::{read, rows};
+
+/// What every SQL backend holds.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) dialect: &'static Dialect,
+    pub(crate) batcher: Batcher,
+    pub(crate) appended: watch::Sender<Position>,
+}
+
+/// What a backend is asked for; the rest is [`EventStore`] and [`Store`].
+#[async_trait]
+pub(crate) trait SqlStore: Send + Sync + 'static {
+    /// Its transactions.
+    type Transaction: SqlTransaction;
+
+    fn handle(&self) -> &Handle;
+
+    /// Runs a statement that reads what was committed.
+    async fn fetch(&self, statement: Statement) -> Result<Vec<Row>, BoxError>;
+
+    /// Begins a transaction over everything but the events.
+    async fn transaction(&self) -> Result<Self::Transaction, BoxError>;
+
+    /// Takes the right to run `processor`, which is free again when its holder dies.
+    async fn hold(&self, processor: &str) -> Result<(), ClaimError>;
+
+    /// What handlers get by type.
+    fn offered(&self) -> Resources;
+
+    /// The address, without a password.
+    fn place(&self) -> String;
+
+    /// Lets go of files and connections. No append is under way any more.
+    async fn let_go(&self);
+}
+
+#[async_trait]
+impl<S: SqlStore> EventStore for S {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.handle().batcher.append(append).await
+    }
+
+    async fn read(&self, read: &Read) -> Result<Page, ReadError> {
+        read::page(self, self.handle().dialect, read).await
+    }
+
+    async fn head(&self) -> Result<Position, ReadError> {
+        let statement = Statement::new(self.handle().dialect.statements.head);
+        Ok(read_one(self, statement, |mut row| row.position("head")).await?.unwrap_or_default())
+    }
+
+    async fn stream_head(&self, tenant: &str, stream: &StreamId) -> Result<Option<Version>, ReadError> {
+        let statement = Statement::new(self.handle().dialect.statements.stream_head);
+        let statement = statement.bind(tenant).bind(stream.category()).bind(stream.id());
+        Ok(read_one(self, statement, |mut row| row.version("version")).await?.flatten())
+    }
+
+    async fn command(&self, tenant: &str, command: CommandId) -> Result<Option<CommandRecord>, ReadError> {
+        let statement = Statement::new(self.handle().dialect.statements.command).bind(tenant).bind(command);
+        read_one(self, statement, rows::command).await
+    }
+
+    fn appended(&self) -> watch::Receiver<Position> {
+        self.handle().appended.subscribe()
+    }
+}
+
+#[async_trait]
+impl<S: SqlStore> Store for S {
+    async fn begin(&self) -> Result<Box<dyn StoreTransaction>, StoreError> {
+        Ok(Box::new(self.transaction().await.map_err(StoreError::unavailable)?))
+    }
+
+    async fn claim(&self, name: &str) -> Result<Claim, ClaimError> {
+        self.hold(name).await?;
+        Ok(bump_fence(self, name).await.map_err(StoreError::unavailable)?)
+    }
+
+    async fn token(&self, name: &str) -> Result<Option<Position>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.token).bind(name);
+        one(self, statement, |mut row| row.position("position")).await
+    }
+
+    async fn snapshot(&self, tenant: &str, stream: &StreamId, schema: &str) -> Result<Option<Snapshot>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.snapshot);
+        let statement = statement.bind(tenant).bind(stream.category()).bind(stream.id()).bind(schema);
+        Ok(one(self, statement, rows::snapshot).await?.flatten())
+    }
+
+    async fn save_snapshot(&self, tenant: &str, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.save_snapshot)
+            .bind(tenant)
+            .bind(stream.category())
+            .bind(stream.id())
+            .bind(snapshot.schema)
+            .bind(snapshot.version)
+            .bind(snapshot.position)
+            .bind(snapshot.state);
+        write(self, statement).await?;
+        Ok(())
+    }
+
+    async fn documents(&self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
+        all(self, documents(&self.handle().dialect.statements, view, keys)?, rows::document).await
+    }
+
+    async fn scan_documents(
+        &self,
+        view: &ViewId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, StoreError> {
+        let statement = of_view(self.handle().dialect.statements.scan_documents, view).bind(after).bind(limit);
+        all(self, statement, rows::document).await
+    }
+
+    async fn due_effects(&self, saga: &str, now: Timestamp, limit: usize) -> Result<Vec<Effect>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.due_effects);
+        all(self, statement.bind(saga).bind(now).bind(limit), rows::effect).await
+    }
+
+    async fn next_effect(&self, saga: &str) -> Result<Option<Timestamp>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.next_effect).bind(saga);
+        Ok(one(self, statement, |mut row| row.optional_instant("not_before")).await?.flatten())
+    }
+
+    async fn open_effects(&self, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.open_effects);
+        all(self, statement.bind(saga).bind(limit), rows::effect).await
+    }
+
+    async fn due_timers(&self, saga: &str, now: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.due_timers);
+        all(self, statement.bind(saga).bind(now).bind(limit), rows::timer).await
+    }
+
+    async fn next_timer(&self, saga: &str) -> Result<Option<Timestamp>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.next_timer).bind(saga);
+        Ok(one(self, statement, |mut row| row.optional_instant("due")).await?.flatten())
+    }
+
+    async fn dead_letters(&self, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.dead_letters);
+        all(self, statement.bind(processor).bind(limit), rows::letter).await
+    }
+
+    async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
+        write(self, Statement::new(self.handle().dialect.statements.forget_commands).bind(before)).await
+    }
+
+    fn resources(&self) -> Resources {
+        self.offered()
+    }
+
+    fn transaction_type(&self) -> TypeId {
+        TypeId::of::<S::Transaction>()
+    }
+
+    fn address(&self) -> String {
+        self.place()
+    }
+
+    async fn close(&self) {
+        self.handle().batcher.close().await;
+        self.let_go().await;
+    }
+}
+
+async fn bump_fence<S: SqlStore>(store: &S, name: &str) -> Result<Claim, BoxError> {
+    let sql = &store.handle().dialect.statements;
+    let mut transaction = store.transaction().await?;
+    transaction.execute(Statement::new(sql.bump_fence).bind(name)).await?;
+    let found = transaction.fetch(Statement::new(sql.claimed).bind(name)).await?;
+    let claim = first(found, |mut row| {
+        let position = row.position("position")?;
+        Ok(Claim { processor: name.to_owned(), fence: row.number("fence")?, position })
+    })?;
+    transaction.finish().await?;
+    claim.ok_or_else(|| "the token that was just written is gone".into())
+}
+
+async fn all<S: SqlStore, T, E: Into<BoxError>>(
+    store: &S,
+    statement: Statement,
+    read: impl Fn(Row) -> Result<T, E>,
+) -> Result<Vec<T>, StoreError> {
+    let rows = store.fetch(statement).await.map_err(StoreError::unavailable)?;
+    rows.into_iter().map(read).collect::<Result<_, _>>().map_err(StoreError::unavailable)
+}
+
+async fn one<S: SqlStore, T, E: Into<BoxError>>(
+    store: &S,
+    statement: Statement,
+    read: impl Fn(Row) -> Result<T, E>,
+) -> Result<Option<T>, StoreError> {
+    Ok(all(store, statement, read).await?.into_iter().next())
+}
+
+async fn read_one<S: SqlStore, T, E: Into<BoxError>>(
+    store: &S,
+    statement: Statement,
+    read: impl Fn(Row) -> Result<T, E>,
+) -> Result<Option<T>, ReadError> {
+    let rows = store.fetch(statement).await.map_err(|source| ReadError::Unavailable { source })?;
+    let read = rows.into_iter().next().map(read).transpose();
+    read.map_err(|error| ReadError::Unavailable { source: error.into() })
+}
+
+/// Runs one statement in a transaction of its own.
+async fn write<S: SqlStore>(store: &S, statement: Statement) -> Result<u64, StoreError> {
+    let mut transaction = store.transaction().await.map_err(StoreError::unavailable)?;
+    let changed = transaction.execute(statement).await.map_err(StoreError::unavailable)?;
+    transaction.finish().await.map_err(StoreError::unavailable)?;
+    Ok(changed)
+}

@@ -1,0 +1,211 @@
+//! A transaction over the records beside the events, once for every SQL backend.
+
+use std::any::Any;
+
+use async_trait::async_trait;
+
+use crate::message::{CommandId, Position, SagaId, Timestamp};
+use crate::store::error::{BoxError, StoreError};
+use crate::store::records::{Association, Claim, DeadLetter, Document, LetterState, SagaRow, SagaWrite, ViewId};
+use crate::store::transaction::StoreTransaction;
+
+use super::sagas::Sagas;
+use super::session::{Session, Statement};
+use super::statements::Statements;
+use super::{json, rows};
+
+/// What a backend's transaction is asked for; the rest is [`StoreTransaction`].
+#[async_trait]
+pub(crate) trait SqlTransaction: Session + Sized + 'static {
+    /// The statements of its dialect.
+    fn statements(&self) -> &'static Statements;
+
+    /// Whether there is a mark.
+    fn marked(&mut self) -> &mut bool;
+
+    /// Makes everything permanent.
+    async fn finish(self) -> Result<(), BoxError>;
+}
+
+#[async_trait]
+impl<T: SqlTransaction> StoreTransaction for T {
+    async fn advance(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
+        let text = self.statements().advance;
+        let statement = Statement::new(text).bind(&claim.processor).bind(claim.fence).bind(position);
+        let moved = run(self, statement).await?;
+        held(moved > 0, claim)
+    }
+
+    async fn guard(&mut self, claim: &Claim) -> Result<(), StoreError> {
+        let statement = Statement::new(self.statements().guard).bind(&claim.processor).bind(claim.fence);
+        let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
+        held(!found.is_empty(), claim)
+    }
+
+    async fn reset(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
+        self.advance(claim, position).await
+    }
+
+    async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
+        let statement = documents(self.statements(), view, keys)?;
+        let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
+        found.into_iter().map(rows::document).collect::<Result<_, _>>().map_err(StoreError::unavailable)
+    }
+
+    async fn write_documents(
+        &mut self,
+        view: &ViewId,
+        writes: Vec<(String, Option<Vec<u8>>)>,
+    ) -> Result<(), StoreError> {
+        let writes = writes.iter().map(|(key, body)| {
+            let (text, digits) = body.as_deref().map(json::bytes).unwrap_or_default();
+            (key, text, digits)
+        });
+        let writes = json::list(writes).map_err(StoreError::unavailable)?;
+        let statement = of_view(self.statements().write_documents, view).bind(writes);
+        run(self, statement).await?;
+        Ok(())
+    }
+
+    async fn clear_documents(&mut self, view: &ViewId) -> Result<(), StoreError> {
+        let statement = of_view(self.statements().clear_documents, view);
+        run(self, statement).await?;
+        Ok(())
+    }
+
+    async fn find_sagas(&mut self, saga: &str, associations: &[Association]) -> Result<Vec<SagaRow>, StoreError> {
+        sagas(self).find(saga, associations).await
+    }
+
+    async fn saga(&mut self, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError> {
+        Ok(sagas(self).by_id(saga, &[id]).await?.pop())
+    }
+
+    async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
+        for write in &writes {
+            sagas(self).write(write).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish_effects(&mut self, effects: &[CommandId]) -> Result<(), StoreError> {
+        let ids = json::list(effects.iter().map(|id| json::id(id.uuid()))).map_err(StoreError::unavailable)?;
+        let statement = Statement::new(self.statements().finish_effects).bind(ids);
+        run(self, statement).await?;
+        Ok(())
+    }
+
+    async fn postpone_effect(
+        &mut self,
+        effect: CommandId,
+        attempts: u32,
+        next: Result<Timestamp, String>,
+    ) -> Result<(), StoreError> {
+        let (not_before, parked) = match next {
+            Ok(instant) => (Some(instant), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let statement = Statement::new(self.statements().postpone_effect).bind(effect).bind(attempts);
+        run(self, statement.bind(not_before).bind(parked)).await?;
+        Ok(())
+    }
+
+    async fn take_timer(&mut self, saga: &str, id: SagaId, name: &str, due: Timestamp) -> Result<bool, StoreError> {
+        let statement = Statement::new(self.statements().take_timer).bind(saga).bind(id).bind(name).bind(due);
+        Ok(run(self, statement).await? > 0)
+    }
+
+    async fn held_sequences(&mut self, processor: &str, sequences: &[String]) -> Result<Vec<String>, StoreError> {
+        let sequences = json::list(sequences).map_err(StoreError::unavailable)?;
+        let statement = Statement::new(self.statements().held_sequences).bind(processor).bind(sequences);
+        let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
+        let held: Result<_, _> = found.into_iter().map(|mut row| row.text("sequence")).collect();
+        held.map_err(StoreError::unavailable)
+    }
+
+    async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError> {
+        let statement = Statement::new(self.statements().add_letter)
+            .bind(letter.processor)
+            .bind(letter.position)
+            .bind(letter.sequence)
+            .bind(letter.attempts)
+            .bind(retry_at(letter.state))
+            .bind(letter.error)
+            .bind(letter.since);
+        run(self, statement).await?;
+        Ok(())
+    }
+
+    async fn update_letter(
+        &mut self,
+        processor: &str,
+        position: Position,
+        attempts: u32,
+        state: LetterState,
+        error: &str,
+    ) -> Result<(), StoreError> {
+        let statement = Statement::new(self.statements().update_letter).bind(processor).bind(position);
+        run(self, statement.bind(attempts).bind(retry_at(state)).bind(error)).await?;
+        Ok(())
+    }
+
+    async fn remove_letter(&mut self, processor: &str, position: Position) -> Result<bool, StoreError> {
+        let statement = Statement::new(self.statements().remove_letter).bind(processor).bind(position);
+        Ok(run(self, statement).await? > 0)
+    }
+
+    async fn mark(&mut self) -> Result<(), StoreError> {
+        if *self.marked() {
+            self.control("RELEASE SAVEPOINT annals_mark").await.map_err(StoreError::unavailable)?;
+            *self.marked() = false;
+        }
+        self.control("SAVEPOINT annals_mark").await.map_err(StoreError::unavailable)?;
+        *self.marked() = true;
+        Ok(())
+    }
+
+    async fn undo_to_mark(&mut self) -> Result<(), StoreError> {
+        self.control("ROLLBACK TO SAVEPOINT annals_mark").await.map_err(StoreError::unavailable)
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.finish().await.map_err(StoreError::unavailable)
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+/// Reads the documents of `view` under `keys`.
+pub(super) fn documents(sql: &Statements, view: &ViewId, keys: &[String]) -> Result<Statement, StoreError> {
+    Ok(of_view(sql.documents, view).bind(json::list(keys).map_err(StoreError::unavailable)?))
+}
+
+/// A statement whose first parameters name `view`.
+pub(super) fn of_view(text: &'static str, view: &ViewId) -> Statement {
+    Statement::new(text).bind(&view.tenant).bind(&view.name).bind(view.version)
+}
+
+fn sagas<T: SqlTransaction>(transaction: &mut T) -> Sagas<'_, T> {
+    let sql = transaction.statements();
+    Sagas { session: transaction, sql }
+}
+
+async fn run<T: SqlTransaction>(transaction: &mut T, statement: Statement) -> Result<u64, StoreError> {
+    transaction.execute(statement).await.map_err(StoreError::unavailable)
+}
+
+fn held(held: bool, claim: &Claim) -> Result<(), StoreError> {
+    if held {
+        return Ok(());
+    }
+    Err(StoreError::ClaimLost { processor: claim.processor.clone(), fence: claim.fence })
+}
+
+fn retry_at(state: LetterState) -> Option<Timestamp> {
+    match state {
+        LetterState::Retrying(at) => Some(at),
+        LetterState::Parked => None,
+    }
+}

@@ -1,0 +1,34 @@
+//! SQLite's dialect: lists are JSON texts for `json_each`, ids are blobs of 16 bytes.
+
+use crate::store::sql::{Dialect, PORTABLE, Statements};
+
+pub(super) static DIALECT: Dialect = Dialect {
+    statements: STATEMENTS,
+    join: "CROSS JOIN",
+    by_position: "NOT INDEXED",
+    texts_of: |parameter| format!("SELECT value FROM json_each({parameter})"),
+};
+
+const STATEMENTS: Statements = Statements {
+    facts: include_str!("sql/facts.sql"),
+    insert_events: include_str!("sql/insert_events.sql"),
+    insert_tags: include_str!("sql/insert_tags.sql"),
+    insert_commands: include_str!("sql/insert_commands.sql"),
+    put_documents: include_str!("sql/put_documents.sql"),
+    bump_fence: include_str!("sql/bump_fence.sql"),
+    save_snapshot: include_str!("sql/save_snapshot.sql"),
+    documents: include_str!("sql/documents.sql"),
+    write_documents: include_str!("sql/write_documents.sql"),
+    find_sagas: include_str!("sql/find_sagas.sql"),
+    sagas: include_str!("sql/sagas.sql"),
+    associations: include_str!("sql/associations.sql"),
+    add_saga: include_str!("sql/add_saga.sql"),
+    drop_associations: include_str!("sql/drop_associations.sql"),
+    add_associations: include_str!("sql/add_associations.sql"),
+    finish_effects: include_str!("sql/finish_effects.sql"),
+    set_timers: include_str!("sql/set_timers.sql"),
+    cancel_timers: include_str!("sql/cancel_timers.sql"),
+    held_sequences: include_str!("sql/held_sequences.sql"),
+    add_letter: include_str!("sql/add_letter.sql"),
+    ..PORTABLE
+};

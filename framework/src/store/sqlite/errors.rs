@@ -1,0 +1,44 @@
+//! What SQLite's errors mean for an append.
+//!
+//! Source: SQLite documentation, "Result and Error Codes".
+
+use crate::store::error::BoxError;
+use crate::store::sql::Failure;
+
+const SQLITE_ERROR: i32 = 1;
+pub(super) const SQLITE_BUSY: i32 = 5;
+const SQLITE_LOCKED: i32 = 6;
+const SQLITE_FULL: i32 = 13;
+const SQLITE_TOOBIG: i32 = 18;
+const SQLITE_CONSTRAINT: i32 = 19;
+const SQLITE_MISMATCH: i32 = 20;
+
+/// SQLite's primary result code of `error`.
+pub(super) fn code(error: &sqlx::Error) -> Option<i32> {
+    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+/// A statement before the commit failed. The rows are at fault, so that other appends of the batch may still be written,
+/// where SQLite says so, and where an answer cannot be read back.
+pub(super) fn of_statement(error: BoxError) -> Failure {
+    const ROWS_AT_FAULT: [i32; 4] = [SQLITE_ERROR, SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH];
+    match error.downcast_ref::<sqlx::Error>() {
+        Some(database) if !code(database).is_some_and(|code| ROWS_AT_FAULT.contains(&code)) => {
+            Failure::NotWritten(error)
+        }
+        _ => Failure::Refused(error),
+    }
+}
+
+/// A commit failed. It is sure to have left nothing behind if the database was busy or locked, the disk was full (the
+/// commit record is the last thing written), or a constraint was broken. A failed flush is none of these: the record
+/// may be on the disk, and a restart would find it.
+pub(super) fn of_commit(error: sqlx::Error) -> Failure {
+    const ROLLED_BACK: [i32; 4] = [SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL, SQLITE_CONSTRAINT];
+    if code(&error).is_some_and(|code| ROLLED_BACK.contains(&code)) {
+        Failure::NotWritten(error.into())
+    } else {
+        Failure::Unknown(error.into())
+    }
+}
