@@ -9,7 +9,7 @@ use crate::test;
 
 /// Check formatting, lints, tests and documentation; stop at the first step that fails.
 ///
-/// In this order: `cargo fmt --check`, `cargo clippy` with warnings as errors, every test (`cargo xtask test`, which
+/// In this order: `cargo fmt --check`, `cargo clippy` with warnings as errors over everything and over each backend alone, every test (`cargo xtask test`, which
 /// includes the doc tests), and `cargo doc` with warnings as errors.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {}
@@ -29,9 +29,10 @@ pub(crate) fn run(_: &Arguments) -> Result<(), Failure> {
 type Check = fn() -> Result<(), Failure>;
 
 /// Cheapest first, so that a small slip is told early.
-const CHECKS: [(&str, Check); 4] = [
+const CHECKS: [(&str, Check); 5] = [
     ("formatting", || formatting().run()),
     ("lints", || lints().run()),
+    ("features", || FEATURES.into_iter().try_for_each(|features| alone(features).run())),
     ("tests", test::run_all),
     ("docs", || docs().run()),
 ];
@@ -41,11 +42,19 @@ fn formatting() -> Step {
 }
 
 fn lints() -> Step {
-    Step::cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    Step::cargo(["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
+}
+
+/// What users may build the framework with; the default and everything are built by other steps.
+const FEATURES: [&str; 3] = ["", "postgres", "mysql"];
+
+fn alone(features: &str) -> Step {
+    let features = format!("--features={features}");
+    Step::cargo(["clippy", "-p", "annals", "--no-default-features", &features, "--", "-D", "warnings"])
 }
 
 fn docs() -> Step {
-    Step::cargo(["doc", "--workspace", "--no-deps"]).with("RUSTDOCFLAGS", "-D warnings")
+    Step::cargo(["doc", "--workspace", "--no-deps", "--all-features"]).with("RUSTDOCFLAGS", "-D warnings")
 }
 
 #[cfg(test)]
@@ -54,8 +63,10 @@ mod tests {
 
     #[test]
     fn warnings_are_errors_in_lints_and_docs() {
-        assert_eq!(lints().to_string(), "cargo clippy --workspace --all-targets -- -D warnings");
-        assert_eq!(docs().to_string(), "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps");
+        assert_eq!(lints().to_string(), "cargo clippy --workspace --all-targets --all-features -- -D warnings");
+        let backend = "cargo clippy -p annals --no-default-features --features=mysql -- -D warnings";
+        assert_eq!(alone("mysql").to_string(), backend);
+        assert_eq!(docs().to_string(), "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features");
     }
 
     #[test]

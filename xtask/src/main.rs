@@ -1,9 +1,10 @@
-//! The workspace's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask bench`.
+//! The workspace's own commands: `cargo xtask test`, `ci`, `bench` and `services`.
 //!
 //! Each command is a file of this crate; what they share, a program run as a step, lies in `step`.
 
 mod bench;
 mod ci;
+mod services;
 mod step;
 mod test;
 
@@ -11,7 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The commands of the Annals workspace. They need a Rust toolchain with a C compiler, and no server.
+/// The commands of the Annals workspace. They need a Rust toolchain with a C compiler, and start what
+/// servers they need by themselves.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
 struct Arguments {
@@ -24,6 +26,7 @@ enum Command {
     Test(test::Arguments),
     Ci(ci::Arguments),
     Bench(bench::Arguments),
+    Services(services::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Services(arguments) => services::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

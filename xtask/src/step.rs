@@ -14,6 +14,16 @@ pub(crate) enum Failure {
     Status { step: String, status: ExitStatus },
     /// The program could not be run, or its output not be passed on.
     Io { step: String, source: io::Error },
+    /// A server that the step needs could not be had.
+    Server(xtask::servers::Error),
+    /// A server ended by itself.
+    Ended { server: String, log: String },
+}
+
+impl From<xtask::servers::Error> for Failure {
+    fn from(error: xtask::servers::Error) -> Self {
+        Self::Server(error)
+    }
 }
 
 impl Failure {
@@ -21,7 +31,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::Status { status, .. } => status.code(),
-            Self::Io { .. } => None,
+            Self::Io { .. } | Self::Server(_) | Self::Ended { .. } => None,
         };
         code.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0).map_or(ExitCode::FAILURE, Into::into)
     }
@@ -32,6 +42,8 @@ impl fmt::Display for Failure {
         match self {
             Self::Status { step, status } => write!(f, "`{step}` failed ({status})"),
             Self::Io { step, source } => write!(f, "`{step}` could not be run: {source}"),
+            Self::Server(error) => write!(f, "{error}"),
+            Self::Ended { server, log } => write!(f, "{server} has ended by itself; the end of its log:\n{log}"),
         }
     }
 }
@@ -40,7 +52,7 @@ impl fmt::Display for Failure {
 #[derive(Debug)]
 pub(crate) struct Step {
     arguments: Vec<String>,
-    variables: Vec<(&'static str, &'static str)>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Step {
@@ -50,8 +62,8 @@ impl Step {
     }
 
     /// The same call with an environment variable set.
-    pub(crate) fn with(mut self, name: &'static str, value: &'static str) -> Self {
-        self.variables.push((name, value));
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
         self
     }
 
@@ -79,7 +91,10 @@ impl Step {
     fn command(&self) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let mut command = Command::new(cargo);
-        command.args(&self.arguments).envs(self.variables.iter().copied()).current_dir(workspace());
+        command
+            .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(workspace());
         // `cargo run` describes this package to us; a nested cargo must not take that for its own surroundings.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
