@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::message::{Json, Position, Recorded, RecordedEvent, StreamId, Timestamp, Version};
-use crate::store::{Journal, Read, Scope, Snapshot};
+use crate::store::{Journal, Read, Snapshot};
 
 use super::{Aggregate, LoadError};
 
@@ -68,15 +68,8 @@ impl<A: Aggregate> Repository<A> {
     pub async fn load_as_of(&self, id: &str, as_of: AsOf) -> Result<Option<Sourced<A>>, LoadError> {
         let stream = StreamId::new(A::NAME, id);
         match as_of {
-            AsOf::Version(version) => {
-                let count = usize::try_from(version.get()).unwrap_or(usize::MAX);
-                self.fold_up_to(None, Read::stream(stream, None), count).await
-            }
-            AsOf::Time(until) => {
-                let mut read = Read::stream(stream.clone(), None);
-                read.scope = Scope::Stream { stream, after: None, until: Some(until) };
-                self.fold(None, read).await
-            }
+            AsOf::Version(version) => self.fold(None, Read::stream(stream, None).up_to_version(version)).await,
+            AsOf::Time(until) => self.fold(None, Read::stream(stream, None).until(until)).await,
         }
     }
 
@@ -87,20 +80,12 @@ impl<A: Aggregate> Repository<A> {
     pub async fn history(&self, id: &str) -> Result<Vec<HistoryEntry>, LoadError> {
         let stream = StreamId::new(A::NAME, id);
         let mut entries = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.journal.read(Read::stream(stream.clone(), after)).await?;
-            for event in &page.events {
-                entries.push(
-                    self.entry(event)
-                        .map_err(|source| LoadError::Evolve { stream: stream.clone(), source: source.into() })?,
-                );
-                after = Some(event.recorded.version);
-            }
-            if !page.more {
-                return Ok(entries);
-            }
+        let mut reader = self.journal.reader(Read::stream(stream.clone(), None));
+        while let Some(event) = reader.next().await? {
+            let entry = self.entry(&event);
+            entries.push(entry.map_err(|source| LoadError::Evolve { stream: stream.clone(), source: source.into() })?);
         }
+        Ok(entries)
     }
 
     fn entry(&self, event: &RecordedEvent) -> Result<HistoryEntry, crate::message::UpcastError> {
@@ -144,29 +129,11 @@ impl<A: Aggregate> Repository<A> {
     }
 
     async fn fold(&self, baseline: Option<Sourced<A>>, read: Read) -> Result<Option<Sourced<A>>, LoadError> {
-        self.fold_up_to(baseline, read, usize::MAX).await
-    }
-
-    async fn fold_up_to(
-        &self,
-        baseline: Option<Sourced<A>>,
-        mut read: Read,
-        count: usize,
-    ) -> Result<Option<Sourced<A>>, LoadError> {
-        let mut left = count;
+        let mut reader = self.journal.reader(read);
         let mut sourced = baseline;
-        while left > 0 {
-            read.limit = Read::PAGE.min(left);
-            let page = self.journal.read(read.clone()).await?;
+        while let Some(page) = reader.next_page().await? {
             for event in &page.events {
                 sourced = Some(self.evolve(sourced, event)?);
-            }
-            left -= page.events.len();
-            if !page.more {
-                break;
-            }
-            if let (Scope::Stream { after, .. }, Some(sourced)) = (&mut read.scope, &sourced) {
-                *after = Some(sourced.version);
             }
         }
         Ok(sourced)

@@ -140,15 +140,16 @@ impl Annals {
 
     /// What is left to do for the events up to `head`.
     async fn unsettled(&self, head: Position) -> std::result::Result<Option<String>, SettleError> {
+        let tenant = self.inner.journal.tenant();
         for (name, progress) in self.inner.processors.iter() {
             let mut reached = *progress.position.borrow();
             if reached < head {
-                reached = reached.max(self.inner.store.token(name).await?.unwrap_or_default());
+                reached = reached.max(self.inner.store.token(tenant, name).await?.unwrap_or_default());
             }
             if reached < head {
                 return Ok(Some(format!("processor `{name}` is at {reached} of {head}")));
             }
-            let letters = self.inner.store.dead_letters(name, MANY).await?;
+            let letters = self.inner.store.dead_letters(tenant, name, MANY).await?;
             let blocked: std::collections::BTreeSet<&str> = letters
                 .iter()
                 .filter(|letter| letter.state == crate::store::LetterState::Parked)
@@ -161,10 +162,10 @@ impl Annals {
         let now = self.inner.journal.now();
         for saga in &self.inner.sagas {
             // In this order: a deadline that fires turns into commands.
-            if let Some(timer) = self.inner.store.due_timers(saga, now, 1).await?.first() {
+            if let Some(timer) = self.inner.store.due_timers(tenant, saga, now, 1).await?.first() {
                 return Ok(Some(format!("the deadline `{}` of saga `{saga}` is due", timer.name)));
             }
-            let open = self.inner.store.open_effects(saga, MANY).await?;
+            let open = self.inner.store.open_effects(tenant, saga, MANY).await?;
             let parked: std::collections::BTreeSet<_> =
                 open.iter().filter(|effect| effect.parked.is_some()).map(|effect| effect.saga_id).collect();
             if let Some(effect) = open.iter().find(|effect| !parked.contains(&effect.saga_id)) {

@@ -94,6 +94,7 @@ impl Executor {
             }),
         };
         let append = Append {
+            snapshots: Vec::new(),
             tenant: String::new(),
             events: stored,
             expected: basis.expected.clone(),

@@ -66,11 +66,11 @@ impl Scheduler {
 
     /// Fires what is due; returns when the next timer is due.
     async fn fire_due(&self, claim: &Claim) -> Result<Option<crate::message::Timestamp>, StoreError> {
-        let store = self.journal.store();
+        let (store, tenant) = (self.journal.store(), self.journal.tenant());
         loop {
-            let due = store.due_timers(self.target.name(), self.journal.now(), AT_ONCE).await?;
+            let due = store.due_timers(tenant, self.target.name(), self.journal.now(), AT_ONCE).await?;
             if due.is_empty() {
-                return store.next_timer(self.target.name()).await;
+                return store.next_timer(tenant, self.target.name()).await;
             }
             for timer in &due {
                 self.target.fire(timer, claim).await?;

@@ -56,6 +56,12 @@ impl StoredMetadata {
         Self { json, read: OnceLock::new() }
     }
 
+    /// The JSON object as it is stored.
+    #[must_use]
+    pub fn as_json(&self) -> &str {
+        &self.json
+    }
+
     /// The metadata. A text that is no JSON object of texts is reported to the log and read as empty.
     #[must_use]
     pub fn get(&self) -> &Metadata {

@@ -28,10 +28,10 @@ pub(crate) async fn catch_up(
     config: &ProcessorConfig,
 ) -> Result<(), HandlerError> {
     loop {
-        if journal.store().token(name).await? == Some(BROUGHT_UP) {
+        if journal.store().token(journal.tenant(), name).await? == Some(BROUGHT_UP) {
             return Ok(());
         }
-        match journal.store().claim(name).await {
+        match journal.store().claim(journal.tenant(), name).await {
             Ok(claim) => return fold_all(journal, claim, component, config).await,
             Err(ClaimError::Held { .. }) => tokio::time::sleep(POLL).await,
             Err(error) => return Err(error.into()),

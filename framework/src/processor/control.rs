@@ -45,7 +45,7 @@ impl ProcessorsHandle {
         for (name, progress) in self.processors.iter() {
             let runs_here = progress.claim.borrow().is_some();
             let here = *progress.position.borrow();
-            let stored = self.journal.store().token(name).await?.unwrap_or_default();
+            let stored = self.journal.store().token(self.journal.tenant(), name).await?.unwrap_or_default();
             let letters = self.dead_letters(name).await?;
             all.push(ProcessorStatus {
                 name: name.to_owned(),
@@ -63,7 +63,7 @@ impl ProcessorsHandle {
     /// # Errors
     /// When the store does not answer.
     pub async fn dead_letters(&self, processor: &str) -> Result<Vec<DeadLetter>, StoreError> {
-        self.journal.store().dead_letters(processor, usize::from(u16::MAX)).await
+        self.journal.store().dead_letters(self.journal.tenant(), processor, usize::from(u16::MAX)).await
     }
 
     /// Has a dead letter tried again at once, as if for the first time.
@@ -74,7 +74,14 @@ impl ProcessorsHandle {
         let now = self.journal.now();
         let mut transaction = self.journal.store().begin().await?;
         transaction
-            .update_letter(&letter.processor, letter.position, 0, LetterState::Retrying(now), &letter.error)
+            .update_letter(
+                &letter.tenant,
+                &letter.processor,
+                letter.position,
+                0,
+                LetterState::Retrying(now),
+                &letter.error,
+            )
             .await?;
         transaction.commit().await?;
         self.wake(&letter.processor);
@@ -87,7 +94,7 @@ impl ProcessorsHandle {
     /// When the store does not answer.
     pub async fn evict(&self, letter: &DeadLetter) -> Result<bool, StoreError> {
         let mut transaction = self.journal.store().begin().await?;
-        let evicted = transaction.remove_letter(&letter.processor, letter.position).await?;
+        let evicted = transaction.remove_letter(&letter.tenant, &letter.processor, letter.position).await?;
         transaction.commit().await?;
         self.wake(&letter.processor);
         Ok(evicted)

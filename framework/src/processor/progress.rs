@@ -86,7 +86,8 @@ impl Processors {
             let mut reached = watched.as_mut().map(|watched| *watched.borrow_and_update()).unwrap_or_default();
             if reached < wanted {
                 // Another node may run the processor.
-                let stored = self.journal.store().token(processor).await.map_err(Behind::Store)?;
+                let stored =
+                    self.journal.store().token(self.journal.tenant(), processor).await.map_err(Behind::Store)?;
                 reached = reached.max(stored.unwrap_or_default());
             }
             if reached >= wanted {
@@ -118,8 +119,12 @@ impl Processors {
     ) -> Result<Option<LetterState>, Behind> {
         let Some(stream) = stream else { return Ok(None) };
         let sequence = stream.to_string();
-        let letters =
-            self.journal.store().dead_letters(processor, usize::from(u16::MAX)).await.map_err(Behind::Store)?;
+        let letters = self
+            .journal
+            .store()
+            .dead_letters(self.journal.tenant(), processor, usize::from(u16::MAX))
+            .await
+            .map_err(Behind::Store)?;
         let mut held = letters.into_iter().filter(|letter| letter.sequence == sequence && letter.position <= wanted);
         Ok(held.next().map(|letter| letter.state))
     }

@@ -49,7 +49,7 @@ impl StreamingProcessor {
     /// Runs until it is stopped. A store that fails is tried again; a claim that is lost is claimed again.
     pub(crate) async fn run(self) {
         while !self.stop.is_cancelled() {
-            match self.journal.store().claim(&self.name).await {
+            match self.journal.store().claim(self.journal.tenant(), &self.name).await {
                 Ok(claim) => {
                     tracing::debug!(processor = self.name, position = %claim.position, "claimed");
                     let ended = Running::new(&self, claim).run().await;
@@ -67,6 +67,10 @@ impl StreamingProcessor {
 
     async fn pause(&self, duration: Duration) {
         let _ = tokio::time::timeout(duration, self.stop.cancelled()).await;
+    }
+
+    async fn letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.journal.store().dead_letters(self.journal.tenant(), &self.name, limit).await
     }
 
     fn criteria(&self) -> crate::store::Criteria {
@@ -156,8 +160,8 @@ impl<'a> Running<'a> {
         }
         if reset.is_ok() {
             // The replay meets the events of dead letters in their order; tried beside it they would come too early.
-            for letter in self.processor.journal.store().dead_letters(&self.processor.name, usize::MAX).await? {
-                transaction.remove_letter(&letter.processor, letter.position).await?;
+            for letter in self.processor.letters(usize::MAX).await? {
+                transaction.remove_letter(&letter.tenant, &letter.processor, letter.position).await?;
             }
             transaction.reset(&self.claim, Position::START).await?;
             transaction.commit().await?;
@@ -261,12 +265,17 @@ impl<'a> Running<'a> {
         }
         let sequences: BTreeSet<String> = page.events.iter().map(sequence).collect();
         let sequences: Vec<String> = sequences.into_iter().collect();
-        Ok(transaction.held_sequences(&self.processor.name, &sequences).await?.into_iter().collect())
+        Ok(transaction
+            .held_sequences(self.processor.journal.tenant(), &self.processor.name, &sequences)
+            .await?
+            .into_iter()
+            .collect())
     }
 
     fn letter(&self, event: &RecordedEvent, sequence: String, attempts: u32, error: String) -> DeadLetter {
         let now = self.processor.journal.now();
         DeadLetter {
+            tenant: self.processor.journal.tenant().to_owned(),
             processor: self.processor.name.clone(),
             sequence,
             position: event.recorded.position,
@@ -295,8 +304,7 @@ impl<'a> Running<'a> {
         if !self.letters {
             return Ok(None);
         }
-        let store = self.processor.journal.store();
-        let letters = store.dead_letters(&self.processor.name, usize::from(u16::MAX)).await?;
+        let letters = self.processor.letters(usize::from(u16::MAX)).await?;
         self.letters = !letters.is_empty();
         let mut blocked = HashSet::new();
         let mut next = None;
@@ -333,7 +341,7 @@ impl<'a> Running<'a> {
             None => Ok(()),
         };
         let done = match handled {
-            Ok(()) => transaction.remove_letter(&letter.processor, letter.position).await?,
+            Ok(()) => transaction.remove_letter(&letter.tenant, &letter.processor, letter.position).await?,
             Err(error) => {
                 transaction.undo_to_mark().await?;
                 let attempts = letter.attempts + 1;
@@ -345,7 +353,14 @@ impl<'a> Running<'a> {
                     );
                 }
                 transaction
-                    .update_letter(&letter.processor, letter.position, attempts, state, &error.to_string())
+                    .update_letter(
+                        &letter.tenant,
+                        &letter.processor,
+                        letter.position,
+                        attempts,
+                        state,
+                        &error.to_string(),
+                    )
                     .await?;
                 false
             }

@@ -41,7 +41,7 @@ impl SagasHandle {
     pub async fn parked(&self) -> Result<Vec<ParkedCommand>, StoreError> {
         let mut all = Vec::new();
         for saga in &self.names {
-            let open = self.journal.store().open_effects(saga, MANY).await?;
+            let open = self.journal.store().open_effects(self.journal.tenant(), saga, MANY).await?;
             all.extend(open.into_iter().filter_map(|effect| {
                 Some(ParkedCommand {
                     saga: effect.saga.clone(),
@@ -62,7 +62,7 @@ impl SagasHandle {
     /// When the store does not answer.
     pub async fn retry(&self, parked: &ParkedCommand) -> Result<(), StoreError> {
         let mut transaction = self.journal.store().begin().await?;
-        transaction.postpone_effect(parked.effect.command, 0, Ok(self.journal.now())).await?;
+        transaction.postpone_effect(&parked.effect.tenant, parked.effect.command, 0, Ok(self.journal.now())).await?;
         transaction.commit().await
     }
 
@@ -72,7 +72,7 @@ impl SagasHandle {
     /// When the store does not answer.
     pub async fn give_up(&self, parked: &ParkedCommand) -> Result<(), StoreError> {
         let mut transaction = self.journal.store().begin().await?;
-        transaction.finish_effects(&[parked.effect.command]).await?;
+        transaction.finish_effects(&parked.effect.tenant, &[parked.effect.command]).await?;
         transaction.commit().await
     }
 }

@@ -146,7 +146,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
         let mut lanes: BTreeMap<Lane, Vec<Effect>> = BTreeMap::new();
         let mut limit = AT_ONCE + under_way.effects;
         loop {
-            let due = self.journal.store().due_effects(S::NAME, now, limit).await?;
+            let due = self.journal.store().due_effects(self.journal.tenant(), S::NAME, now, limit).await?;
             let all = due.len() < limit;
             for effect in due {
                 let target = self.bus.target(&effect.name, &effect.payload);
@@ -169,7 +169,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
             under_way.start(lane, effects, &self.bus);
         }
         let shortest = if under_way.effects > 0 { BUSY } else { Duration::from_millis(1) };
-        let next = self.journal.store().next_effect(S::NAME).await?;
+        let next = self.journal.store().next_effect(self.journal.tenant(), S::NAME).await?;
         Ok(next.map_or(IDLE, |next| next.since(now).clamp(shortest, IDLE)))
     }
 
@@ -199,7 +199,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
                     self.postpone(&mut *transaction, &effect, attempts, next).await?;
                     continue;
                 }
-                outcome => match transaction.saga(S::NAME, effect.saga_id).await? {
+                outcome => match transaction.saga(&effect.tenant, S::NAME, effect.saga_id).await? {
                     Some(row) if !row.ended => self.bring_back(row, &effect, &outcome),
                     _ => {
                         tracing::debug!(saga = S::NAME, command = effect.name, "an outcome came after the saga's end");
@@ -223,7 +223,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
             transaction.write_sagas(writes).await?;
         }
         if !done.is_empty() {
-            transaction.finish_effects(&done).await?;
+            transaction.finish_effects(self.journal.tenant(), &done).await?;
         }
         transaction.commit().await?;
         if woken {
@@ -250,7 +250,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
             }
             _ => instance.on_accepted(now, payloads, &caused)?,
         }
-        Ok(Some(instance.into_write(now, payloads)?))
+        Ok(Some(instance.into_write(&effect.tenant, now, payloads)?))
     }
 
     async fn postpone(
@@ -266,7 +266,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
                 "a saga needs attention: its command is parked"
             );
         }
-        transaction.postpone_effect(effect.command, attempts, next).await
+        transaction.postpone_effect(&effect.tenant, effect.command, attempts, next).await
     }
 }
 

@@ -199,6 +199,7 @@ impl<S: SagaHandlers> Instance<S> {
             self.row.effects += 1;
             self.effects.push(Effect {
                 command: CommandId::derived(self.row.id.uuid(), &self.row.effects.to_string()),
+                tenant: String::new(),
                 saga: S::NAME.to_owned(),
                 saga_id: self.row.id,
                 number: self.row.effects,
@@ -219,7 +220,8 @@ impl<S: SagaHandlers> Instance<S> {
                 }
                 PlannedTimer::Set(name, due) => {
                     self.timers.retain(|timer| timer.name != name);
-                    self.timers.push(Timer { saga: S::NAME.to_owned(), saga_id: self.row.id, name, due });
+                    let (tenant, saga) = (String::new(), S::NAME.to_owned());
+                    self.timers.push(Timer { tenant, saga, saga_id: self.row.id, name, due });
                 }
             }
         }
@@ -233,8 +235,15 @@ impl<S: SagaHandlers> Instance<S> {
         self.changed = true;
     }
 
-    /// What is to be written.
-    pub(crate) fn into_write(mut self, at: Timestamp, payloads: &Payloads) -> Result<SagaWrite, SagaError> {
+    /// What is to be written for `tenant`.
+    pub(crate) fn into_write(
+        mut self,
+        tenant: &str,
+        at: Timestamp,
+        payloads: &Payloads,
+    ) -> Result<SagaWrite, SagaError> {
+        self.effects.iter_mut().for_each(|effect| tenant.clone_into(&mut effect.tenant));
+        self.timers.iter_mut().for_each(|timer| tenant.clone_into(&mut timer.tenant));
         self.row.state = payloads.encode(&self.state).map_err(|source| SagaError::State { saga: S::NAME, source })?;
         self.row.progress = match self.progress == Progress::default() {
             true => None,
@@ -245,6 +254,7 @@ impl<S: SagaHandlers> Instance<S> {
             self.timers.clear();
         }
         Ok(SagaWrite {
+            tenant: tenant.to_owned(),
             saga: S::NAME.to_owned(),
             row: self.row,
             effects: self.effects,

@@ -85,7 +85,7 @@ impl<S: SagaHandlers> SagaBatch<'_, S> {
             return Ok(());
         }
         let known: HashMap<SagaId, ()> = self.instances.iter().map(|instance| (instance.id(), ())).collect();
-        for row in transaction.find_sagas(S::NAME, &missing).await? {
+        for row in transaction.find_sagas(self.component.journal.tenant(), S::NAME, &missing).await? {
             if !known.contains_key(&row.id) {
                 self.instances.push(Instance::load(row, self.component.journal.payloads())?);
             }
@@ -124,8 +124,9 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
         let journal = &self.component.journal;
         let now = journal.now();
         let changed = self.instances.into_iter().filter(Instance::has_changed);
-        let writes =
-            changed.map(|instance| instance.into_write(now, journal.payloads())).collect::<Result<Vec<_>, _>>()?;
+        let writes = changed
+            .map(|instance| instance.into_write(journal.tenant(), now, journal.payloads()))
+            .collect::<Result<Vec<_>, _>>()?;
         if !writes.is_empty() {
             transaction.write_sagas(writes).await?;
         }

@@ -35,16 +35,16 @@ impl<S: SagaHandlers> DeadlineTarget for SagaTimers<S> {
         let (now, payloads) = (self.journal.now(), self.journal.payloads());
         let mut transaction = self.journal.store().begin().await?;
         transaction.guard(claim).await?;
-        if !transaction.take_timer(S::NAME, timer.saga_id, &timer.name, timer.due).await? {
+        if !transaction.take_timer(&timer.tenant, S::NAME, timer.saga_id, &timer.name, timer.due).await? {
             return transaction.commit().await;
         }
-        if let Some(row) = transaction.saga(S::NAME, timer.saga_id).await?.filter(|row| !row.ended) {
+        if let Some(row) = transaction.saga(&timer.tenant, S::NAME, timer.saga_id).await?.filter(|row| !row.ended) {
             let unhandled = row.clone();
             let handled = Instance::<S>::load(row, payloads).and_then(|mut instance| {
                 let metadata = instance.metadata();
                 let context = Context::new(now, &metadata, &self.resources);
                 instance.on_deadline(&timer.name, &context, payloads, &metadata)?;
-                instance.into_write(now, payloads)
+                instance.into_write(&timer.tenant, now, payloads)
             });
             let write = handled.unwrap_or_else(|error| {
                 tracing::error!(
@@ -53,6 +53,7 @@ impl<S: SagaHandlers> DeadlineTarget for SagaTimers<S> {
                 );
                 let again = Timer { due: now.plus(RETRY), ..timer.clone() };
                 crate::store::SagaWrite {
+                    tenant: timer.tenant.clone(),
                     saga: S::NAME.to_owned(),
                     row: unhandled,
                     effects: Vec::new(),

@@ -23,6 +23,8 @@ pub struct Append {
     pub command: Option<CommandRecord>,
     /// Documents of inline views.
     pub documents: Vec<DocumentWrite>,
+    /// States to keep as snapshots of streams that this append writes to.
+    pub snapshots: Vec<SnapshotWrite>,
 }
 
 /// An event before it has a place.
@@ -132,6 +134,20 @@ pub struct DocumentWrite {
     pub read_revision: u64,
     /// The new document; `None` removes it.
     pub document: Option<Vec<u8>>,
+}
+
+/// A snapshot that is written in the append's own transaction. It is kept only if the append brings its stream to exactly
+/// this version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotWrite {
+    /// The stream.
+    pub stream: StreamId,
+    /// The version that the state includes: that of the append's last event in the stream.
+    pub version: Version,
+    /// The shape of the state; a snapshot of another shape is ignored.
+    pub schema: String,
+    /// The state in the application's codec.
+    pub state: Vec<u8>,
 }
 
 /// Where an append ended up.

@@ -63,7 +63,7 @@ impl Batcher {
     /// # Errors
     /// As [`super::EventStore::append`].
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.limits.check(&append)?;
+        self.limits.admit(&append)?;
         let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let Some(queue) = queue else { return Err(closed()) };
         let (answer, answered) = oneshot::channel();

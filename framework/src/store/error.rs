@@ -27,6 +27,34 @@ pub enum AppendError {
     /// The input exceeds a documented limit. Make it smaller.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// The stream takes no appends: it is archived or was ended for good. Restore it, or use another id.
+    #[error("stream `{stream}` takes no appends: it is {status}")]
+    StreamClosed {
+        /// The stream.
+        stream: StreamId,
+        /// Its status.
+        status: super::stream::StreamStatus,
+    },
+    /// The stream's category belongs to the framework. Use a category that begins otherwise.
+    #[error("stream `{stream}` is reserved: categories that begin with `{prefix}` belong to the framework")]
+    Reserved {
+        /// The stream.
+        stream: StreamId,
+        /// The beginning that is reserved.
+        prefix: &'static str,
+    },
+    /// The database has no room left. Make room; the same append succeeds then.
+    #[error("the event store is full")]
+    Full {
+        /// What the database said.
+        source: BoxError,
+    },
+    /// The database may only be read: a standby, or a file or server that is write-protected. Open a writable one.
+    #[error("the event store is read-only")]
+    ReadOnly {
+        /// What the database said.
+        source: BoxError,
+    },
     /// The store could not be reached or refused before writing. The same append may succeed later.
     #[error("the event store is unavailable")]
     Unavailable {
@@ -45,7 +73,7 @@ impl AppendError {
     /// Whether the same call may succeed later; retry policies ask only this.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::OutcomeUnknown { .. })
+        matches!(self, Self::Unavailable { .. } | Self::OutcomeUnknown { .. } | Self::Full { .. })
     }
 }
 

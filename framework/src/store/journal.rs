@@ -9,7 +9,8 @@ use crate::message::{
 use super::append::{Append, Appended};
 use super::criteria::{Criteria, Criterion};
 use super::error::{AppendError, ReadError};
-use super::read::{Page, Read, Scope};
+use super::read::{Page, Read};
+use super::reader::Reader;
 use super::records::ViewId;
 use super::{SharedStore, Store};
 
@@ -79,11 +80,48 @@ impl Journal {
     /// # Errors
     /// As [`super::EventStore::read`].
     pub async fn read(&self, mut read: Read) -> Result<Page, ReadError> {
-        read.tenant.clone_from(&self.0.tenant);
-        if let Scope::Matching { criteria, .. } = &mut read.scope {
-            *criteria = self.stored(criteria);
-        }
+        self.address(&mut read);
         self.0.store.read(&read).await
+    }
+
+    /// Reads everything that `read` asks for, page after page, the next one ahead.
+    #[must_use]
+    pub fn reader(&self, mut read: Read) -> Reader {
+        self.address(&mut read);
+        Reader::new(Arc::clone(&self.0.store), read)
+    }
+
+    /// How many events `read` asks for.
+    ///
+    /// # Errors
+    /// As [`super::EventStore::count`].
+    pub async fn count(&self, mut read: Read) -> Result<u64, ReadError> {
+        self.address(&mut read);
+        self.0.store.count(&read).await
+    }
+
+    /// Whether there is any event that `read` asks for.
+    ///
+    /// # Errors
+    /// As [`super::EventStore::exists`].
+    pub async fn exists(&self, mut read: Read) -> Result<bool, ReadError> {
+        self.address(&mut read);
+        self.0.store.exists(&read).await
+    }
+
+    /// The first event that `read` asks for, in its direction.
+    ///
+    /// # Errors
+    /// As [`super::EventStore::first`].
+    pub async fn first(&self, mut read: Read) -> Result<Option<RecordedEvent>, ReadError> {
+        self.address(&mut read);
+        self.0.store.first(&read).await
+    }
+
+    /// Has `read` ask for this tenant's events, under every name that they are stored with.
+    fn address(&self, read: &mut Read) {
+        read.tenant.clone_from(&self.0.tenant);
+        read.criteria = read.criteria.take().map(|criteria| self.stored(&criteria));
     }
 
     /// Appends.

@@ -1,6 +1,10 @@
 //! Bounds on input, checked before anything is written (guarantee 11).
 
+use crate::message::StreamId;
+
 use super::append::Append;
+use super::error::AppendError;
+use super::exchange::Import;
 
 /// The largest input that a store takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +43,30 @@ pub struct LimitError {
     pub unit: &'static str,
 }
 
+/// Beginnings of categories that belong to the framework.
+pub const RESERVED: [&str; 2] = ["$", "annals."];
+
+/// Refuses to append to a stream of the framework's own.
+fn check_reserved(stream: &StreamId) -> Result<(), AppendError> {
+    match RESERVED.iter().find(|prefix| stream.category().starts_with(**prefix)) {
+        Some(prefix) => Err(AppendError::Reserved { stream: stream.clone(), prefix }),
+        None => Ok(()),
+    }
+}
+
 impl Limits {
-    /// Checks everything in `append`.
+    /// Checks everything that can be said about `append` without looking at the store: every backend does so before
+    /// anything is written.
+    ///
+    /// # Errors
+    /// [`AppendError::Limit`] with the first limit that is exceeded; [`AppendError::Reserved`] for a stream of the
+    /// framework's own.
+    pub fn admit(&self, append: &Append) -> Result<(), AppendError> {
+        self.check(append)?;
+        append.events.iter().try_for_each(|event| check_reserved(&event.stream))
+    }
+
+    /// Checks the sizes of everything in `append`.
     ///
     /// # Errors
     /// The first limit that is exceeded.
@@ -64,8 +90,33 @@ impl Limits {
             self.name("the category of a stream", stream.category())?;
             self.name("the id of a stream", stream.id())?;
         }
+        for write in &append.snapshots {
+            check("the state of a snapshot", write.state.len(), self.payload_bytes, "bytes")?;
+            self.name("the schema of a snapshot", &write.schema)?;
+        }
         for write in &append.documents {
             self.name("the key of a document", &write.key)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the sizes of everything in `import`.
+    ///
+    /// # Errors
+    /// The first limit that is exceeded.
+    pub fn check_import(&self, import: &Import) -> Result<(), LimitError> {
+        check("the import", import.events.len(), self.events, "events")?;
+        for event in &import.events {
+            self.name("the tenant", &event.tenant)?;
+            self.name("the name of an event", &event.name)?;
+            self.name("the category of a stream", event.stream.category())?;
+            self.name("the id of a stream", event.stream.id())?;
+            check("the payload of an event", event.payload.len(), self.payload_bytes, "bytes")?;
+            check("the tag list of an event", event.tags.len(), self.tags, "tags")?;
+            for tag in &event.tags {
+                check("a tag", tag.key().len() + tag.value().len(), self.name_bytes, "bytes")?;
+                check("a tag", zeros(tag.key()) + zeros(tag.value()), 0, "zero characters")?;
+            }
         }
         Ok(())
     }

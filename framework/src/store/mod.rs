@@ -8,12 +8,16 @@ pub mod append;
 mod batcher;
 pub mod criteria;
 pub mod error;
+pub mod exchange;
 mod journal;
 pub mod limits;
+pub mod maintain;
 mod open;
 pub mod plan;
 pub mod read;
+pub mod reader;
 pub mod records;
+pub mod stream;
 pub mod transaction;
 
 pub mod memory;
@@ -27,18 +31,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::message::{CommandId, Position, StreamId, Version};
+use crate::message::{CommandId, Position, RecordedEvent, StreamId, Version};
 
-pub use append::{Append, Appended, CommandRecord, DocumentWrite, Expected, NewEvent, Outcome};
+pub use append::{Append, Appended, CommandRecord, DocumentWrite, Expected, NewEvent, Outcome, SnapshotWrite};
 pub use batcher::{BatchLimits, BatchWriter, Batcher};
 pub use criteria::{Condition, Criteria, Criterion};
 pub use error::{AppendError, ClaimError, Conflict, OpenError, ReadError, StoreError};
+pub use exchange::{Import, ImportError, Imported, StoredEvent};
 pub use journal::Journal;
 pub use limits::{LimitError, Limits};
+pub use maintain::{Maintain, StreamError};
 pub use memory::{MemoryStore, MemoryTransaction};
 pub use open::open;
-pub use read::{Direction, Page, Read, Scope};
+pub use read::{Content, Direction, Page, Read, Scope};
+pub use reader::Reader;
 pub use records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Snapshot, Timer};
+pub use stream::{Retention, Scavenged, StreamChange, StreamInfo, StreamStatus, Visibility};
 pub use transaction::StoreTransaction;
 pub(crate) use transaction::{holding, is_held};
 
@@ -69,13 +77,35 @@ pub trait EventStore: Send + Sync + 'static {
     /// [`ReadError::Unavailable`] when the database does not answer; the call can be repeated.
     async fn read(&self, read: &Read) -> Result<Page, ReadError>;
 
+    /// How many events `read` asks for, whatever its limit; no payload is loaded.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when the database does not answer.
+    async fn count(&self, read: &Read) -> Result<u64, ReadError>;
+
+    /// Whether there is any event that `read` asks for; no payload is loaded.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when the database does not answer.
+    async fn exists(&self, read: &Read) -> Result<bool, ReadError> {
+        Ok(!self.read(&read.clone().without_payloads().limit(1)).await?.events.is_empty())
+    }
+
+    /// The first event that `read` asks for, in its direction: of a backward read that is the newest.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when the database does not answer.
+    async fn first(&self, read: &Read) -> Result<Option<RecordedEvent>, ReadError> {
+        Ok(self.read(&read.clone().limit(1)).await?.events.pop())
+    }
+
     /// The position of the newest event; [`Position::START`] in an empty store.
     ///
     /// # Errors
     /// [`ReadError::Unavailable`] when the database does not answer.
     async fn head(&self) -> Result<Position, ReadError>;
 
-    /// The version of the newest event of `stream`; `None` when the stream has none.
+    /// The version of the newest event of `stream`; `None` when the stream has none, or was deleted.
     ///
     /// # Errors
     /// [`ReadError::Unavailable`] when the database does not answer.
@@ -94,7 +124,7 @@ pub trait EventStore: Send + Sync + 'static {
 
 /// A backend in full: events, and the records that commit beside them.
 #[async_trait]
-pub trait Store: EventStore {
+pub trait Store: EventStore + Maintain {
     /// Begins a transaction over everything but the events. It holds the right to write until it ends; dropping it
     /// without [`StoreTransaction::commit`] rolls it back.
     ///
@@ -102,17 +132,17 @@ pub trait Store: EventStore {
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn begin(&self) -> Result<Box<dyn StoreTransaction>, StoreError>;
 
-    /// Claims the processor `name` for this handle, fencing off whoever held it before.
+    /// Claims the processor `name` of `tenant` for this handle, fencing off whoever held it before.
     ///
     /// # Errors
     /// [`ClaimError::Held`] when another live owner holds it.
-    async fn claim(&self, name: &str) -> Result<Claim, ClaimError>;
+    async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError>;
 
-    /// Where the processor `name` has got to; `None` if it never ran.
+    /// Where the processor `name` of `tenant` has got to; `None` if it never ran.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn token(&self, name: &str) -> Result<Option<Position>, StoreError>;
+    async fn token(&self, tenant: &str, name: &str) -> Result<Option<Position>, StoreError>;
 
     /// The newest snapshot of `stream` that was made with `schema`; others are not even decoded.
     ///
@@ -120,7 +150,7 @@ pub trait Store: EventStore {
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn snapshot(&self, tenant: &str, stream: &StreamId, schema: &str) -> Result<Option<Snapshot>, StoreError>;
 
-    /// Keeps `snapshot`, replacing the one before it.
+    /// Keeps `snapshot`, replacing an older one of the same schema; a newer one stays.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
@@ -151,6 +181,7 @@ pub trait Store: EventStore {
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn due_effects(
         &self,
+        tenant: &str,
         saga: &str,
         now: crate::message::Timestamp,
         limit: usize,
@@ -160,13 +191,13 @@ pub trait Store: EventStore {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn next_effect(&self, saga: &str) -> Result<Option<crate::message::Timestamp>, StoreError>;
+    async fn next_effect(&self, tenant: &str, saga: &str) -> Result<Option<crate::message::Timestamp>, StoreError>;
 
     /// The effects of `saga` that are not done, parked ones included, oldest first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn open_effects(&self, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError>;
+    async fn open_effects(&self, tenant: &str, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError>;
 
     /// The timers of `saga` that are due at `now`, earliest first.
     ///
@@ -174,6 +205,7 @@ pub trait Store: EventStore {
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn due_timers(
         &self,
+        tenant: &str,
         saga: &str,
         now: crate::message::Timestamp,
         limit: usize,
@@ -183,13 +215,13 @@ pub trait Store: EventStore {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn next_timer(&self, saga: &str) -> Result<Option<crate::message::Timestamp>, StoreError>;
+    async fn next_timer(&self, tenant: &str, saga: &str) -> Result<Option<crate::message::Timestamp>, StoreError>;
 
     /// The dead letters of `processor`, oldest first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn dead_letters(&self, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+    async fn dead_letters(&self, tenant: &str, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
 
     /// Forgets the outcomes of commands that were recorded before `before`, but not of those that a saga may send
     /// again; returns how many.

@@ -8,17 +8,19 @@ use std::collections::{HashMap, HashSet};
 
 use crate::message::{CommandId, EventId, Position, StreamId, Version};
 
-use super::append::{Append, Appended, CommandRecord, NewEvent};
+use super::append::{Append, Appended, CommandRecord, NewEvent, SnapshotWrite};
 use super::error::{AppendError, Conflict};
+use super::exchange::Import;
 use super::records::ViewId;
+use super::stream::StreamStatus;
 
 /// What the store knows, under its append lock, about everything that a batch touches.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// Position of the newest event.
     pub head: Position,
-    /// Newest version of each stream in question; missing for a stream without events.
-    pub streams: HashMap<(String, StreamId), Version>,
+    /// State of each stream in question; missing for a stream that never had an event.
+    pub streams: HashMap<(String, StreamId), StreamState>,
     /// Place of each event id in question that is stored already.
     pub events: HashMap<EventId, Place>,
     /// Record of each command id in question that was executed already.
@@ -42,6 +44,32 @@ pub struct Place {
     pub position: Position,
 }
 
+/// What the store knows about a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamState {
+    /// The newest version that was ever given.
+    pub newest: Version,
+    /// Whether it takes appends, and whether its events are seen.
+    pub status: StreamStatus,
+}
+
+impl StreamState {
+    /// An open stream whose newest event has this version.
+    #[must_use]
+    pub fn open(newest: Version) -> Self {
+        Self { newest, status: StreamStatus::Open }
+    }
+
+    /// The newest version that readers and expectations see; `None` where they see no event.
+    #[must_use]
+    pub fn seen(self) -> Option<Version> {
+        match self.status {
+            StreamStatus::Open | StreamStatus::Archived => Some(self.newest),
+            StreamStatus::Deleted | StreamStatus::Tombstoned => None,
+        }
+    }
+}
+
 /// What the store knows about a document, also after its removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DocumentState {
@@ -62,7 +90,7 @@ impl DocumentState {
 /// What a backend has to look up for a batch.
 #[derive(Debug, Default)]
 pub struct Questions<'a> {
-    /// Streams whose newest version is wanted.
+    /// Streams whose state is wanted.
     pub streams: HashSet<(&'a str, &'a StreamId)>,
     /// Event ids that may be stored already.
     pub events: Vec<EventId>,
@@ -87,10 +115,19 @@ impl<'a> Questions<'a> {
         }
         questions
     }
+
+    /// Everything that [`admit`](super::exchange::admit) needs to know for `import`.
+    #[must_use]
+    pub fn of_import(import: &'a Import) -> Self {
+        let mut questions = Self::default();
+        questions.streams.extend(import.events.iter().map(|event| (event.tenant.as_str(), &event.stream)));
+        questions.events.extend(import.events.iter().map(|event| event.id));
+        questions
+    }
 }
 
 /// What to write for a batch, and the answer to each of its appends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan<'a> {
     /// Events with their places, in position order.
     pub events: Vec<(&'a str, &'a NewEvent, Version, Position)>,
@@ -98,6 +135,8 @@ pub struct Plan<'a> {
     pub commands: Vec<(&'a str, CommandRecord)>,
     /// Documents to write, each with its new revision; the last write of a document wins.
     pub documents: Vec<(&'a ViewId, &'a str, u64, Option<&'a [u8]>)>,
+    /// Snapshots to keep, each with its tenant and the position of the newest event in it.
+    pub snapshots: Vec<(&'a str, &'a SnapshotWrite, Position)>,
     /// One answer for each append, in order.
     pub answers: Vec<Result<Appended, AppendError>>,
 }
@@ -113,10 +152,7 @@ impl Plan<'_> {
 /// Decides what of `batch` is stored, and where.
 #[must_use]
 pub fn plan<'a>(batch: &'a [Append], facts: Facts) -> Plan<'a> {
-    let mut planner = Planner {
-        facts,
-        plan: Plan { events: Vec::new(), commands: Vec::new(), documents: Vec::new(), answers: Vec::new() },
-    };
+    let mut planner = Planner { facts, plan: Plan::default() };
     for (index, append) in batch.iter().enumerate() {
         let answer = planner.append(index, append);
         planner.plan.answers.push(answer);
@@ -135,6 +171,7 @@ impl<'a> Planner<'a> {
             return Ok(repeated);
         }
         self.check_command(append)?;
+        self.check_open(append)?;
         self.check_streams(append)?;
         self.check_condition(index, append)?;
         self.check_documents(append)?;
@@ -178,9 +215,28 @@ impl<'a> Planner<'a> {
         }
     }
 
+    fn check_open(&self, append: &Append) -> Result<(), AppendError> {
+        let mut before = None;
+        for event in &append.events {
+            if before.replace(&event.stream) == Some(&event.stream) {
+                continue;
+            }
+            if let Some(state) = self.stream(&append.tenant, &event.stream)
+                && !state.status.takes_appends()
+            {
+                return Err(AppendError::StreamClosed { stream: event.stream.clone(), status: state.status });
+            }
+        }
+        Ok(())
+    }
+
+    fn stream(&self, tenant: &str, stream: &StreamId) -> Option<StreamState> {
+        self.facts.streams.get(&(tenant.to_owned(), stream.clone())).copied()
+    }
+
     fn check_streams(&self, append: &Append) -> Result<(), Conflict> {
         for (stream, expected) in &append.expected {
-            let actual = self.facts.streams.get(&(append.tenant.clone(), stream.clone())).copied();
+            let actual = self.stream(&append.tenant, stream).and_then(StreamState::seen);
             if !expected.holds_for(actual) {
                 return Err(Conflict::Stream { stream: stream.clone(), expected: expected.to_string(), actual });
             }
@@ -213,10 +269,10 @@ impl<'a> Planner<'a> {
         let mut versions = Vec::new();
         for event in &append.events {
             let key = (append.tenant.clone(), event.stream.clone());
-            let version = Version::after(self.facts.streams.get(&key).copied());
+            let version = Version::after(self.facts.streams.get(&key).map(|state| state.newest));
             let position = self.facts.head.next();
             self.facts.head = position;
-            self.facts.streams.insert(key, version);
+            self.facts.streams.insert(key, StreamState::open(version));
             self.facts.events.insert(
                 event.id,
                 Place { tenant: append.tenant.clone(), stream: event.stream.clone(), version, position },
@@ -230,6 +286,12 @@ impl<'a> Planner<'a> {
             self.facts.documents.insert(key, DocumentState { revision, removed: write.document.is_none() });
             self.plan.documents.push((&write.view, &write.key, revision, write.document.as_deref()));
         }
+        // A snapshot of another version than the stream has now would be one of a state that never was.
+        let (tenant, head) = (append.tenant.as_str(), self.facts.head);
+        let written = append.snapshots.iter().filter(|write| {
+            versions.iter().any(|(stream, version)| *stream == write.stream && *version == write.version)
+        });
+        self.plan.snapshots.extend(written.map(|write| (tenant, write, head)));
         if let Some(command) = &append.command {
             let mut record = command.clone();
             record.position = self.facts.head;
@@ -252,7 +314,10 @@ fn note_version(versions: &mut Vec<(StreamId, Version)>, stream: &StreamId, vers
 mod tests {
     use std::sync::Arc;
 
-    use super::{Append, AppendError, CommandRecord, Conflict, DocumentState, Facts, NewEvent, Place, ViewId, plan};
+    use super::{
+        Append, AppendError, CommandRecord, Conflict, DocumentState, Facts, NewEvent, Place, SnapshotWrite,
+        StreamState, StreamStatus, ViewId, plan,
+    };
     use crate::message::{CommandId, EventId, Position, StreamId, Tag, Timestamp, Version};
     use crate::store::{Condition, Criteria, Criterion, DocumentWrite, Expected, Outcome};
 
@@ -284,7 +349,10 @@ mod tests {
     /// A store with three events, the first two of them in the stream `a`.
     fn facts() -> Facts {
         let streams = [(stream("a"), version(2)), (stream("b"), version(1))];
-        let streams = streams.into_iter().map(|(stream, version)| ((String::new(), stream), version)).collect();
+        let streams = streams
+            .into_iter()
+            .map(|(stream, version)| ((String::new(), stream), StreamState::open(version)))
+            .collect();
         Facts { head: Position::new(3), streams, ..Facts::default() }
     }
 
@@ -431,5 +499,52 @@ mod tests {
         assert_eq!(plan.answers[0].as_ref().unwrap().position, Position::new(3));
         assert!(plan.answers[1].is_err());
         assert!(plan.is_empty());
+    }
+
+    fn known(status: StreamStatus) -> Facts {
+        let state = StreamState { newest: version(2), status };
+        Facts { streams: [((String::new(), stream("a")), state)].into(), ..facts() }
+    }
+
+    #[test]
+    fn a_stream_that_is_closed_takes_no_append() {
+        for status in [StreamStatus::Archived, StreamStatus::Tombstoned] {
+            let batch = [append("a", Expected::Any)];
+            let plan = plan(&batch, known(status));
+            let answer = &plan.answers[0];
+            assert!(
+                matches!(answer, Err(AppendError::StreamClosed { status: found, .. }) if *found == status),
+                "{answer:?}"
+            );
+            assert!(plan.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_deleted_stream_has_no_events_and_goes_on_behind_its_last_version() {
+        let batch = [
+            append("a", Expected::Version(version(2))),
+            append("a", Expected::NoStream),
+            append("a", Expected::Exists),
+        ];
+        let plan = plan(&batch, known(StreamStatus::Deleted));
+        assert!(matches!(&plan.answers[0], Err(AppendError::Conflict(Conflict::Stream { actual: None, .. }))));
+        assert_eq!(plan.answers[1].as_ref().unwrap().version_of(&stream("a")), Some(version(3)));
+        assert!(plan.answers[2].is_ok(), "with the append before it the stream exists again");
+    }
+
+    #[test]
+    fn a_snapshot_is_kept_at_the_version_that_its_append_reaches() {
+        let snapshot = |number| SnapshotWrite {
+            stream: stream("a"),
+            version: version(number),
+            schema: "1".to_owned(),
+            state: Vec::new(),
+        };
+        let with = |number| Append { snapshots: vec![snapshot(number)], ..append("a", Expected::Any) };
+        let batch = [with(3), with(3), with(5)];
+        let plan = plan(&batch, facts());
+        let kept: Vec<_> = plan.snapshots.iter().map(|(_, write, at)| (write.version.get(), at.get())).collect();
+        assert_eq!(kept, [(3, 4), (5, 6)], "the second one is behind its own event");
     }
 }

@@ -7,6 +7,8 @@ use crate::message::{CommandId, Metadata, Position, SagaId, Timestamp, Version};
 /// The right to run a processor, with the fencing number that guards its writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
+    /// Whose data this is.
+    pub tenant: String,
     /// The processor.
     pub processor: String,
     /// Grows with each claim; a write under an older number is refused.
@@ -87,6 +89,8 @@ pub struct SagaRow {
 /// Everything that changes when a saga handles one input, or several of one batch.
 #[derive(Debug, Clone)]
 pub struct SagaWrite {
+    /// Whose data this is.
+    pub tenant: String,
     /// Stored name of the saga.
     pub saga: String,
     /// The instance as it is to be; [`SagaRow::revision`] is the one that was read, 0 for a new instance.
@@ -104,6 +108,8 @@ pub struct SagaWrite {
 /// A command that a saga has decided to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
+    /// Whose data this is.
+    pub tenant: String,
     /// The id under which the command is sent, each time the same. Also the id of the effect.
     pub command: CommandId,
     /// Stored name of the saga.
@@ -131,6 +137,8 @@ pub struct Effect {
 /// A deadline of a saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timer {
+    /// Whose data this is.
+    pub tenant: String,
     /// Stored name of the saga.
     pub saga: String,
     /// The instance.
@@ -144,6 +152,8 @@ pub struct Timer {
 /// An event that a processor could not handle, or that waits behind such an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
+    /// Whose data this is.
+    pub tenant: String,
     /// The processor.
     pub processor: String,
     /// The sequence that is held up.

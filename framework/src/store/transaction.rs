@@ -48,10 +48,15 @@ pub trait StoreTransaction: Send {
     async fn clear_documents(&mut self, view: &ViewId) -> Result<(), StoreError>;
 
     /// The instances of `saga` that are associated with any of `associations` and have not ended.
-    async fn find_sagas(&mut self, saga: &str, associations: &[Association]) -> Result<Vec<SagaRow>, StoreError>;
+    async fn find_sagas(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        associations: &[Association],
+    ) -> Result<Vec<SagaRow>, StoreError>;
 
     /// The instance `id` of `saga`.
-    async fn saga(&mut self, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError>;
+    async fn saga(&mut self, tenant: &str, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError>;
 
     /// Writes instances with their effects and timers. An instance that ends loses its associations and timers; its
     /// effects are still delivered.
@@ -61,11 +66,12 @@ pub trait StoreTransaction: Send {
     async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError>;
 
     /// Removes effects that are done.
-    async fn finish_effects(&mut self, effects: &[CommandId]) -> Result<(), StoreError>;
+    async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<(), StoreError>;
 
     /// Records that an effect was tried without success: when to try again, or why it was given up.
     async fn postpone_effect(
         &mut self,
+        tenant: &str,
         effect: CommandId,
         attempts: u32,
         next: Result<Timestamp, String>,
@@ -73,10 +79,22 @@ pub trait StoreTransaction: Send {
 
     /// Removes the timer `name` of an instance if it is due at `due`; returns whether it was there. A timer that was
     /// moved meanwhile stays.
-    async fn take_timer(&mut self, saga: &str, id: SagaId, name: &str, due: Timestamp) -> Result<bool, StoreError>;
+    async fn take_timer(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        id: SagaId,
+        name: &str,
+        due: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// Those of `sequences` of `processor` that have a dead letter.
-    async fn held_sequences(&mut self, processor: &str, sequences: &[String]) -> Result<Vec<String>, StoreError>;
+    async fn held_sequences(
+        &mut self,
+        tenant: &str,
+        processor: &str,
+        sequences: &[String],
+    ) -> Result<Vec<String>, StoreError>;
 
     /// Puts an event among the dead letters.
     async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError>;
@@ -84,6 +102,7 @@ pub trait StoreTransaction: Send {
     /// Records another attempt at a dead letter that failed.
     async fn update_letter(
         &mut self,
+        tenant: &str,
         processor: &str,
         position: Position,
         attempts: u32,
@@ -92,7 +111,7 @@ pub trait StoreTransaction: Send {
     ) -> Result<(), StoreError>;
 
     /// Removes a dead letter; returns whether it was there.
-    async fn remove_letter(&mut self, processor: &str, position: Position) -> Result<bool, StoreError>;
+    async fn remove_letter(&mut self, tenant: &str, processor: &str, position: Position) -> Result<bool, StoreError>;
 
     /// Marks a point inside the transaction to which [`StoreTransaction::undo_to_mark`] returns. One mark at a time.
     async fn mark(&mut self) -> Result<(), StoreError>;

@@ -283,7 +283,7 @@ impl<S: SagaHandlers> GivenSaga<S> {
             return self.instances.push(instance);
         }
         let payloads = Payloads::json();
-        let write = instance.into_write(self.now, &payloads).unwrap_or_else(|error| panic!("{error}"));
+        let write = instance.into_write("", self.now, &payloads).unwrap_or_else(|error| panic!("{error}"));
         self.sent.extend(write.effects);
         self.timers.retain(|timer| {
             timer.saga_id != write.row.id
@@ -314,6 +314,7 @@ impl<S: SagaHandlers> GivenSaga<S> {
         };
         Effect {
             command: CommandId::derived(instance.id().uuid(), "test"),
+            tenant: String::new(),
             saga: S::NAME.to_owned(),
             saga_id: instance.id(),
             number: 0,

@@ -5,7 +5,9 @@
 
 mod changes;
 mod events;
+mod maintain;
 mod records;
+mod snapshots;
 mod transaction;
 
 use std::any::TypeId;
@@ -27,6 +29,7 @@ use super::{EventStore, Store};
 
 use events::Events;
 use records::Records;
+use snapshots::Snapshots;
 pub use transaction::MemoryTransaction;
 
 /// A store in this process, gone with it.
@@ -54,7 +57,7 @@ struct Shared(RwLock<State>);
 struct State {
     events: Events,
     records: Records,
-    snapshots: std::collections::HashMap<(String, StreamId), Snapshot>,
+    snapshots: Snapshots,
 }
 
 impl Shared {
@@ -95,7 +98,7 @@ impl Default for MemoryStore {
 #[async_trait]
 impl EventStore for MemoryStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.limits.check(&append)?;
+        self.limits.admit(&append)?;
         let _right = self.right_to_write.lock().await;
         let batch = [append];
         let mut state = self.shared.write();
@@ -104,6 +107,7 @@ impl EventStore for MemoryStore {
         let answer = plan.answers.pop();
         state.events.store(&plan);
         state.records.store_documents(&plan);
+        state.snapshots.store(&plan);
         let head = state.events.head();
         drop(state);
         self.appended.send_if_modified(|seen| std::mem::replace(seen, head) != head);
@@ -112,6 +116,10 @@ impl EventStore for MemoryStore {
 
     async fn read(&self, read: &Read) -> Result<Page, ReadError> {
         Ok(self.shared.read().events.read(read))
+    }
+
+    async fn count(&self, read: &Read) -> Result<u64, ReadError> {
+        Ok(self.shared.read().events.count(read))
     }
 
     async fn head(&self) -> Result<Position, ReadError> {
@@ -138,23 +146,21 @@ impl Store for MemoryStore {
         Ok(Box::new(MemoryTransaction::new(Arc::clone(&self.shared), right)))
     }
 
-    async fn claim(&self, name: &str) -> Result<Claim, ClaimError> {
+    async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {
         let _right = self.right_to_write.lock().await;
-        Ok(self.shared.write().records.claim(name))
+        Ok(self.shared.write().records.claim(tenant, name))
     }
 
-    async fn token(&self, name: &str) -> Result<Option<Position>, StoreError> {
-        Ok(self.shared.read().records.token(name))
+    async fn token(&self, tenant: &str, name: &str) -> Result<Option<Position>, StoreError> {
+        Ok(self.shared.read().records.token(tenant, name))
     }
 
     async fn snapshot(&self, tenant: &str, stream: &StreamId, schema: &str) -> Result<Option<Snapshot>, StoreError> {
-        let state = self.shared.read();
-        let kept = state.snapshots.get(&(tenant.to_owned(), stream.clone()));
-        Ok(kept.filter(|snapshot| snapshot.schema == schema).cloned())
+        Ok(self.shared.read().snapshots.get(tenant, stream, schema).cloned())
     }
 
     async fn save_snapshot(&self, tenant: &str, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
-        self.shared.write().snapshots.insert((tenant.to_owned(), stream.clone()), snapshot);
+        self.shared.write().snapshots.put(tenant, stream, snapshot);
         Ok(())
     }
 
@@ -171,34 +177,46 @@ impl Store for MemoryStore {
         Ok(self.shared.read().records.scan_documents(view, after, limit))
     }
 
-    async fn due_effects(&self, saga: &str, now: Timestamp, limit: usize) -> Result<Vec<Effect>, StoreError> {
-        Ok(self.shared.read().records.due_effects(saga, now, limit))
+    async fn due_effects(
+        &self,
+        tenant: &str,
+        saga: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Effect>, StoreError> {
+        Ok(self.shared.read().records.due_effects(tenant, saga, now, limit))
     }
 
-    async fn next_effect(&self, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.shared.read().records.next_effect(saga))
+    async fn next_effect(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.shared.read().records.next_effect(tenant, saga))
     }
 
-    async fn open_effects(&self, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
-        Ok(self.shared.read().records.open_effects(saga, limit))
+    async fn open_effects(&self, tenant: &str, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
+        Ok(self.shared.read().records.open_effects(tenant, saga, limit))
     }
 
-    async fn due_timers(&self, saga: &str, now: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
-        Ok(self.shared.read().records.due_timers(saga, now, limit))
+    async fn due_timers(
+        &self,
+        tenant: &str,
+        saga: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Timer>, StoreError> {
+        Ok(self.shared.read().records.due_timers(tenant, saga, now, limit))
     }
 
-    async fn next_timer(&self, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.shared.read().records.next_timer(saga))
+    async fn next_timer(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.shared.read().records.next_timer(tenant, saga))
     }
 
-    async fn dead_letters(&self, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        Ok(self.shared.read().records.dead_letters(processor, limit))
+    async fn dead_letters(&self, tenant: &str, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        Ok(self.shared.read().records.dead_letters(tenant, processor, limit))
     }
 
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
         let state = &mut *self.shared.write();
         let effects = &state.records.effect_ids;
-        Ok(state.events.forget_commands(before, |id| effects.contains_key(&id)))
+        Ok(state.events.forget_commands(before, |tenant, id| effects.contains_key(&(tenant.to_owned(), id))))
     }
 
     fn transaction_type(&self) -> TypeId {

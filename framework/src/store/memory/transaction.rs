@@ -15,7 +15,9 @@ use crate::store::transaction::StoreTransaction;
 
 use super::Shared;
 use super::changes::Changes;
-use super::records::{AssociationKey, DocumentKey, LetterKey, SagaKey, StoredDocument, TimerKey, Token};
+use super::records::{
+    AssociationKey, DocumentKey, EffectKey, LetterKey, Named, SagaKey, StoredDocument, TimerKey, Token, named,
+};
 
 /// A transaction of a [`super::MemoryStore`].
 #[derive(Debug)]
@@ -28,12 +30,12 @@ pub struct MemoryTransaction {
 
 #[derive(Debug, Clone, Default)]
 struct AllChanges {
-    tokens: Changes<String, Token>,
+    tokens: Changes<Named, Token>,
     documents: Changes<DocumentKey, StoredDocument>,
     sagas: Changes<SagaKey, SagaRow>,
     associations: Changes<AssociationKey, ()>,
     effects: Changes<u64, Effect>,
-    effect_ids: Changes<CommandId, u64>,
+    effect_ids: Changes<EffectKey, u64>,
     timers: Changes<TimerKey, Timer>,
     letters: Changes<LetterKey, DeadLetter>,
 }
@@ -45,12 +47,13 @@ impl MemoryTransaction {
 
     fn move_token(&mut self, claim: &Claim, position: Option<Position>) -> Result<(), StoreError> {
         let state = self.shared.read();
-        let token = self.changes.tokens.get(&state.records.tokens, &claim.processor);
+        let key = named(&claim.tenant, &claim.processor);
+        let token = self.changes.tokens.get(&state.records.tokens, &key);
         let Some(token) = token.filter(|token| token.fence == claim.fence) else {
             return Err(StoreError::ClaimLost { processor: claim.processor.clone(), fence: claim.fence });
         };
         if let Some(position) = position {
-            self.changes.tokens.put(claim.processor.clone(), Token { position, ..token });
+            self.changes.tokens.put(key, Token { position, ..token });
         }
         Ok(())
     }
@@ -58,11 +61,12 @@ impl MemoryTransaction {
     fn write_saga(&mut self, write: SagaWrite) -> Result<(), StoreError> {
         let state = self.shared.read();
         let (records, changes) = (&state.records, &mut self.changes);
-        let SagaWrite { saga, mut row, effects, timers, cancelled, at: _ } = write;
+        let SagaWrite { tenant, saga, mut row, effects, timers, cancelled, at: _ } = write;
+        let saga = (tenant, saga);
         let key = (saga.clone(), row.id);
         let before = changes.sagas.get(&records.sagas, &key);
         if before.as_ref().map_or(0, |before| before.revision) != row.revision {
-            return Err(StoreError::Changed { what: format!("instance {} of saga `{saga}`", row.id) });
+            return Err(StoreError::Changed { what: format!("instance {} of saga `{}`", row.id, saga.1) });
         }
         for association in before.into_iter().flat_map(|before| before.associations) {
             changes.associations.remove((saga.clone(), association, row.id));
@@ -85,7 +89,7 @@ impl MemoryTransaction {
         let mut place = changes.effects.last_key(&records.effects).unwrap_or(0);
         for effect in effects {
             place += 1;
-            changes.effect_ids.put(effect.command, place);
+            changes.effect_ids.put((effect.tenant.clone(), effect.command), place);
             changes.effects.put(place, effect);
         }
         row.revision += 1;
@@ -143,39 +147,46 @@ impl StoreTransaction for MemoryTransaction {
         Ok(())
     }
 
-    async fn find_sagas(&mut self, saga: &str, associations: &[Association]) -> Result<Vec<SagaRow>, StoreError> {
+    async fn find_sagas(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        associations: &[Association],
+    ) -> Result<Vec<SagaRow>, StoreError> {
         let state = self.shared.read();
+        let saga = named(tenant, saga);
         let mut ids = Vec::new();
         for association in associations {
-            let first = (saga.to_owned(), association.clone(), SagaId::from(uuid::Uuid::nil()));
+            let first = (saga.clone(), association.clone(), SagaId::from(uuid::Uuid::nil()));
             let found = self
                 .changes
                 .associations
-                .run(&state.records.associations, &first, |(of, by, _)| of == saga && by == association);
+                .run(&state.records.associations, &first, |(of, by, _)| *of == saga && by == association);
             ids.extend(found.into_keys().map(|(_, _, id)| id));
         }
         ids.sort_unstable();
         ids.dedup();
         let rows = ids
             .into_iter()
-            .filter_map(|id| self.changes.sagas.get(&state.records.sagas, &(saga.to_owned(), id)))
+            .filter_map(|id| self.changes.sagas.get(&state.records.sagas, &(saga.clone(), id)))
             .filter(|row| !row.ended);
         Ok(rows.collect())
     }
 
-    async fn saga(&mut self, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError> {
-        Ok(self.changes.sagas.get(&self.shared.read().records.sagas, &(saga.to_owned(), id)))
+    async fn saga(&mut self, tenant: &str, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError> {
+        Ok(self.changes.sagas.get(&self.shared.read().records.sagas, &(named(tenant, saga), id)))
     }
 
     async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
         writes.into_iter().try_for_each(|write| self.write_saga(write))
     }
 
-    async fn finish_effects(&mut self, effects: &[CommandId]) -> Result<(), StoreError> {
+    async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<(), StoreError> {
         let state = self.shared.read();
         for id in effects {
-            if let Some(place) = self.changes.effect_ids.get(&state.records.effect_ids, id) {
-                self.changes.effect_ids.remove(*id);
+            let key = (tenant.to_owned(), *id);
+            if let Some(place) = self.changes.effect_ids.get(&state.records.effect_ids, &key) {
+                self.changes.effect_ids.remove(key);
                 self.changes.effects.remove(place);
             }
         }
@@ -184,12 +195,14 @@ impl StoreTransaction for MemoryTransaction {
 
     async fn postpone_effect(
         &mut self,
+        tenant: &str,
         effect: CommandId,
         attempts: u32,
         next: Result<Timestamp, String>,
     ) -> Result<(), StoreError> {
         let state = self.shared.read();
-        let Some(place) = self.changes.effect_ids.get(&state.records.effect_ids, &effect) else { return Ok(()) };
+        let key = (tenant.to_owned(), effect);
+        let Some(place) = self.changes.effect_ids.get(&state.records.effect_ids, &key) else { return Ok(()) };
         let Some(mut effect) = self.changes.effects.get(&state.records.effects, &place) else { return Ok(()) };
         effect.attempts = attempts;
         match next {
@@ -200,8 +213,15 @@ impl StoreTransaction for MemoryTransaction {
         Ok(())
     }
 
-    async fn take_timer(&mut self, saga: &str, id: SagaId, name: &str, due: Timestamp) -> Result<bool, StoreError> {
-        let key = (saga.to_owned(), id, name.to_owned());
+    async fn take_timer(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        id: SagaId,
+        name: &str,
+        due: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let key = (named(tenant, saga), id, name.to_owned());
         let timer = self.changes.timers.get(&self.shared.read().records.timers, &key);
         let there = timer.is_some_and(|timer| timer.due == due);
         if there {
@@ -210,10 +230,16 @@ impl StoreTransaction for MemoryTransaction {
         Ok(there)
     }
 
-    async fn held_sequences(&mut self, processor: &str, sequences: &[String]) -> Result<Vec<String>, StoreError> {
+    async fn held_sequences(
+        &mut self,
+        tenant: &str,
+        processor: &str,
+        sequences: &[String],
+    ) -> Result<Vec<String>, StoreError> {
         let state = self.shared.read();
-        let first = (processor.to_owned(), Position::START);
-        let letters = self.changes.letters.run(&state.records.letters, &first, |(of, _)| of == processor);
+        let processor = named(tenant, processor);
+        let first = (processor.clone(), Position::START);
+        let letters = self.changes.letters.run(&state.records.letters, &first, |(of, _)| *of == processor);
         let mut held: Vec<String> =
             letters.into_values().map(|letter| letter.sequence).filter(|held| sequences.contains(held)).collect();
         held.sort_unstable();
@@ -222,19 +248,20 @@ impl StoreTransaction for MemoryTransaction {
     }
 
     async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError> {
-        self.changes.letters.put((letter.processor.clone(), letter.position), letter);
+        self.changes.letters.put((named(&letter.tenant, &letter.processor), letter.position), letter);
         Ok(())
     }
 
     async fn update_letter(
         &mut self,
+        tenant: &str,
         processor: &str,
         position: Position,
         attempts: u32,
         state: LetterState,
         error: &str,
     ) -> Result<(), StoreError> {
-        let key = (processor.to_owned(), position);
+        let key = (named(tenant, processor), position);
         let letter = self.changes.letters.get(&self.shared.read().records.letters, &key);
         if let Some(letter) = letter {
             self.changes.letters.put(key, DeadLetter { attempts, state, error: error.to_owned(), ..letter });
@@ -242,8 +269,8 @@ impl StoreTransaction for MemoryTransaction {
         Ok(())
     }
 
-    async fn remove_letter(&mut self, processor: &str, position: Position) -> Result<bool, StoreError> {
-        let key = (processor.to_owned(), position);
+    async fn remove_letter(&mut self, tenant: &str, processor: &str, position: Position) -> Result<bool, StoreError> {
+        let key = (named(tenant, processor), position);
         let there = self.changes.letters.get(&self.shared.read().records.letters, &key).is_some();
         self.changes.letters.remove(key);
         Ok(there)

@@ -40,7 +40,7 @@ pub async fn any_text_names_a_stream(store: &dyn Store) {
     appending([written]).expecting(odd, Expected::NoStream).stored_in(store).await;
     appending([event("12")]).stored_in(store).await;
     appending([event("012")]).expecting("012", Expected::NoStream).stored_in(store).await;
-    let page = store.read(&Read::matching(Criterion::names([odd]).and_tag(tag).into(), Position::START)).await.unwrap();
+    let page = store.read(&Read::matching(Criterion::names([odd]).and_tag(tag), Position::START)).await.unwrap();
     let [event] = page.events.as_slice() else { panic!("expected one event, got {:?}", page.events) };
     assert_eq!((&event.recorded.stream, event.recorded.name.as_str()), (&stream(odd), odd));
     assert_eq!(event.recorded.metadata(), metadata.as_ref());
@@ -91,8 +91,8 @@ pub async fn tenants_never_mix(store: &dyn Store) {
         let reads = [
             Read::all(Position::START),
             Read::stream(stream("a"), None),
-            Read::matching(tagged.into(), Position::START),
-            Read::matching(Criterion::names(["one"]).into(), Position::START),
+            Read::matching(tagged, Position::START),
+            Read::matching(Criterion::names(["one"]), Position::START),
         ];
         for read in reads {
             let page = store.read(&read.clone().tenant(tenant)).await.unwrap();

@@ -135,9 +135,13 @@ pub(super) fn association(value: &str) -> Association {
     Association { key: "order".to_owned(), value: value.to_owned() }
 }
 
+/// Whose records are written.
+pub(super) const TENANT: &str = "acme";
+
 /// The write that starts the instance `id`.
 pub(super) fn saga_write(id: SagaId) -> SagaWrite {
     SagaWrite {
+        tenant: TENANT.to_owned(),
         saga: "ordering".to_owned(),
         row: SagaRow {
             id,
@@ -157,6 +161,7 @@ pub(super) fn saga_write(id: SagaId) -> SagaWrite {
 
 pub(super) fn effect(id: SagaId, number: u64) -> Effect {
     Effect {
+        tenant: TENANT.to_owned(),
         command: CommandId::new(),
         saga: "ordering".to_owned(),
         saga_id: id,
@@ -172,7 +177,7 @@ pub(super) fn effect(id: SagaId, number: u64) -> Effect {
 }
 
 pub(super) fn timer(id: SagaId, name: &str, due: i64) -> Timer {
-    Timer { saga: "ordering".to_owned(), saga_id: id, name: name.to_owned(), due: at(due) }
+    Timer { tenant: TENANT.to_owned(), saga: "ordering".to_owned(), saga_id: id, name: name.to_owned(), due: at(due) }
 }
 
 /// Commits `writes` in one transaction.

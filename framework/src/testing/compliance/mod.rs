@@ -9,17 +9,21 @@
 mod append;
 mod conditions;
 mod content;
+mod exchange;
 mod given;
 mod reads;
 mod records;
 mod sagas;
+mod streams;
 
 pub use append::*;
 pub use conditions::*;
 pub use content::*;
+pub use exchange::*;
 pub use reads::*;
 pub use records::*;
 pub use sagas::*;
+pub use streams::*;
 
 /// Makes one test of each case, in the module where it stands.
 ///
@@ -82,6 +86,30 @@ macro_rules! store_compliance {
             criteria_select_events
             pages_give_each_event_once
             reads_can_end_at_an_instant
+            ranges_have_an_end
+            a_stream_is_read_as_of_a_version
+            a_category_is_read_alone
+            conditions_of_a_read_hold_together
+            events_are_counted_without_their_payloads
+            a_read_returns_the_head_as_its_marker
+            pages_follow_one_another
+            a_stream_tells_about_itself
+            a_deleted_stream_is_hidden_and_its_versions_go_on
+            an_ended_stream_takes_no_append_ever
+            a_truncated_stream_begins_later
+            an_archived_stream_is_read_by_its_id_alone
+            a_deleted_stream_is_restored
+            a_change_of_a_stream_is_guarded
+            a_scavenge_removes_what_is_hidden
+            a_scavenge_never_gives_a_position_out_again
+            retention_takes_effect_with_the_scavenge
+            reserved_streams_are_refused
+            a_condition_meets_hidden_events
+            an_export_shows_everything
+            an_import_keeps_positions_and_times
+            an_import_goes_on_after_a_stop
+            an_import_never_overwrites
+            the_life_of_streams_is_exported_and_imported
             payloads_come_back_byte_for_byte
             any_text_names_a_stream
             input_beyond_a_limit_is_refused
@@ -98,6 +126,9 @@ macro_rules! store_compliance {
             a_removed_document_keeps_its_revision
             documents_are_scanned_in_key_order
             a_snapshot_is_found_by_its_schema
+            an_older_snapshot_replaces_no_newer_one
+            a_snapshot_commits_with_its_append
+            records_of_tenants_never_mix
             dead_letters_hold_up_their_sequence
             a_saga_is_kept
             a_stale_saga_is_refused

@@ -1,7 +1,7 @@
 //! Reads: scopes, directions, limits, how far the store has looked.
 
-use crate::message::{Position, Tag};
-use crate::store::{Criteria, Criterion, Page, Read, Scope, Store};
+use crate::message::{Position, StreamId, Tag};
+use crate::store::{Criteria, Criterion, Page, Read, Store};
 
 use super::given::{appending, at, event, filled, positions, stream, tagged, version};
 
@@ -147,16 +147,142 @@ pub async fn reads_can_end_at_an_instant(store: &dyn Store) {
         let dated = tagged("a", "one", std::slice::from_ref(&tag));
         appending([crate::store::NewEvent { recorded_at: at(micros), ..dated }]).stored_in(store).await;
     }
-    let until = Some(at(2_000));
-    let scopes = [
-        Scope::All { after: Position::START, until },
-        Scope::Stream { stream: stream("a"), after: None, until },
-        Scope::Matching { criteria: Criterion::tag(tag).into(), after: Position::START, until },
-        Scope::Matching { criteria: Criterion::names(["one"]).into(), after: Position::START, until },
+    let reads = [
+        Read::all(Position::START),
+        Read::category("wallet", Position::START),
+        Read::stream(stream("a"), None),
+        Read::matching(Criterion::tag(tag), Position::START),
+        Read::matching(Criterion::names(["one"]), Position::START),
     ];
-    for scope in scopes {
-        let page = read(store, Read { scope: scope.clone(), ..Read::all(Position::START) }).await;
-        assert_eq!(positions(&page.events), [1, 2], "{scope:?}");
-        assert_eq!(page.scanned, Position::new(3), "{scope:?}");
+    for asked in reads {
+        let page = read(store, asked.clone().until(at(2_000))).await;
+        assert_eq!(positions(&page.events), [1, 2], "{asked:?}");
+        assert_eq!(page.scanned, Position::new(3), "{asked:?}");
+        assert_eq!(positions(&read(store, asked.clone().since(at(2_000))).await.events), [2, 3], "{asked:?}");
+        let within = asked.clone().since(at(2_000)).until(at(2_000));
+        assert_eq!(positions(&read(store, within).await.events), [2], "{asked:?}");
+    }
+}
+
+/// A range of positions or versions is read, both ends as they are said.
+pub async fn ranges_have_an_end(store: &dyn Store) {
+    two_streams(store).await;
+    let page = read(store, Read::all(Position::new(1)).up_to(Position::new(3))).await;
+    assert_eq!((positions(&page.events), page.scanned), (vec![2, 3], Position::new(3)));
+    assert_eq!(page.head, Position::new(4), "the head is that of the store");
+    let backward = read(store, Read::all(Position::new(1)).up_to(Position::new(3)).backward()).await;
+    assert_eq!(positions(&backward.events), [3, 2]);
+    let of_stream = Read::stream(stream("a"), None).up_to_version(version(1));
+    assert_eq!(positions(&read(store, of_stream.clone()).await.events), [1]);
+    assert_eq!(positions(&read(store, of_stream.backward()).await.events), [1]);
+    let beyond = read(store, Read::all(Position::START).up_to(Position::new(9))).await;
+    assert_eq!((beyond.events.len(), beyond.scanned), (4, Position::new(4)), "an end behind the head is the head");
+}
+
+/// The state of a stream as of a version is what its events up to that version tell.
+pub async fn a_stream_is_read_as_of_a_version(store: &dyn Store) {
+    filled(store, "a", 5).await;
+    let page = read(store, Read::stream(stream("a"), None).up_to_version(version(3))).await;
+    assert_eq!(page.events.last().unwrap().recorded.version, version(3));
+    assert_eq!(page.events.len(), 3);
+}
+
+/// All streams of a category are read together, and no other.
+pub async fn a_category_is_read_alone(store: &dyn Store) {
+    two_streams(store).await;
+    let other = crate::store::NewEvent { stream: StreamId::new("purse", "a"), ..event("a") };
+    appending([other]).stored_in(store).await;
+    assert_eq!(positions(&read(store, Read::category("wallet", Position::START)).await.events), [1, 2, 3, 4]);
+    let purses = read(store, Read::category("purse", Position::START)).await;
+    assert_eq!((positions(&purses.events), purses.scanned), (vec![5], Position::new(5)));
+    assert_eq!(purses.events[0].recorded.stream, StreamId::new("purse", "a"));
+    assert_eq!(
+        positions(&read(store, Read::category("wallet", Position::new(2)).backward().limit(1)).await.events),
+        [4]
+    );
+    assert!(read(store, Read::category("purs", Position::START)).await.events.is_empty(), "no part of a name matches");
+}
+
+/// Scope, criteria, time and range hold together, and the limit counts what is left.
+pub async fn conditions_of_a_read_hold_together(store: &dyn Store) {
+    let red = Tag::new("colour", "red");
+    for (id, name, micros, tags) in [
+        ("a", "one", 1_000, vec![red.clone()]),
+        ("a", "two", 2_000, vec![red.clone()]),
+        ("b", "one", 3_000, vec![red.clone()]),
+        ("a", "one", 4_000, vec![]),
+        ("a", "one", 5_000, vec![red.clone()]),
+        ("a", "one", 6_000, vec![red.clone()]),
+    ] {
+        let dated = tagged(id, name, &tags);
+        appending([crate::store::NewEvent { recorded_at: at(micros), ..dated }]).stored_in(store).await;
+    }
+    let red_ones = Criterion::names(["one"]).and_tag(red);
+    let of_a = Read::stream(stream("a"), None).only(red_ones.clone());
+    assert_eq!(positions(&read(store, of_a.clone()).await.events), [1, 5, 6]);
+    assert_eq!(positions(&read(store, of_a.clone().since(at(2_000)).limit(1)).await.events), [5]);
+    assert_eq!(positions(&read(store, of_a.up_to_version(version(4)).backward().limit(1)).await.events), [5]);
+    let of_all = Read::category("wallet", Position::new(1)).only(red_ones).up_to(Position::new(5));
+    assert_eq!(positions(&read(store, of_all.clone()).await.events), [3, 5]);
+    assert_eq!(store.count(&of_all.clone().limit(1)).await.unwrap(), 2, "a count has no limit");
+    assert_eq!(positions(&read(store, of_all.until(at(4_000)).backward()).await.events), [3]);
+}
+
+/// Events are counted and looked for without their payloads, in every scope.
+pub async fn events_are_counted_without_their_payloads(store: &dyn Store) {
+    two_streams(store).await;
+    for (asked, count) in [
+        (Read::all(Position::START), 4),
+        (Read::all(Position::new(3)), 1),
+        (Read::stream(stream("a"), None), 2),
+        (Read::stream(stream("c"), None), 0),
+        (Read::category("wallet", Position::new(1)), 3),
+        (Read::matching(Criterion::names(["wallet.credited"]), Position::START), 4),
+        (Read::matching(Criterion::names(["wallet.opened"]), Position::START), 0),
+    ] {
+        assert_eq!(store.count(&asked).await.unwrap(), count, "{asked:?}");
+        assert_eq!(store.exists(&asked).await.unwrap(), count > 0, "{asked:?}");
+        assert_eq!(store.first(&asked).await.unwrap().is_some(), count > 0, "{asked:?}");
+        let newest = store.first(&asked.clone().backward()).await.unwrap();
+        let all = read(store, asked.clone()).await.events;
+        assert_eq!(newest.map(|event| event.recorded.position), all.last().map(|event| event.recorded.position));
+        let bare = read(store, asked.clone().without_payloads()).await.events;
+        assert_eq!(positions(&bare), positions(&all), "{asked:?}");
+        assert!(bare.iter().all(|event| event.payload.is_empty()), "{asked:?}");
+    }
+}
+
+/// The head comes with every page, also where nothing matched: it is the marker of a decision (guarantee 3).
+pub async fn a_read_returns_the_head_as_its_marker(store: &dyn Store) {
+    let nothing = Criterion::names(["wallet.opened"]);
+    assert_eq!(read(store, Read::matching(nothing.clone(), Position::START)).await.head, Position::START);
+    filled(store, "a", 3).await;
+    let page = read(store, Read::matching(nothing, Position::START)).await;
+    assert_eq!((page.events.len(), page.head), (0, Position::new(3)));
+    assert_eq!(read(store, Read::all(Position::START).limit(1)).await.head, Position::new(3));
+    assert_eq!(read(store, Read::stream(stream("a"), None).backward().limit(1)).await.head, Position::new(3));
+}
+
+/// Pages follow one another without gap or repeat, in both directions and every scope.
+pub async fn pages_follow_one_another(store: &dyn Store) {
+    for number in 0..20 {
+        filled(store, ["a", "b"][number % 2], 1).await;
+    }
+    let asked = [
+        Read::all(Position::new(2)),
+        Read::all(Position::START).up_to(Position::new(17)),
+        Read::category("wallet", Position::START),
+        Read::stream(stream("a"), None),
+        Read::matching(Criterion::names(["wallet.credited"]), Position::new(1)),
+    ];
+    for asked in asked.into_iter().flat_map(|asked| [asked.clone(), asked.backward()]) {
+        let whole = positions(&read(store, asked.clone()).await.events);
+        let (mut next, mut paged) = (Some(asked.clone().limit(3)), Vec::new());
+        while let Some(asked) = next {
+            let page = read(store, asked.clone()).await;
+            paged.extend(positions(&page.events));
+            next = asked.behind(&page);
+        }
+        assert_eq!(paged, whole, "{asked:?}");
     }
 }

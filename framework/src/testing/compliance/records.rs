@@ -1,10 +1,16 @@
 //! Tokens, transactions, documents, snapshots, dead letters.
 
-use crate::message::Position;
+use crate::message::{Position, SagaId};
 use crate::store::records::ViewId;
-use crate::store::{Conflict, DeadLetter, Document, LetterState, Snapshot, Store, StoreError};
+use crate::store::{
+    Conflict, DeadLetter, Document, Expected, LetterState, SagaRow, SagaWrite, Snapshot, SnapshotWrite, Store,
+    StoreError,
+};
 
-use super::given::{appending, at, begin, commit, conflict, event, stream, version, view};
+use super::given::{
+    TENANT, appending, association, at, begin, commit, conflict, effect, event, saga_write, stream, timer, version,
+    view, write_sagas,
+};
 
 fn keys(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
@@ -25,27 +31,27 @@ async fn document(store: &dyn Store, key: &str) -> Option<(u64, String)> {
 
 /// A token moves under its claim and is found where it was left (guarantee 6).
 pub async fn a_token_is_kept(store: &dyn Store) {
-    assert_eq!(store.token("p").await.unwrap(), None);
-    let claim = store.claim("p").await.unwrap();
+    assert_eq!(store.token(TENANT, "p").await.unwrap(), None);
+    let claim = store.claim(TENANT, "p").await.unwrap();
     assert_eq!((claim.processor.as_str(), claim.position), ("p", Position::START));
     let mut transaction = begin(store).await;
     transaction.guard(&claim).await.unwrap();
     transaction.advance(&claim, Position::new(7)).await.unwrap();
     commit(transaction).await;
-    assert_eq!(store.token("p").await.unwrap(), Some(Position::new(7)));
-    let next = store.claim("p").await.unwrap();
+    assert_eq!(store.token(TENANT, "p").await.unwrap(), Some(Position::new(7)));
+    let next = store.claim(TENANT, "p").await.unwrap();
     assert_eq!(next.position, Position::new(7));
     let mut transaction = begin(store).await;
     transaction.reset(&next, Position::new(2)).await.unwrap();
     commit(transaction).await;
-    assert_eq!(store.token("p").await.unwrap(), Some(Position::new(2)));
-    assert_eq!(store.token("q").await.unwrap(), None);
+    assert_eq!(store.token(TENANT, "p").await.unwrap(), Some(Position::new(2)));
+    assert_eq!(store.token(TENANT, "q").await.unwrap(), None);
 }
 
 /// Whoever lost its claim can no longer move the token (guarantee 6).
 pub async fn a_write_under_a_lost_claim_is_refused(store: &dyn Store) {
-    let lost = store.claim("p").await.unwrap();
-    let held = store.claim("p").await.unwrap();
+    let lost = store.claim(TENANT, "p").await.unwrap();
+    let held = store.claim(TENANT, "p").await.unwrap();
     assert!(held.fence > lost.fence);
     let mut transaction = begin(store).await;
     for refused in [
@@ -57,18 +63,18 @@ pub async fn a_write_under_a_lost_claim_is_refused(store: &dyn Store) {
     }
     transaction.advance(&held, Position::new(1)).await.unwrap();
     commit(transaction).await;
-    assert_eq!(store.token("p").await.unwrap(), Some(Position::new(1)));
+    assert_eq!(store.token(TENANT, "p").await.unwrap(), Some(Position::new(1)));
 }
 
 /// A transaction that is dropped leaves nothing, and the next writer is not held up (guarantee 6).
 pub async fn a_dropped_transaction_leaves_nothing(store: &dyn Store) {
-    let claim = store.claim("p").await.unwrap();
+    let claim = store.claim(TENANT, "p").await.unwrap();
     let mut transaction = begin(store).await;
     transaction.advance(&claim, Position::new(5)).await.unwrap();
     transaction.write_documents(&view(), vec![("k".to_owned(), Some(b"1".to_vec()))]).await.unwrap();
     drop(transaction);
     appending([event("a")]).stored_in(store).await;
-    assert_eq!(store.token("p").await.unwrap(), Some(Position::START));
+    assert_eq!(store.token(TENANT, "p").await.unwrap(), Some(Position::START));
     assert_eq!(document(store, "k").await, None);
 }
 
@@ -117,7 +123,7 @@ pub async fn a_transaction_sees_its_own_writes(store: &dyn Store) {
 
 /// Undoing to a mark keeps what came before it (guarantee 7).
 pub async fn a_mark_is_returned_to(store: &dyn Store) {
-    let claim = store.claim("p").await.unwrap();
+    let claim = store.claim(TENANT, "p").await.unwrap();
     let mut transaction = begin(store).await;
     let body = |text: &str| Some(text.as_bytes().to_vec());
     for round in ["1", "2"] {
@@ -132,7 +138,7 @@ pub async fn a_mark_is_returned_to(store: &dyn Store) {
     commit(transaction).await;
     let found = store.scan_documents(&view(), None, 100).await.unwrap();
     assert_eq!(found.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), ["kept-1", "kept-2", "kept-3"]);
-    assert_eq!(store.token("p").await.unwrap(), Some(Position::new(3)));
+    assert_eq!(store.token(TENANT, "p").await.unwrap(), Some(Position::new(3)));
 }
 
 /// Transactions and appends that write the same document lose no write.
@@ -245,6 +251,7 @@ pub async fn a_snapshot_is_found_by_its_schema(store: &dyn Store) {
 /// Dead letters hold up their sequence until the last of them is removed (guarantee 7).
 pub async fn dead_letters_hold_up_their_sequence(store: &dyn Store) {
     let letter = |processor: &str, position, sequence: &str, state| DeadLetter {
+        tenant: TENANT.to_owned(),
         processor: processor.to_owned(),
         sequence: sequence.to_owned(),
         position: Position::new(position),
@@ -258,25 +265,135 @@ pub async fn dead_letters_hold_up_their_sequence(store: &dyn Store) {
     transaction.add_letter(letter("p", 5, "s-1", LetterState::Parked)).await.unwrap();
     transaction.add_letter(retrying.clone()).await.unwrap();
     transaction.add_letter(letter("q", 4, "s-2", LetterState::Parked)).await.unwrap();
-    let mut held = transaction.held_sequences("p", &keys(&["s-1", "s-2", "s-3"])).await.unwrap();
+    let mut held = transaction.held_sequences(TENANT, "p", &keys(&["s-1", "s-2", "s-3"])).await.unwrap();
     held.sort();
     assert_eq!(held, ["s-1"]);
     commit(transaction).await;
-    assert_eq!(store.dead_letters("p", 1).await.unwrap(), [retrying]);
+    assert_eq!(store.dead_letters(TENANT, "p", 1).await.unwrap(), [retrying]);
 
     let mut transaction = begin(store).await;
-    transaction.update_letter("p", Position::new(3), 2, LetterState::Parked, "again").await.unwrap();
-    assert!(transaction.remove_letter("p", Position::new(5)).await.unwrap());
-    assert!(!transaction.remove_letter("p", Position::new(5)).await.unwrap());
-    assert_eq!(transaction.held_sequences("p", &keys(&["s-1"])).await.unwrap(), ["s-1"]);
+    transaction.update_letter(TENANT, "p", Position::new(3), 2, LetterState::Parked, "again").await.unwrap();
+    assert!(transaction.remove_letter(TENANT, "p", Position::new(5)).await.unwrap());
+    assert!(!transaction.remove_letter(TENANT, "p", Position::new(5)).await.unwrap());
+    assert_eq!(transaction.held_sequences(TENANT, "p", &keys(&["s-1"])).await.unwrap(), ["s-1"]);
     commit(transaction).await;
-    let left = store.dead_letters("p", 10).await.unwrap();
+    let left = store.dead_letters(TENANT, "p", 10).await.unwrap();
     let updated = DeadLetter { attempts: 2, error: "again".to_owned(), ..letter("p", 3, "s-1", LetterState::Parked) };
     assert_eq!(left, [updated]);
 
     let mut transaction = begin(store).await;
-    assert!(transaction.remove_letter("p", Position::new(3)).await.unwrap());
-    assert!(transaction.held_sequences("p", &keys(&["s-1"])).await.unwrap().is_empty());
+    assert!(transaction.remove_letter(TENANT, "p", Position::new(3)).await.unwrap());
+    assert!(transaction.held_sequences(TENANT, "p", &keys(&["s-1"])).await.unwrap().is_empty());
     commit(transaction).await;
-    assert_eq!(store.dead_letters("q", 10).await.unwrap().len(), 1);
+    assert_eq!(store.dead_letters(TENANT, "q", 10).await.unwrap().len(), 1);
+}
+
+/// Records of the same name belong to each tenant alone (guarantee 12).
+pub async fn records_of_tenants_never_mix(store: &dyn Store) {
+    let one = store.claim("one", "p").await.unwrap();
+    let two = store.claim("two", "p").await.unwrap();
+    let mut transaction = begin(store).await;
+    transaction.advance(&one, Position::new(1)).await.unwrap();
+    transaction.advance(&two, Position::new(2)).await.unwrap();
+    commit(transaction).await;
+    assert_eq!(store.token("one", "p").await.unwrap(), Some(Position::new(1)));
+    assert_eq!(store.token("two", "p").await.unwrap(), Some(Position::new(2)));
+    assert_eq!(store.token("", "p").await.unwrap(), None);
+
+    let id = SagaId::from(uuid::Uuid::from_u128(1));
+    let of = |tenant: &str, state: &str| {
+        let write = saga_write(id);
+        let (mut effect, mut timer) = (effect(id, 1), timer(id, "payment", 2_000));
+        (effect.tenant, timer.tenant) = (tenant.to_owned(), tenant.to_owned());
+        SagaWrite {
+            tenant: tenant.to_owned(),
+            row: SagaRow { state: state.as_bytes().to_vec(), ..write.row },
+            effects: vec![effect],
+            timers: vec![timer],
+            ..write
+        }
+    };
+    let same_command = of("one", "1").effects[0].command;
+    let with_command = |mut write: SagaWrite| {
+        write.effects[0].command = same_command;
+        write
+    };
+    write_sagas(store, vec![with_command(of("one", "1")), with_command(of("two", "2"))]).await;
+    let mut transaction = begin(store).await;
+    for (tenant, state) in [("one", "1"), ("two", "2")] {
+        let found = transaction.find_sagas(tenant, "ordering", &[association("o-1")]).await.unwrap();
+        assert_eq!(found.len(), 1, "{tenant}");
+        assert_eq!(found[0].state, state.as_bytes());
+        assert_eq!(transaction.saga(tenant, "ordering", id).await.unwrap().unwrap().state, state.as_bytes());
+    }
+    assert!(transaction.saga("", "ordering", id).await.unwrap().is_none());
+    transaction.finish_effects("one", &[same_command]).await.unwrap();
+    assert!(transaction.take_timer("one", "ordering", id, "payment", at(2_000)).await.unwrap());
+    commit(transaction).await;
+    assert!(store.open_effects("one", "ordering", 10).await.unwrap().is_empty());
+    assert_eq!(store.open_effects("two", "ordering", 10).await.unwrap()[0].tenant, "two");
+    assert_eq!(store.due_effects("two", "ordering", at(1_000), 10).await.unwrap().len(), 1);
+    assert!(store.due_timers("one", "ordering", at(9_000), 10).await.unwrap().is_empty());
+    assert_eq!(store.due_timers("two", "ordering", at(9_000), 10).await.unwrap()[0].tenant, "two");
+    assert_eq!(store.next_timer("one", "ordering").await.unwrap(), None);
+
+    let letter = |tenant: &str| DeadLetter {
+        tenant: tenant.to_owned(),
+        processor: "p".to_owned(),
+        sequence: "s".to_owned(),
+        position: Position::new(1),
+        attempts: 1,
+        state: LetterState::Parked,
+        error: tenant.to_owned(),
+        since: at(1_000),
+    };
+    let mut transaction = begin(store).await;
+    transaction.add_letter(letter("one")).await.unwrap();
+    transaction.add_letter(letter("two")).await.unwrap();
+    assert!(transaction.remove_letter("one", "p", Position::new(1)).await.unwrap());
+    assert!(transaction.held_sequences("one", "p", &keys(&["s"])).await.unwrap().is_empty());
+    commit(transaction).await;
+    assert_eq!(store.dead_letters("two", "p", 10).await.unwrap(), [letter("two")]);
+    assert!(store.dead_letters("one", "p", 10).await.unwrap().is_empty());
+}
+
+/// Of a schema the newest snapshot stays; an older one is no step back. Each schema has its own.
+pub async fn an_older_snapshot_replaces_no_newer_one(store: &dyn Store) {
+    let snapshot = |number, schema: &str| Snapshot {
+        version: version(number),
+        position: Position::new(number),
+        schema: schema.to_owned(),
+        state: number.to_string().into_bytes(),
+    };
+    for kept in [snapshot(4, "1"), snapshot(3, "1"), snapshot(2, "2")] {
+        store.save_snapshot("", &stream("a"), kept).await.unwrap();
+    }
+    assert_eq!(store.snapshot("", &stream("a"), "1").await.unwrap(), Some(snapshot(4, "1")));
+    assert_eq!(store.snapshot("", &stream("a"), "2").await.unwrap(), Some(snapshot(2, "2")));
+    assert_eq!(store.snapshot("x", &stream("a"), "1").await.unwrap(), None);
+    assert_eq!(store.scavenge(at(9_000)).await.unwrap().snapshots, 1, "the older schema is pruned");
+    assert_eq!(store.snapshot("", &stream("a"), "2").await.unwrap(), None);
+    assert_eq!(store.snapshot("", &stream("a"), "1").await.unwrap(), Some(snapshot(4, "1")));
+}
+
+/// A snapshot that comes with an append commits with it, and only at the version that the append reaches.
+pub async fn a_snapshot_commits_with_its_append(store: &dyn Store) {
+    let write = |number| SnapshotWrite {
+        stream: stream("a"),
+        version: version(number),
+        schema: "1".to_owned(),
+        state: vec![0xff, 0],
+    };
+    let with = |expected, snapshot| {
+        let mut draft = appending([event("a"), event("a")]).expecting("a", expected);
+        draft.0.snapshots.push(snapshot);
+        draft
+    };
+    with(Expected::NoStream, write(2)).stored_in(store).await;
+    let kept = store.snapshot("", &stream("a"), "1").await.unwrap().expect("the snapshot is kept");
+    assert_eq!((kept.version, kept.position, kept.state), (version(2), Position::new(2), vec![0xff, 0]));
+    conflict(with(Expected::NoStream, write(4)).to(store).await);
+    with(Expected::Any, write(3)).stored_in(store).await;
+    let kept = store.snapshot("", &stream("a"), "1").await.unwrap().expect("the snapshot is kept");
+    assert_eq!(kept.version, version(2), "neither that of a refused append, nor one of another version");
 }
