@@ -15,11 +15,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::aggregate::{Aggregate, AggregateHandle, Repository};
 use crate::command::{CommandBus, Gateway, SendCall};
-use crate::message::{Command, Position, Query};
+use crate::message::{Command, Position, Query, StreamId};
 use crate::processor::{Processors, ProcessorsHandle};
 use crate::query::{QueryBus, QueryCall};
 use crate::saga::SagasHandle;
-use crate::store::{Journal, SharedStore};
+use crate::store::{Export, Journal, Scavenged, SharedStore, StoreError, StreamHandle};
 use crate::view::{ViewAccess, ViewHandlers, Views};
 
 /// Records looked at to see whether work is left.
@@ -107,6 +107,36 @@ impl Annals {
     #[must_use]
     pub fn sagas(&self) -> SagasHandle {
         SagasHandle::new(self.inner.journal.clone(), self.inner.sagas.clone())
+    }
+
+    /// A stream, to look at and to change its life: delete, truncate, archive.
+    ///
+    /// ```
+    /// # use annals::prelude::*;
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let app = Annals::open("memory:").await.unwrap();
+    /// let stream = app.stream(StreamId::new("order", "o-1"));
+    /// assert!(stream.info().await.unwrap().is_none(), "it has no events yet");
+    /// # app.shutdown().await.unwrap();
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn stream(&self, stream: StreamId) -> StreamHandle {
+        self.inner.journal.stream(stream)
+    }
+
+    /// Removes the events that nobody sees any more, of all tenants; see [`Maintain::scavenge`](crate::store::Maintain::scavenge).
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn scavenge(&self) -> std::result::Result<Scavenged, StoreError> {
+        self.inner.store.scavenge(self.inner.journal.now()).await
+    }
+
+    /// An export of this tenant's events as JSON lines, each as its upcasters lift it. For a copy of the whole store as
+    /// it is, see [`Export::of`].
+    pub fn export(&self) -> Export {
+        self.inner.journal.export()
     }
 
     /// The store with its upcasters and codec.

@@ -173,6 +173,14 @@ impl<'a> Decode<'a> {
         self.name
     }
 
+    /// The revision that the payload has here: the stored one, or the one that upcasters led to.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        match &self.payload {
+            Payload::Stored { revision, .. } | Payload::Lifted { revision, .. } => *revision,
+        }
+    }
+
     /// Everything known about the event but its payload.
     #[must_use]
     pub fn recorded(&self) -> &'a Recorded {
@@ -185,9 +193,7 @@ impl<'a> Decode<'a> {
     /// [`UpcastError::Revision`] when the payload has another revision than `E`, [`UpcastError::Payload`] when it has
     /// another shape.
     pub fn into_event<E: super::Event>(self) -> Result<E, UpcastError> {
-        let revision = match &self.payload {
-            Payload::Stored { revision, .. } | Payload::Lifted { revision, .. } => *revision,
-        };
+        let revision = self.revision();
         if revision != E::REVISION {
             return Err(UpcastError::Revision { name: self.name.to_owned(), stored: revision, known: E::REVISION });
         }

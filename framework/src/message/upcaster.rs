@@ -145,7 +145,7 @@ impl fmt::Display for UpcasterFault {
 }
 
 /// All upcasters of an application, checked and ready.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Upcasters {
     steps: HashMap<&'static str, BTreeMap<u32, UpcastStep>>,
     /// Current name -> the other names under which such events are stored.

@@ -9,6 +9,8 @@ use crate::message::{
 use super::append::{Append, Appended};
 use super::criteria::{Criteria, Criterion};
 use super::error::{AppendError, ReadError};
+use super::exchange::Export;
+use super::handle::StreamHandle;
 use super::read::{Page, Read};
 use super::reader::Reader;
 use super::records::ViewId;
@@ -116,6 +118,18 @@ impl Journal {
     pub async fn first(&self, mut read: Read) -> Result<Option<RecordedEvent>, ReadError> {
         self.address(&mut read);
         self.0.store.first(&read).await
+    }
+
+    /// An export of this tenant's events, each as its upcasters lift it (guarantee 10).
+    pub fn export(&self) -> Export {
+        let Inner { store, upcasters, payloads, tenant, .. } = &*self.0;
+        Export::of(Arc::clone(store)).tenant(tenant.as_str()).lifted(upcasters.clone(), payloads.clone())
+    }
+
+    /// The stream, to look at and to change its life.
+    #[must_use]
+    pub fn stream(&self, stream: StreamId) -> StreamHandle {
+        StreamHandle::new(Arc::clone(&self.0.store), self.0.tenant.clone(), stream)
     }
 
     /// Has `read` ask for this tenant's events, under every name that they are stored with.

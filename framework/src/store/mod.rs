@@ -9,6 +9,7 @@ mod batcher;
 pub mod criteria;
 pub mod error;
 pub mod exchange;
+mod handle;
 mod journal;
 pub mod limits;
 pub mod maintain;
@@ -37,7 +38,10 @@ pub use append::{Append, Appended, CommandRecord, DocumentWrite, Expected, NewEv
 pub use batcher::{BatchLimits, BatchWriter, Batcher};
 pub use criteria::{Condition, Criteria, Criterion};
 pub use error::{AppendError, ClaimError, Conflict, OpenError, ReadError, StoreError};
-pub use exchange::{Import, ImportError, Imported, StoredEvent};
+pub use exchange::{
+    Export, ExportError, Exported, Import, ImportError, ImportFileError, Imported, Importer, Progress, StoredEvent,
+};
+pub use handle::StreamHandle;
 pub use journal::Journal;
 pub use limits::{LimitError, Limits};
 pub use maintain::{Maintain, StreamError};

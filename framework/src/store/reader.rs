@@ -85,6 +85,13 @@ impl Reader {
         }
     }
 
+    /// The events as a [`Stream`](futures_util::Stream), which ends behind the first error.
+    pub fn into_stream(self) -> impl futures_util::Stream<Item = Result<RecordedEvent, ReadError>> + Send {
+        futures_util::stream::try_unfold(self, |mut reader| async move {
+            Ok(reader.next().await?.map(|event| (event, reader)))
+        })
+    }
+
     fn ahead(&self, read: Read) -> State {
         let (store, wanted) = (std::sync::Arc::clone(&self.store), read.clone());
         State::Ahead(Box::new(read), tokio::spawn(async move { store.read(&wanted).await }))

@@ -1,9 +1,31 @@
 //! Events with everything that is stored about them, on their way out of one store and into another.
+//!
+//! [`Export`] writes JSON lines, [`Importer`] reads them back; both hold a page at a time, tell how far they are, and
+//! go on after a stop.
+
+mod export;
+mod import;
+mod line;
 
 use crate::message::{EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
 
 use super::plan::{Facts, Place, StreamState};
 use super::stream::{StreamInfo, Visibility};
+
+pub use export::{Export, ExportError, Exported};
+pub use import::{ImportFileError, Importer};
+pub use line::Line;
+
+/// How far an export or import is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Position of the last event that was taken.
+    pub position: Position,
+    /// Events so far.
+    pub events: u64,
+    /// Position of the last event there is; `None` where the end is not known, as on an import.
+    pub head: Option<Position>,
+}
 
 /// An event with everything that is stored about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
