@@ -1,6 +1,7 @@
 //! Criteria: which events a reader wants, and which events a decision rests on.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::message::{Position, Tag};
 
@@ -110,4 +111,57 @@ pub struct Condition {
     pub criteria: Criteria,
     /// The head of the store when the boundary was read.
     pub after: Position,
+}
+
+impl fmt::Display for Criterion {
+    /// For people, as in `course:c-1 and student:s-2 with course.opened or course.closed`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        joined(f, &self.tags, " and ")?;
+        match (self.tags.is_empty(), self.names.is_empty()) {
+            (true, true) => f.write_str("any event"),
+            (_, true) => Ok(()),
+            (none, false) => {
+                f.write_str(if none { "" } else { " with " })?;
+                joined(f, &self.names, " or ")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Criteria {
+    /// For people: the criteria one after another, with `; or` between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.any_of() {
+            [] => f.write_str("no event"),
+            criteria => joined(f, criteria, "; or "),
+        }
+    }
+}
+
+fn joined<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    items: impl IntoIterator<Item = T>,
+    between: &str,
+) -> fmt::Result {
+    for (number, item) in items.into_iter().enumerate() {
+        f.write_str(if number == 0 { "" } else { between })?;
+        write!(f, "{item}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Criteria, Criterion, Tag};
+
+    #[test]
+    fn criteria_are_told_to_people() {
+        let course = Criterion::tag(Tag::new("course", "c")).and_tag(Tag::new("student", "s"));
+        let opened = Criterion { names: ["opened".to_owned(), "closed".to_owned()].into(), ..course.clone() };
+        assert_eq!(Criteria::from(course.clone()).to_string(), "course:c and student:s");
+        assert_eq!(opened.to_string(), "course:c and student:s with closed or opened");
+        assert_eq!(Criteria::from(course).or(Criterion::names(["x"])).to_string(), "course:c and student:s; or x");
+        assert_eq!(Criteria::none().to_string(), "no event");
+        assert_eq!(Criterion::default().to_string(), "any event");
+    }
 }

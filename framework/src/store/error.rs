@@ -92,8 +92,10 @@ pub enum Conflict {
         actual: Option<Version>,
     },
     /// An event inside the consistency boundary was appended meanwhile.
-    #[error("an event inside the consistency boundary was appended after position {after}")]
+    #[error("an event inside the consistency boundary ({criteria}) was appended after position {after}")]
     Condition {
+        /// The boundary.
+        criteria: Box<super::criteria::Criteria>,
         /// The head when the boundary was read.
         after: Position,
     },

@@ -252,7 +252,10 @@ impl<'a> Planner<'a> {
                     && *position > condition.after
                     && condition.criteria.matches(&event.name, &event.tags)
             });
-        if broken { Err(Conflict::Condition { after: condition.after }) } else { Ok(()) }
+        if !broken {
+            return Ok(());
+        }
+        Err(Conflict::Condition { criteria: Box::new(condition.criteria.clone()), after: condition.after })
     }
 
     fn check_documents(&self, append: &Append) -> Result<(), Conflict> {

@@ -182,7 +182,7 @@ pub async fn concurrent_appends_keep_positions_dense_for_readers(store: &dyn Sto
     }));
     let reader = async {
         let (mut passed, mut seen) = (Position::START, Vec::new());
-        while seen.len() < APPENDS {
+        while passed < Position::new(APPENDS as u64) {
             let page = store.read(&Read::all(passed).limit(16)).await.unwrap();
             assert!(page.events.iter().all(|event| event.recorded.position > passed));
             seen.extend(positions(&page.events));

@@ -47,6 +47,32 @@ pub async fn any_text_names_a_stream(store: &dyn Store) {
     assert_eq!(store.stream_head("", &stream(odd)).await.unwrap(), Some(version(1)));
 }
 
+/// Ids, tags and names that differ in case, accents, trailing spaces or in how a letter is composed are different ones.
+pub async fn texts_are_compared_byte_for_byte(store: &dyn Store) {
+    let ids = ["a", "A", "a ", " a", "\u{e1}", "a\u{301}", "\u{df}", "ss", "0", "00", "", "1", "1.0"];
+    for id in ids {
+        let named = tagged(id, id, &[Tag::new("id", id)]);
+        appending([named]).expecting(id, Expected::NoStream).stored_in(store).await;
+        let mut transaction = super::given::begin(store).await;
+        let document = vec![(id.to_owned(), Some(id.as_bytes().to_vec()))];
+        transaction.write_documents(&super::given::view(), document).await.unwrap();
+        super::given::commit(transaction).await;
+    }
+    for (index, id) in ids.into_iter().enumerate() {
+        let position = [index as u64 + 1];
+        for read in [
+            Read::stream(stream(id), None),
+            Read::matching(Criterion::tag(Tag::new("id", id)), Position::START),
+            Read::matching(Criterion::names([id]), Position::START),
+        ] {
+            assert_eq!(positions(&store.read(&read).await.unwrap().events), position, "{id:?}: {read:?}");
+        }
+        let found = store.documents(&super::given::view(), &[id.to_owned()]).await.unwrap();
+        assert_eq!(found.len(), 1, "{id:?}");
+        assert_eq!(found[0].body, id.as_bytes());
+    }
+}
+
 /// What exceeds a limit is refused with the limit's name, before anything is written (guarantee 11).
 pub async fn input_beyond_a_limit_is_refused(store: &dyn Store) {
     let long = "x".repeat(513);

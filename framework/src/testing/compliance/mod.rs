@@ -72,6 +72,8 @@ macro_rules! store_compliance {
             a_condition_without_criteria_always_holds
             disjoint_conditions_never_conflict
             of_racing_decisions_exactly_one_wins
+            a_check_by_name_and_a_check_by_tag_cannot_both_win
+            each_condition_held_when_the_log_is_replayed
             the_outcome_of_a_command_is_recorded
             a_rejection_is_recorded_without_events
             a_repeated_command_is_answered_with_its_record
@@ -112,6 +114,7 @@ macro_rules! store_compliance {
             the_life_of_streams_is_exported_and_imported
             payloads_come_back_byte_for_byte
             any_text_names_a_stream
+            texts_are_compared_byte_for_byte
             input_beyond_a_limit_is_refused
             tenants_never_mix
             a_large_append_is_stored_whole
