@@ -1,13 +1,16 @@
-//! A suite that no store fails proves nothing: broken stores, and the case that catches each.
+//! A suite that no store fails proves nothing: broken stores, and the cases that catch each.
 
 use std::any::TypeId;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 
 use annals::message::{CommandId, EventId, Position, StreamId, Timestamp, Version};
 use annals::store::records::ViewId;
 use annals::store::{
-    Append, AppendError, Appended, Claim, ClaimError, CommandRecord, DeadLetter, Document, Effect, EventStore,
-    MemoryStore, Page, Read, ReadError, Snapshot, Store, StoreError, StoreTransaction, Timer,
+    Append, AppendError, Appended, Claim, ClaimError, CommandRecord, Condition, Content, Criteria, Criterion,
+    DeadLetter, Document, Effect, EventStore, Expected, Import, ImportError, Imported, Maintain, MemoryStore, Page,
+    Read, ReadError, Scavenged, Scope, Snapshot, Store, StoreError, StoreTransaction, StoredEvent, StreamChange,
+    StreamError, StreamInfo, Timer,
 };
 use annals::testing::compliance;
 use async_trait::async_trait;
@@ -19,21 +22,109 @@ enum Fault {
     LosesRaces,
     /// A repeat is stored again.
     ForgetsRepeats,
+    /// A command may be executed again.
+    ForgetsCommands,
     IgnoresConditions,
+    /// Of the criteria of a condition only the first is looked at.
+    ForgetsTheOr,
+    /// The names of a criterion are not looked at where it has tags.
+    ForgetsNames,
     IgnoresStaleDocuments,
+    /// Each event is stored by itself: a refused append is there in part.
+    TearsAppends,
+    /// An append is acknowledged, and its last event is not there.
+    LosesTheLast,
+    /// An event is shown for the first time when readers have passed it.
+    ShowsLateCommits,
     /// The reader is told that the store has looked further than it has.
     LooksTooFar,
+    /// The marker of a read is the last event that it found.
+    ForgetsTheMarker,
+    IgnoresTheTime,
+    IgnoresTheEnd,
+    /// A category is taken for the beginning of one.
+    MatchesParts,
+    CountsThePage,
+    LoadsPayloads,
+    /// Texts are compared without regard to case.
+    IgnoresCase,
+    /// What is no UTF-8 is mended.
+    MendsBytes,
     /// The wake-up never comes.
     Sleeps,
     MixesTenants,
+    /// The owner that was claimed away may go on writing.
+    NeverFences,
+    /// Snapshots of any shape are given.
+    MixesSchemas,
     /// Parked effects are tried again, effects of one instance at once.
     HurriesEffects,
+    /// Timers are due before their time.
+    HurriesTimers,
+    /// A deleted stream is started anew at version 1.
+    ForgetsTheDeleted,
+    /// An ended stream is only deleted.
+    WakesTheDead,
+    /// A scavenge takes what is archived or only to be kept.
+    TakesTooMuch,
+    /// An import gives out positions of its own.
+    Renumbers,
 }
 
 struct Broken {
     inner: MemoryStore,
     fault: Fault,
     silent: watch::Sender<Position>,
+    claims: Mutex<HashMap<String, Claim>>,
+    passed: Mutex<HashSet<Position>>,
+}
+
+impl Broken {
+    fn new(fault: Fault) -> Self {
+        let (claims, passed) = (Mutex::default(), Mutex::default());
+        Self { inner: MemoryStore::new(), fault, silent: watch::Sender::default(), claims, passed }
+    }
+
+    fn misread(&self, read: &Read) -> Read {
+        let mut read = read.clone();
+        match (self.fault, &mut read.scope) {
+            (Fault::IgnoresTheTime, _) => (read.since, read.until) = (None, None),
+            (Fault::IgnoresTheEnd, Scope::All { up_to, .. } | Scope::Category { up_to, .. }) => *up_to = None,
+            (Fault::IgnoresTheEnd, Scope::Stream { up_to, .. }) => *up_to = None,
+            (Fault::MatchesParts, Scope::Category { category, after, up_to }) if "wallet".starts_with(&**category) => {
+                read.scope = Scope::All { after: *after, up_to: *up_to };
+            }
+            (Fault::LoadsPayloads, _) => read.content = Content::Full,
+            (Fault::MixesTenants, _) => read.tenant.clear(),
+            _ => {}
+        }
+        read
+    }
+}
+
+fn folded(stream: &StreamId) -> StreamId {
+    StreamId::new(stream.category().to_owned(), stream.id().to_lowercase())
+}
+
+fn without_names(criterion: &Criterion) -> Criterion {
+    let mut tags = criterion.all_of_tags().iter();
+    match tags.next() {
+        None => criterion.clone(),
+        Some(first) => tags.fold(Criterion::tag(first.clone()), |all, tag| all.and_tag(tag.clone())),
+    }
+}
+
+fn misjudged(fault: Fault, condition: Condition) -> Condition {
+    let mut any_of = condition.criteria.any_of().iter().map(|criterion| match fault {
+        Fault::ForgetsNames => without_names(criterion),
+        _ => criterion.clone(),
+    });
+    let first = any_of.next().map_or_else(Criteria::none, Criteria::from);
+    let criteria = match fault {
+        Fault::ForgetsTheOr => first,
+        _ => any_of.fold(first, Criteria::or),
+    };
+    Condition { criteria, ..condition }
 }
 
 #[async_trait]
@@ -42,25 +133,71 @@ impl EventStore for Broken {
         match self.fault {
             Fault::LosesRaces => append.expected.clear(),
             Fault::ForgetsRepeats => append.events.iter_mut().for_each(|event| event.id = EventId::new()),
+            Fault::ForgetsCommands => append.command.iter_mut().for_each(|command| command.id = CommandId::new()),
             Fault::IgnoresConditions => append.condition = None,
+            Fault::ForgetsTheOr | Fault::ForgetsNames => {
+                append.condition = append.condition.map(|condition| misjudged(self.fault, condition));
+            }
             Fault::IgnoresStaleDocuments => {
                 for write in &mut append.documents {
                     let found = self.inner.documents(&write.view, std::slice::from_ref(&write.key)).await;
                     write.read_revision = found.unwrap().first().map_or(0, |document| document.revision);
                 }
             }
+            Fault::TearsAppends if append.events.len() > 1 => {
+                let (mut last, mut refused) = (None, None);
+                for event in std::mem::take(&mut append.events) {
+                    let expected = append.expected.iter().filter(|(stream, _)| *stream == event.stream).cloned();
+                    let part = Append { expected: expected.collect(), events: vec![event], ..Append::default() };
+                    match self.inner.append(part).await {
+                        Ok(appended) => last = Some(appended),
+                        Err(error) => refused = Some(error),
+                    }
+                }
+                return refused.map_or_else(|| Ok(last.unwrap()), Err);
+            }
+            Fault::LosesTheLast if append.events.len() > 2 => {
+                append.events.pop();
+            }
+            Fault::MendsBytes => {
+                for event in &mut append.events {
+                    event.payload = String::from_utf8_lossy(&event.payload).into_owned().into_bytes();
+                }
+            }
+            Fault::IgnoresCase => {
+                append.events.iter_mut().for_each(|event| event.stream = folded(&event.stream));
+                append.expected.iter_mut().for_each(|(stream, _)| *stream = folded(stream));
+            }
             Fault::MixesTenants => append.tenant.clear(),
-            Fault::LooksTooFar | Fault::Sleeps | Fault::HurriesEffects => {}
+            _ => {}
         }
         self.inner.append(append).await
     }
 
     async fn read(&self, read: &Read) -> Result<Page, ReadError> {
-        let mut page = self.inner.read(read).await?;
-        if self.fault == Fault::LooksTooFar {
-            page.scanned = self.inner.head().await?;
+        let mut page = self.inner.read(&self.misread(read)).await?;
+        match self.fault {
+            Fault::LooksTooFar => page.scanned = self.inner.head().await?,
+            Fault::ForgetsTheMarker => {
+                page.head = page.events.last().map(|event| event.recorded.position).unwrap_or_default();
+            }
+            Fault::ShowsLateCommits => {
+                let mut passed = self.passed.lock().unwrap();
+                page.events.retain(|event| {
+                    let position = event.recorded.position;
+                    position.get() % 5 != 3 || !passed.insert(position)
+                });
+            }
+            _ => {}
         }
         Ok(page)
+    }
+
+    async fn count(&self, read: &Read) -> Result<u64, ReadError> {
+        match self.fault {
+            Fault::CountsThePage => Ok(self.inner.read(read).await?.events.len() as u64),
+            _ => self.inner.count(&self.misread(read)).await,
+        }
     }
 
     async fn head(&self) -> Result<Position, ReadError> {
@@ -81,21 +218,93 @@ impl EventStore for Broken {
 }
 
 #[async_trait]
+impl Maintain for Broken {
+    async fn stream_info(&self, tenant: &str, stream: &StreamId) -> Result<Option<StreamInfo>, ReadError> {
+        self.inner.stream_info(tenant, stream).await
+    }
+
+    async fn change_stream(
+        &self,
+        tenant: &str,
+        stream: &StreamId,
+        expected: Expected,
+        change: StreamChange,
+    ) -> Result<StreamInfo, StreamError> {
+        let change = match (self.fault, change) {
+            (Fault::WakesTheDead, StreamChange::Tombstone) => StreamChange::Delete,
+            (Fault::ForgetsTheDeleted, StreamChange::Delete) => StreamChange::Restore,
+            (_, change) => change,
+        };
+        self.inner.change_stream(tenant, stream, expected, change).await
+    }
+
+    async fn scavenge(&self, now: Timestamp) -> Result<Scavenged, StoreError> {
+        if self.fault == Fault::TakesTooMuch {
+            let archived = self.inner.export(Position::START, usize::MAX).await.unwrap();
+            for event in archived.iter().filter(|event| event.visibility != annals::store::Visibility::Visible) {
+                let ended = StreamChange::Tombstone;
+                self.inner.change_stream(&event.tenant, &event.stream, Expected::Any, ended).await.unwrap();
+            }
+        }
+        self.inner.scavenge(now).await
+    }
+
+    async fn export(&self, after: Position, limit: usize) -> Result<Vec<StoredEvent>, ReadError> {
+        self.inner.export(after, limit).await
+    }
+
+    async fn export_streams(
+        &self,
+        after: Option<(&str, &StreamId)>,
+        limit: usize,
+    ) -> Result<Vec<StreamInfo>, ReadError> {
+        self.inner.export_streams(after, limit).await
+    }
+
+    async fn import(&self, mut import: Import) -> Result<Imported, ImportError> {
+        if self.fault == Fault::Renumbers {
+            let mut head = self.inner.head().await.unwrap();
+            for event in &mut import.events {
+                head = head.next();
+                event.position = head;
+            }
+        }
+        self.inner.import(import).await
+    }
+
+    async fn begin_maintenance(&self) -> Result<Box<dyn StoreTransaction>, StoreError> {
+        self.inner.begin_maintenance().await
+    }
+}
+
+#[async_trait]
 impl Store for Broken {
     async fn begin(&self) -> Result<Box<dyn StoreTransaction>, StoreError> {
         self.inner.begin().await
     }
 
-    async fn claim(&self, name: &str) -> Result<Claim, ClaimError> {
-        self.inner.claim(name).await
+    async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {
+        if self.fault != Fault::NeverFences {
+            return self.inner.claim(tenant, name).await;
+        }
+        if let Some(claim) = self.claims.lock().unwrap().get(name) {
+            return Ok(claim.clone());
+        }
+        let claim = self.inner.claim(tenant, name).await?;
+        self.claims.lock().unwrap().insert(name.to_owned(), claim.clone());
+        Ok(claim)
     }
 
-    async fn token(&self, name: &str) -> Result<Option<Position>, StoreError> {
-        self.inner.token(name).await
+    async fn token(&self, tenant: &str, name: &str) -> Result<Option<Position>, StoreError> {
+        self.inner.token(tenant, name).await
     }
 
     async fn snapshot(&self, tenant: &str, stream: &StreamId, schema: &str) -> Result<Option<Snapshot>, StoreError> {
-        self.inner.snapshot(tenant, stream, schema).await
+        let found = self.inner.snapshot(tenant, stream, schema).await?;
+        match self.fault {
+            Fault::MixesSchemas if found.is_none() => self.inner.snapshot(tenant, stream, "1").await,
+            _ => Ok(found),
+        }
     }
 
     async fn save_snapshot(&self, tenant: &str, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
@@ -115,31 +324,44 @@ impl Store for Broken {
         self.inner.scan_documents(view, after, limit).await
     }
 
-    async fn due_effects(&self, saga: &str, now: Timestamp, limit: usize) -> Result<Vec<Effect>, StoreError> {
+    async fn due_effects(
+        &self,
+        tenant: &str,
+        saga: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Effect>, StoreError> {
         match self.fault {
-            Fault::HurriesEffects => self.inner.open_effects(saga, limit).await,
-            _ => self.inner.due_effects(saga, now, limit).await,
+            Fault::HurriesEffects => self.inner.open_effects(tenant, saga, limit).await,
+            _ => self.inner.due_effects(tenant, saga, now, limit).await,
         }
     }
 
-    async fn next_effect(&self, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.inner.next_effect(saga).await
+    async fn next_effect(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.next_effect(tenant, saga).await
     }
 
-    async fn open_effects(&self, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
-        self.inner.open_effects(saga, limit).await
+    async fn open_effects(&self, tenant: &str, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
+        self.inner.open_effects(tenant, saga, limit).await
     }
 
-    async fn due_timers(&self, saga: &str, now: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
-        self.inner.due_timers(saga, now, limit).await
+    async fn due_timers(
+        &self,
+        tenant: &str,
+        saga: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Timer>, StoreError> {
+        let early = std::time::Duration::from_millis(if self.fault == Fault::HurriesTimers { 1 } else { 0 });
+        self.inner.due_timers(tenant, saga, now.plus(early), limit).await
     }
 
-    async fn next_timer(&self, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.inner.next_timer(saga).await
+    async fn next_timer(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.next_timer(tenant, saga).await
     }
 
-    async fn dead_letters(&self, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.inner.dead_letters(processor, limit).await
+    async fn dead_letters(&self, tenant: &str, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.inner.dead_letters(tenant, processor, limit).await
     }
 
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
@@ -161,8 +383,7 @@ impl Store for Broken {
 
 macro_rules! caught {
     ($($fault:ident by $($case:ident),+;)+) => {$($(
-        let store = Broken { inner: MemoryStore::new(), fault: Fault::$fault, silent: watch::Sender::default() };
-        let store = Arc::new(store);
+        let store = Arc::new(Broken::new(Fault::$fault));
         let outcome = tokio::spawn(async move { compliance::$case(&*store).await }).await;
         let panicked = outcome.is_err_and(|error| error.is_panic());
         assert!(panicked, "`{}` was not caught by `{}`", stringify!($fault), stringify!($case));
@@ -176,11 +397,40 @@ async fn broken_stores_are_caught() {
             an_append_to_several_streams_is_atomic;
         ForgetsRepeats by a_repeated_append_returns_the_first_places, racing_repeats_are_stored_once,
             a_partly_stored_append_is_refused;
-        IgnoresConditions by a_broken_condition_is_a_conflict, of_racing_decisions_exactly_one_wins;
+        ForgetsCommands by a_repeated_command_is_answered_with_its_record, of_racing_executions_exactly_one_is_stored;
+        IgnoresConditions by a_broken_condition_is_a_conflict, of_racing_decisions_exactly_one_wins,
+            a_check_by_name_and_a_check_by_tag_cannot_both_win;
+        ForgetsTheOr by any_criterion_breaks_a_condition, each_condition_held_when_the_log_is_replayed;
+        ForgetsNames by a_criterion_matches_any_of_its_names;
         IgnoresStaleDocuments by a_stale_document_is_a_conflict, a_removed_document_keeps_its_revision;
+        TearsAppends by an_append_to_several_streams_is_atomic;
+        LosesTheLast by a_large_append_is_stored_whole, payloads_come_back_byte_for_byte;
+        ShowsLateCommits by concurrent_appends_keep_positions_dense_for_readers, pages_give_each_event_once;
         LooksTooFar by a_page_says_how_far_it_has_looked, pages_give_each_event_once;
+        ForgetsTheMarker by a_read_returns_the_head_as_its_marker;
+        IgnoresTheTime by reads_can_end_at_an_instant, conditions_of_a_read_hold_together;
+        IgnoresTheEnd by ranges_have_an_end, a_stream_is_read_as_of_a_version;
+        MatchesParts by a_category_is_read_alone;
+        CountsThePage by conditions_of_a_read_hold_together;
+        LoadsPayloads by events_are_counted_without_their_payloads;
+        IgnoresCase by texts_are_compared_byte_for_byte;
+        MendsBytes by payloads_come_back_byte_for_byte;
         Sleeps by an_append_wakes_readers;
         MixesTenants by tenants_never_mix;
+        NeverFences by a_write_under_a_lost_claim_is_refused;
+        MixesSchemas by a_snapshot_is_found_by_its_schema;
         HurriesEffects by effects_are_due_in_order, a_postponed_effect_holds_back_the_next;
+        HurriesTimers by timers_are_due_from_their_instant_on;
+        ForgetsTheDeleted by a_deleted_stream_is_hidden_and_its_versions_go_on;
+        WakesTheDead by an_ended_stream_takes_no_append_ever;
+        TakesTooMuch by an_archived_stream_is_read_by_its_id_alone;
+        Renumbers by an_import_keeps_positions_and_times;
     }
+}
+
+#[tokio::test]
+async fn the_wrapper_itself_breaks_nothing() {
+    let store = Broken::new(Fault::Sleeps);
+    compliance::each_condition_held_when_the_log_is_replayed(&store).await;
+    compliance::of_racing_appends_exactly_one_wins(&Broken::new(Fault::Sleeps)).await;
 }
