@@ -39,7 +39,8 @@ pub use batcher::{BatchLimits, BatchWriter, Batcher};
 pub use criteria::{Condition, Criteria, Criterion};
 pub use error::{AppendError, ClaimError, Conflict, OpenError, ReadError, StoreError};
 pub use exchange::{
-    Export, ExportError, Exported, Import, ImportError, ImportFileError, Imported, Importer, Progress, StoredEvent,
+    Export, ExportError, Exported, Import, ImportError, ImportFileError, Imported, Importer, Line, Progress,
+    StoredEvent,
 };
 pub use handle::StreamHandle;
 pub use journal::Journal;
