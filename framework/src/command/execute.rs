@@ -73,7 +73,7 @@ impl Executor {
             stored.push(NewEvent {
                 stream: basis.stream.clone(),
                 id: EventId::new(),
-                name: event.name().to_owned(),
+                name: event.name().into(),
                 revision: event.revision(),
                 payload,
                 metadata: Arc::clone(&metadata),

@@ -1,10 +1,12 @@
 //! Where an event stands: its stream, its version in the stream, its global position.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use super::Name;
 
 /// Place of an event in its stream. The first event is 1; there are no gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,7 +88,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Names a stream: a category (the stored name of the aggregate) and an id inside it.
+/// Names a stream: a category (the stored name of the aggregate) and an id inside it. A clone costs no allocation.
 ///
 /// ```
 /// # use annals::StreamId;
@@ -95,13 +97,13 @@ impl fmt::Display for Position {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StreamId {
-    category: Cow<'static, str>,
-    id: String,
+    category: Name,
+    id: Arc<str>,
 }
 
 impl StreamId {
     /// The stream `id` of `category`.
-    pub fn new(category: impl Into<Cow<'static, str>>, id: impl Into<String>) -> Self {
+    pub fn new(category: impl Into<Name>, id: impl Into<Arc<str>>) -> Self {
         Self { category: category.into(), id: id.into() }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::{EventId, Metadata, Position, StreamId, Timestamp, Version};
+use super::{EventId, Metadata, Name, Position, StreamId, Timestamp, Version};
 
 /// A stored event: what is known about it, and its payload as it was written.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Recorded {
     /// The event's id.
     pub id: EventId,
     /// The stored name, as it was written.
-    pub name: String,
+    pub name: Name,
     /// The revision of the payload, as it was written.
     pub revision: u32,
     /// When the event was recorded, by the clock of the node that wrote it.

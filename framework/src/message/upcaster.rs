@@ -223,7 +223,7 @@ impl Upcasters {
         let recorded = &event.recorded;
         let Some(mut step) = self.step(&recorded.name, recorded.revision) else { return Ok(None) };
         let mut json = payloads.decode::<Json>(&event.payload).map_err(|source| UpcastError::Payload {
-            name: recorded.name.clone(),
+            name: recorded.name.to_string(),
             revision: recorded.revision,
             source,
         })?;

@@ -228,7 +228,7 @@ impl<'a> Running<'a> {
                         transaction.undo_to_mark().await?;
                         tracing::warn!(
                             processor = self.processor.name, position = %event.recorded.position,
-                            event = event.recorded.name, %error, "an event failed"
+                            event = %event.recorded.name, %error, "an event failed"
                         );
                         Some((1, error.to_string()))
                     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::message::{CommandId, EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
+use crate::message::{CommandId, EventId, Metadata, Name, Position, StreamId, Tag, Timestamp, Version};
 
 use super::criteria::Condition;
 use super::records::ViewId;
@@ -35,7 +35,7 @@ pub struct NewEvent {
     /// The event's id; stored at most once.
     pub id: EventId,
     /// The stored name.
-    pub name: String,
+    pub name: Name,
     /// The revision of the payload.
     pub revision: u32,
     /// The payload in the application's codec.

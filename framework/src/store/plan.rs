@@ -336,7 +336,7 @@ mod tests {
         NewEvent {
             stream: stream(id),
             id: EventId::new(),
-            name: "wallet.credited".to_owned(),
+            name: "wallet.credited".into(),
             revision: 1,
             payload: Vec::new(),
             metadata: Arc::default(),

@@ -41,7 +41,7 @@ impl Fact {
                 stream: StreamId::new("test", "test"),
                 version: Version::new(number).unwrap_or(Version::FIRST),
                 id: EventId::derived(uuid::Uuid::NAMESPACE_OID, &format!("{number} {}", self.name)),
-                name: self.name.to_owned(),
+                name: self.name.into(),
                 revision: self.revision,
                 recorded_at: at,
                 metadata: metadata.into(),

@@ -170,7 +170,7 @@ pub fn old(parcel: &str, name: &str, revision: u32, payload: Vec<u8>, recorded_a
     let event = NewEvent {
         stream: StreamId::new("parcel", parcel),
         id: EventId::new(),
-        name: name.to_owned(),
+        name: name.to_owned().into(),
         revision,
         payload,
         metadata: Arc::default(),

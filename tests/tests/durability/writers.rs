@@ -58,7 +58,7 @@ fn group(id: Uuid, own: &StreamId, version: Option<Version>) -> Append {
     let events = [own.clone(), shared(0), shared(1)].map(|stream| NewEvent {
         stream,
         id: EventId::new(),
-        name: "group.written".to_owned(),
+        name: "group.written".into(),
         revision: 1,
         payload: format!(r#"{{"group":"{id}"}}"#).into_bytes(),
         metadata: std::sync::Arc::default(),

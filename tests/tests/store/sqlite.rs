@@ -18,7 +18,7 @@ fn event(id: &str, name: &str) -> NewEvent {
     NewEvent {
         stream: StreamId::new("wallet", id.to_owned()),
         id: EventId::new(),
-        name: name.to_owned(),
+        name: name.to_owned().into(),
         revision: 1,
         payload: br#"{"amount":5}"#.to_vec(),
         metadata: Arc::new(Metadata::new().with("user", "ada")),

@@ -185,7 +185,7 @@ impl Export {
             payload: event.payload.clone(),
         };
         let decode = Decode::new(&recorded, upcasters, payloads).map_err(failed)?;
-        let (name, revision) = (decode.name().to_owned(), decode.revision());
+        let (name, revision) = (decode.name().to_owned().into(), decode.revision());
         let json = decode.into_json().map_err(failed)?;
         Ok(StoredEvent { name, revision, payload: json.to_string().into_bytes(), ..event })
     }

@@ -7,7 +7,7 @@ mod export;
 mod import;
 mod line;
 
-use crate::message::{EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
+use crate::message::{EventId, Metadata, Name, Position, StreamId, Tag, Timestamp, Version};
 
 use super::plan::{Facts, Place, StreamState};
 use super::stream::{StreamInfo, Visibility};
@@ -41,7 +41,7 @@ pub struct StoredEvent {
     /// The event's id.
     pub id: EventId,
     /// The stored name, as it was written.
-    pub name: String,
+    pub name: Name,
     /// The revision of the payload, as it was written.
     pub revision: u32,
     /// The payload as it was written.

@@ -81,7 +81,7 @@ pub async fn input_beyond_a_limit_is_refused(store: &dyn Store) {
     for (event, what) in [
         (event(&long), "the id of a stream"),
         (event("a\0b"), "the id of a stream"),
-        (NewEvent { name: long.clone(), ..event("a") }, "the name of an event"),
+        (NewEvent { name: long.clone().into(), ..event("a") }, "the name of an event"),
         (NewEvent { payload: vec![b'x'; (16 << 20) + 1], ..event("a") }, "the payload"),
         (NewEvent { metadata: heavy, ..event("a") }, "the metadata"),
         (tagged("a", "one", &many_tags), "the tag list"),

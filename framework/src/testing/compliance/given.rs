@@ -28,7 +28,7 @@ pub(super) fn event(id: &str) -> NewEvent {
     NewEvent {
         stream: stream(id),
         id: EventId::new(),
-        name: "wallet.credited".to_owned(),
+        name: "wallet.credited".into(),
         revision: 1,
         payload: br#"{"amount":5}"#.to_vec(),
         metadata: Arc::new(Metadata::new().with("user", "ada")),
@@ -38,7 +38,7 @@ pub(super) fn event(id: &str) -> NewEvent {
 }
 
 pub(super) fn tagged(id: &str, name: &str, tags: &[Tag]) -> NewEvent {
-    NewEvent { name: name.to_owned(), tags: tags.to_vec(), ..event(id) }
+    NewEvent { name: name.to_owned().into(), tags: tags.to_vec(), ..event(id) }
 }
 
 /// An append under construction.
