@@ -3,3 +3,5 @@
 #![expect(missing_docs, reason = "the fields of test messages say what they are")]
 
 pub mod orders;
+#[cfg(feature = "servers")]
+pub mod servers;

@@ -12,22 +12,34 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Somewhere to keep events. Each [`Place::node`] has a handle of its own on them, as another process would.
 pub struct Place {
     kind: &'static str,
-    memory: Option<SharedStore>,
-    directory: tempfile::TempDir,
+    address: Address,
+}
+
+enum Address {
+    Memory(SharedStore),
+    File(tempfile::TempDir),
+    #[cfg(feature = "servers")]
+    Server(String),
 }
 
 impl Place {
-    /// The file of the database; `None` in memory.
+    /// The file of the database; `None` elsewhere.
     pub fn file(&self) -> Option<std::path::PathBuf> {
-        self.memory.is_none().then(|| self.directory.path().join("annals.db"))
+        match &self.address {
+            Address::File(directory) => Some(directory.path().join("annals.db")),
+            _ => None,
+        }
     }
 
     /// Another handle on the same events.
     pub async fn node(&self) -> SharedStore {
-        match (&self.memory, self.file()) {
-            (Some(store), _) => store.clone(),
-            (None, file) => annals::store::open(&format!("sqlite://{}", file.unwrap().display())).await.unwrap(),
-        }
+        let url = match &self.address {
+            Address::Memory(store) => return store.clone(),
+            Address::File(directory) => format!("sqlite://{}", directory.path().join("annals.db").display()),
+            #[cfg(feature = "servers")]
+            Address::Server(url) => url.clone(),
+        };
+        annals::store::open(&url).await.unwrap()
     }
 
     /// An application on another handle, with nothing but what `declare` includes.
@@ -37,10 +49,23 @@ impl Place {
     }
 }
 
-/// Memory and a SQLite file.
-pub async fn places() -> [Place; 2] {
-    let place = |kind, memory| Place { kind, memory, directory: tempfile::tempdir().unwrap() };
-    [place("memory", Some(annals::store::open("memory:").await.unwrap())), place("sqlite", None)]
+/// Memory, a SQLite file, and a database on each server that there is.
+pub async fn places() -> Vec<Place> {
+    let memory = Address::Memory(annals::store::open("memory:").await.unwrap());
+    let file = Address::File(tempfile::tempdir().unwrap());
+    let places = vec![Place { kind: "memory", address: memory }, Place { kind: "sqlite", address: file }];
+    #[cfg(feature = "servers")]
+    let places = with_servers(places).await;
+    places
+}
+
+#[cfg(feature = "servers")]
+async fn with_servers(mut places: Vec<Place>) -> Vec<Place> {
+    use annals_tests::servers::Server;
+    for (kind, server) in [("postgres", Server::Postgres), ("mysql", Server::MySql)] {
+        places.push(Place { kind, address: Address::Server(server.fresh_database().await) });
+    }
+    places
 }
 
 /// Runs `case` in memory and on a SQLite file.

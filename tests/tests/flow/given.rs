@@ -22,16 +22,24 @@ pub(crate) fn app() -> Builder {
     })
 }
 
-/// A store that outlives the application: a file, or memory that the test holds on to.
+/// A store that outlives the application: a file, a database on a server, or memory that the test holds on to.
 pub(crate) enum Lasting {
     Memory(SharedStore),
     File(TempDir),
+    #[cfg(feature = "servers")]
+    Server(annals_tests::servers::Server, tokio::sync::OnceCell<String>),
 }
 
 impl Lasting {
-    /// One of each kind.
-    pub(crate) fn each() -> [Self; 2] {
-        [Self::Memory(Arc::new(MemoryStore::new())), Self::file()]
+    /// One of each kind that there is.
+    pub(crate) fn each() -> Vec<Self> {
+        let embedded = vec![Self::Memory(Arc::new(MemoryStore::new())), Self::file()];
+        #[cfg(feature = "servers")]
+        let embedded = {
+            let servers = annals_tests::servers::Server::ALL.map(|server| Self::Server(server, Default::default()));
+            embedded.into_iter().chain(servers).collect()
+        };
+        embedded
     }
 
     pub(crate) fn file() -> Self {
@@ -43,6 +51,8 @@ impl Lasting {
         match self {
             Self::Memory(store) => builder.opened_store(Arc::clone(store)),
             Self::File(_) => builder.store(self.url()),
+            #[cfg(feature = "servers")]
+            Self::Server(server, url) => builder.store(url.get_or_init(|| server.fresh_database()).await.clone()),
         }
         .start()
         .await
@@ -53,6 +63,8 @@ impl Lasting {
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Memory(_) => "memory:".to_owned(),
+            #[cfg(feature = "servers")]
+            Self::Server(_, url) => url.get().cloned().unwrap_or_default(),
             Self::File(directory) => format!("sqlite://{}", directory.path().join("flow.db").display()),
         }
     }
