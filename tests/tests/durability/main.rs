@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod chance;
+mod held;
 mod processes;
 #[cfg(feature = "servers")]
 mod proxy;

@@ -33,14 +33,14 @@ async fn child() {
     panic!("a writer gave up");
 }
 
-struct Child {
+pub(super) struct Child {
     process: tokio::process::Child,
     lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
     acknowledged: Vec<Uuid>,
 }
 
 impl Child {
-    fn start(url: &str) -> Self {
+    pub(super) fn start(url: &str) -> Self {
         let mut process = tokio::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "processes::child", "--nocapture"])
             .env(URL, url)
@@ -54,7 +54,7 @@ impl Child {
     }
 
     /// Reads up to the next append that was acknowledged; `false` at the end of what it said.
-    async fn acknowledgement(&mut self) -> bool {
+    pub(super) async fn acknowledgement(&mut self) -> bool {
         while let Some(line) = self.lines.next_line().await.unwrap() {
             if let Some(id) = line.strip_prefix("ack ").and_then(|id| id.parse().ok()) {
                 self.acknowledged.push(id);
@@ -65,7 +65,7 @@ impl Child {
     }
 
     /// Kills it as by `kill -9`; what it said before counts.
-    async fn kill(mut self) -> Vec<Uuid> {
+    pub(super) async fn kill(mut self) -> Vec<Uuid> {
         self.process.kill().await.unwrap();
         while self.acknowledgement().await {}
         self.acknowledged
