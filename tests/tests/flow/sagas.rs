@@ -232,7 +232,7 @@ async fn a_command_that_is_never_answered_holds_up_nobody_else() {
         // The deadline of the one that hangs fires all the same; what it sends has its place behind the hanging one.
         clock.advance(Duration::from_secs(60));
         let waiting = async || {
-            let open = app.journal().store().open_effects("errand", 1000).await.unwrap();
+            let open = app.journal().store().open_effects("", "errand", 1000).await.unwrap();
             open.into_iter().find(|effect| effect.number == 2)
         };
         let behind = eventually("the deadline fires", waiting).await;

@@ -55,7 +55,7 @@ async fn of_two_applications_on_one_file_one_runs_the_processors() {
     let first = file.start(sums()).await;
     eventually("the first claims", async || runs_here(&first).await.then_some(())).await;
     let second = file.start(sums()).await;
-    let held = second.journal().store().claim("view:sums@1").await;
+    let held = second.journal().store().claim("", "view:sums@1").await;
     assert!(matches!(held, Err(ClaimError::Held { .. })), "{held:?}");
 
     // What the second appends the first handles, and the second can wait for it.
@@ -81,7 +81,7 @@ async fn an_owner_who_lost_the_claim_writes_nothing() {
         eventually("it is claimed", async || runs_here(&app).await.then_some(())).await;
         let mut fences = Vec::new();
         for _ in 0..3 {
-            let claim = app.journal().store().claim("view:sums@1").await.unwrap();
+            let claim = app.journal().store().claim("", "view:sums@1").await.unwrap();
             let position = claim.position;
             fences.push(claim.fence);
             for tally in 0..10 {
@@ -90,13 +90,13 @@ async fn an_owner_who_lost_the_claim_writes_nothing() {
             // Under a claim that nobody else has taken since, nothing may have been written.
             let mut transaction = app.journal().store().begin().await.unwrap();
             if transaction.guard(&claim).await.is_ok() {
-                assert_eq!(app.journal().store().token("view:sums@1").await.unwrap(), Some(position));
+                assert_eq!(app.journal().store().token("", "view:sums@1").await.unwrap(), Some(position));
             }
             drop(transaction);
             app.settled(PATIENCE).await.unwrap();
         }
         assert_eq!(sum(&app).await, Sums { total: 30, times: 30 });
-        let after = app.journal().store().claim("view:sums@1").await.unwrap().fence;
+        let after = app.journal().store().claim("", "view:sums@1").await.unwrap().fence;
         assert!(after >= fences[2] + 2 && fences[1] >= fences[0] + 2, "the owner claimed again: {fences:?}, {after}");
         app.shutdown().await.unwrap();
     }
@@ -111,7 +111,7 @@ async fn two_owners_who_quarrel_double_nothing() {
         let app = if number % 2 == 0 { &first } else { &second };
         count_in(app, "all", &format!("t{}", number % 7), 1).await;
         if number % 20 == 0 {
-            app.journal().store().claim("view:sums@1").await.unwrap();
+            app.journal().store().claim("", "view:sums@1").await.unwrap();
         }
     }
     first.settled(PATIENCE).await.unwrap();

@@ -46,7 +46,7 @@ async fn reopening_keeps_everything() {
     let store = open(&directory).await;
     let written = append([event("a", "wallet.opened"), event("b", "wallet.opened")]);
     store.append(written.clone()).await.unwrap();
-    let claim = store.claim("p").await.unwrap();
+    let claim = store.claim("", "p").await.unwrap();
     let mut transaction = store.begin().await.unwrap();
     transaction.advance(&claim, Position::new(2)).await.unwrap();
     transaction.commit().await.unwrap();
@@ -58,7 +58,7 @@ async fn reopening_keeps_everything() {
     let page = store.read(&Read::all(Position::START)).await.unwrap();
     assert_eq!((page.events.len(), page.scanned), (2, Position::new(2)));
     assert_eq!(page.events[0].recorded.metadata().get("user"), Some("ada"));
-    let next = store.claim("p").await.unwrap();
+    let next = store.claim("", "p").await.unwrap();
     assert_eq!((next.position, next.fence), (Position::new(2), claim.fence + 1));
     store.close().await;
     let closed = store.append(append([event("a", "wallet.closed")])).await;
@@ -146,9 +146,9 @@ async fn addresses_that_name_no_store_are_explained() {
 async fn a_second_handle_cannot_claim_while_the_first_lives() {
     let directory = TempDir::new().unwrap();
     let (first, second) = (open(&directory).await, open(&directory).await);
-    first.claim("p").await.unwrap();
-    first.claim("q").await.unwrap();
-    match second.claim("r").await {
+    first.claim("", "p").await.unwrap();
+    first.claim("", "q").await.unwrap();
+    match second.claim("", "r").await {
         Err(ClaimError::Held { processor, owner }) => {
             assert_eq!(processor, "r");
             assert!(owner.contains("annals.db-annals.lock"), "{owner}");
@@ -156,7 +156,7 @@ async fn a_second_handle_cannot_claim_while_the_first_lives() {
         other => panic!("expected the claim to be held, got {other:?}"),
     }
     first.close().await;
-    second.claim("p").await.unwrap();
+    second.claim("", "p").await.unwrap();
 }
 
 /// Not a test by itself: the other process of [`a_killed_process_frees_its_claim`].
@@ -164,7 +164,7 @@ async fn a_second_handle_cannot_claim_while_the_first_lives() {
 async fn a_process_that_claims_and_stays() {
     let Ok(url) = std::env::var("ANNALS_TEST_STORE") else { return };
     let store = SqliteStore::open(&url).await.unwrap();
-    store.claim("p").await.unwrap();
+    store.claim("", "p").await.unwrap();
     println!("claimed");
     std::future::pending::<()>().await;
 }
@@ -186,10 +186,10 @@ async fn a_killed_process_frees_its_claim() {
             break;
         }
     }
-    assert!(matches!(store.claim("p").await, Err(ClaimError::Held { .. })));
+    assert!(matches!(store.claim("", "p").await, Err(ClaimError::Held { .. })));
     store.append(append([event("a", "wallet.opened")])).await.unwrap();
     other.kill().await.unwrap();
-    assert_eq!(store.claim("p").await.unwrap().fence, 2);
+    assert_eq!(store.claim("", "p").await.unwrap().fence, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

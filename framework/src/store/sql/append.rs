@@ -29,6 +29,14 @@ pub(crate) trait AppendLock: Send + Sync + 'static {
 
     /// What an error of a statement before the commit means.
     fn failure(&self, error: BoxError) -> Failure;
+
+    /// What an error of [`AppendLock::lock`] means: nothing is refused for its rows there.
+    fn unlocked(&self, error: BoxError) -> Failure {
+        match self.failure(error) {
+            Failure::Refused(error) => Failure::NotWritten(error),
+            failure => failure,
+        }
+    }
 }
 
 /// Why a whole batch was not acknowledged.
@@ -38,6 +46,10 @@ pub(crate) enum Failure {
     NotWritten(BoxError),
     /// A row of the batch was refused, so that other appends of it may still be written. Nothing was written.
     Refused(BoxError),
+    /// The database has no room left. Nothing was written.
+    Full(BoxError),
+    /// The database may only be read.
+    ReadOnly(BoxError),
     /// The commit failed in a way that leaves open whether it has reached the disk.
     Unknown(BoxError),
 }
@@ -79,13 +91,15 @@ impl<L: AppendLock> Appender<L> {
 
     /// Writes those appends of `batch` whose expectations hold; one answer for each, in order.
     pub(crate) async fn commit(&self, batch: &[Append]) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
-        let mut locked = self.lock.lock().await.map_err(Failure::NotWritten)?;
-        let facts = facts::gather(&mut locked, self.dialect, batch).await.map_err(|error| self.lock.failure(error))?;
+        let mut locked = self.lock.lock().await.map_err(|error| self.lock.unlocked(error))?;
+        let facts =
+            facts::of_batch(&mut locked, self.dialect, batch).await.map_err(|error| self.lock.failure(error))?;
+        let deleted = insert::deleted(&facts);
         let plan = plan(batch, facts);
         if plan.is_empty() {
             return Ok(plan.answers);
         }
-        let written = insert::write(&mut locked, &self.dialect.statements, &plan).await;
+        let written = insert::plan(&mut locked, &self.dialect.statements, &plan, &deleted).await;
         written.map_err(|error| self.lock.failure(error))?;
         self.lock.commit(locked).await?;
         if let Some((_, _, _, head)) = plan.events.last() {
@@ -98,17 +112,14 @@ impl<L: AppendLock> Appender<L> {
 impl Failure {
     /// The same answer for each of so many appends.
     pub(crate) fn answers(self, appends: usize) -> Vec<Result<Appended, AppendError>> {
-        let (source, unknown) = match self {
-            Self::NotWritten(source) | Self::Refused(source) => {
-                (Arc::<dyn std::error::Error + Send + Sync>::from(source), false)
-            }
-            Self::Unknown(source) => (Arc::from(source), true),
+        let (source, answer): (BoxError, fn(BoxError) -> AppendError) = match self {
+            Self::NotWritten(source) | Self::Refused(source) => (source, |source| AppendError::Unavailable { source }),
+            Self::Full(source) => (source, |source| AppendError::Full { source }),
+            Self::ReadOnly(source) => (source, |source| AppendError::ReadOnly { source }),
+            Self::Unknown(source) => (source, |source| AppendError::OutcomeUnknown { source }),
         };
-        let answer = |_| {
-            let source = Box::new(SharedError(Arc::clone(&source)));
-            Err(if unknown { AppendError::OutcomeUnknown { source } } else { AppendError::Unavailable { source } })
-        };
-        (0..appends).map(answer).collect()
+        let source = Arc::<dyn std::error::Error + Send + Sync>::from(source);
+        (0..appends).map(|_| Err(answer(Box::new(SharedError(Arc::clone(&source)))))).collect()
     }
 }
 

@@ -10,6 +10,8 @@ pub(crate) struct Dialect {
     pub(crate) join: &'static str,
     /// Stands behind `annals_events e` where the rows are read in the order of their positions.
     pub(crate) by_position: &'static str,
+    /// Stands behind `annals_events e` where the rows of one category are read in the order of their positions.
+    pub(crate) by_category: &'static str,
     /// A subquery for the texts of the JSON array that is the parameter.
     pub(crate) texts_of: fn(parameter: &str) -> String,
 }

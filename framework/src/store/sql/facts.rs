@@ -1,26 +1,44 @@
-//! What a batch of appends depends on, looked up in one statement.
+//! What appends and imports depend on, looked up in one statement.
 
 use serde::de::DeserializeOwned;
 
 use crate::message::{Position, StreamId, Version};
 use crate::store::append::Append;
 use crate::store::error::BoxError;
-use crate::store::plan::{DocumentState, Facts, Place, Questions};
+use crate::store::plan::{DocumentState, Facts, Place, Questions, StreamState};
+use crate::store::stream::StreamStatus;
 
 use super::dialect::Dialect;
 use super::session::{Session, Statement};
 use super::value::{Row, first};
 use super::{json, rows, select};
 
-/// Asks for the facts of `batch`. The parameters of [`super::Statements::facts`] are `[[tenant, category, stream id]]`,
-/// `[event id]`, `[[tenant, command id]]` and `[[tenant, view, version, key]]`; each answer names its question by number.
-pub(super) async fn gather<S: Session + ?Sized>(
+/// Everything that `batch` depends on.
+pub(crate) async fn of_batch<S: Session + ?Sized>(
     session: &mut S,
     dialect: &'static Dialect,
     batch: &[Append],
 ) -> Result<Facts, BoxError> {
+    let mut facts = answers_to(session, dialect, Questions::of(batch)).await?;
+    for (index, append) in batch.iter().enumerate() {
+        let Some(condition) = &append.condition else { continue };
+        let Some(statement) = select::breaks(dialect, &append.tenant, condition)? else { continue };
+        if first(session.fetch(statement).await?, |mut row| row.truth("broken"))?.unwrap_or(false) {
+            facts.broken_conditions.insert(index);
+        }
+    }
+    Ok(facts)
+}
+
+/// The parameters of [`super::Statements::facts`] are `[[tenant, category, stream id]]`, `[event id]`, `[[tenant, command
+/// id]]` and `[[tenant, view, version, key]]`; each answer names its question by number.
+pub(crate) async fn answers_to<S: Session + ?Sized>(
+    session: &mut S,
+    dialect: &'static Dialect,
+    questions: Questions<'_>,
+) -> Result<Facts, BoxError> {
     let sql = &dialect.statements;
-    let Questions { streams, events, commands, documents } = Questions::of(batch);
+    let Questions { streams, events, commands, documents } = questions;
     let streams: Vec<(&str, &StreamId)> = streams.into_iter().collect();
     let commands: Vec<_> = commands.into_iter().collect();
     let documents: Vec<_> = documents.into_iter().collect();
@@ -33,9 +51,10 @@ pub(super) async fn gather<S: Session + ?Sized>(
     let mut row = row.ok_or("the database gave no facts")?;
 
     let mut facts = Facts { head: row.position("head")?, ..Facts::default() };
-    for (asked, newest) in answers::<(usize, u64)>(&mut row, "streams")? {
+    for (asked, newest, status) in answers::<(usize, u64, i64)>(&mut row, "streams")? {
         let (Some((tenant, stream)), Some(newest)) = (streams.get(asked), Version::new(newest)) else { continue };
-        facts.streams.insert(((*tenant).to_owned(), (*stream).clone()), newest);
+        let state = StreamState { newest, status: StreamStatus::from_code(status) };
+        facts.streams.insert(((*tenant).to_owned(), (*stream).clone()), state);
     }
     for (asked, tenant, category, stream, version, position) in
         answers::<(usize, String, String, String, u64, u64)>(&mut row, "events")?
@@ -56,13 +75,6 @@ pub(super) async fn gather<S: Session + ?Sized>(
         let Some((view, key)) = documents.get(asked) else { continue };
         let state = DocumentState { revision, removed: removed != 0 };
         facts.documents.insert(((*view).clone(), (*key).to_owned()), state);
-    }
-    for (index, append) in batch.iter().enumerate() {
-        let Some(condition) = &append.condition else { continue };
-        let Some(statement) = select::breaks(dialect, &append.tenant, condition)? else { continue };
-        if first(session.fetch(statement).await?, |mut row| row.truth("broken"))?.unwrap_or(false) {
-            facts.broken_conditions.insert(index);
-        }
     }
     Ok(facts)
 }

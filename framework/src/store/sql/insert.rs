@@ -1,81 +1,172 @@
 //! Writes what was planned: one statement for each table that it touches, with the rows as a JSON array.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use crate::message::{Position, StreamId, Version};
-use crate::store::append::{NewEvent, Outcome};
+use crate::message::{CommandId, Metadata, Position, StreamId, Tag, Timestamp, Version};
+use crate::store::append::{CommandRecord, NewEvent, Outcome, SnapshotWrite};
 use crate::store::error::BoxError;
-use crate::store::plan::Plan;
+use crate::store::exchange::StoredEvent;
+use crate::store::plan::{Facts, Plan};
+use crate::store::records::ViewId;
+use crate::store::stream::{StreamStatus, Visibility};
 
 use super::json;
 use super::session::{Session, Statement};
 use super::statements::Statements;
 
-pub(super) async fn write<S: Session + ?Sized>(
+/// Streams that an append opens again: deleted ones.
+pub(super) type Deleted = HashSet<(String, StreamId)>;
+
+/// The deleted streams among those that were asked for.
+pub(super) fn deleted(facts: &Facts) -> Deleted {
+    let deleted = facts.streams.iter().filter(|(_, state)| state.status == StreamStatus::Deleted);
+    deleted.map(|(stream, _)| stream.clone()).collect()
+}
+
+/// Writes what an append or a batch of appends leaves behind.
+pub(super) async fn plan<S: Session + ?Sized>(
     session: &mut S,
     sql: &'static Statements,
     plan: &Plan<'_>,
+    deleted: &Deleted,
 ) -> Result<(), BoxError> {
-    let events: Vec<_> = plan.events.iter().map(event_row).collect::<Result<_, _>>()?;
-    insert(session, sql.insert_events, &events).await?;
-    let tags: Vec<_> = plan
-        .events
-        .iter()
-        .flat_map(|(tenant, event, _, position)| {
-            event.tags.iter().map(move |tag| (*tenant, tag.to_string(), position.get()))
-        })
-        .collect();
-    insert(session, sql.insert_tags, &tags).await?;
-    let commands: Vec<_> = plan
-        .commands
-        .iter()
-        .map(|(tenant, record)| {
-            let (outcome, answer) = match &record.outcome {
-                Outcome::Done(answer) => ("done", answer),
-                Outcome::Rejected(answer) => ("rejected", answer),
-            };
-            let (text, digits) = json::bytes(answer);
-            (
-                *tenant,
-                json::id(record.id.uuid()),
-                &record.name,
-                outcome,
-                text,
-                digits,
-                record.recorded_at.as_micros(),
-                record.position,
-                record.version,
-                &record.target,
-            )
-        })
-        .collect();
-    insert(session, sql.insert_commands, &commands).await?;
-    let last_writes: HashMap<_, _> = plan
-        .documents
-        .iter()
-        .map(|(view, key, revision, body)| {
-            let (text, digits) = body.map(json::bytes).unwrap_or_default();
-            ((view, key), (&view.tenant, &view.name, view.version, key, revision, text, digits))
-        })
-        .collect();
-    let documents: Vec<_> = last_writes.into_values().collect();
-    insert(session, sql.put_documents, &documents).await
+    let placed =
+        plan.events.iter().map(|(tenant, event, version, position)| Placed::new(tenant, event, *version, *position));
+    events(session, sql, placed.collect(), deleted).await?;
+    insert(session, sql.insert_commands, plan.commands.iter().map(command_row).collect()).await?;
+    let last_writes: HashMap<_, _> =
+        plan.documents.iter().map(|write| ((write.0, write.1), document_row(write))).collect();
+    insert(session, sql.put_documents, last_writes.into_values().collect()).await?;
+    let newest: HashMap<_, _> =
+        plan.snapshots.iter().map(|write| ((write.0, &write.1.stream, &write.1.schema), snapshot_row(write))).collect();
+    insert(session, sql.put_snapshots, newest.into_values().collect()).await
 }
 
+/// Writes events that were exported elsewhere.
+pub(super) async fn import<S: Session + ?Sized>(
+    session: &mut S,
+    sql: &'static Statements,
+    fresh: &[&StoredEvent],
+    deleted: &Deleted,
+) -> Result<(), BoxError> {
+    events(session, sql, fresh.iter().map(|event| Placed::from(*event)).collect(), deleted).await
+}
+
+async fn events<S: Session + ?Sized>(
+    session: &mut S,
+    sql: &'static Statements,
+    placed: Vec<Placed<'_>>,
+    deleted: &Deleted,
+) -> Result<(), BoxError> {
+    if !deleted.is_empty() {
+        let written: HashSet<_> = placed.iter().map(|event| (event.tenant.to_owned(), event.stream.clone())).collect();
+        let opened = deleted.intersection(&written);
+        insert(session, sql.reopen_streams, opened.map(|(tenant, at)| (tenant, at.category(), at.id())).collect())
+            .await?;
+    }
+    let tags = placed.iter().flat_map(|event| {
+        let visibility = event.visibility.code();
+        event.tags.iter().map(move |tag| (event.tenant, tag.to_string(), event.position, visibility))
+    });
+    let tags = tags.collect();
+    let rows: Result<Vec<_>, _> = placed.iter().map(Placed::row).collect();
+    insert(session, sql.insert_events, rows?).await?;
+    insert(session, sql.insert_tags, tags).await
+}
+
+/// Runs a statement over a list of rows, if there are any.
 async fn insert<S: Session + ?Sized, T: Serialize>(
     session: &mut S,
     text: &'static str,
-    rows: &[T],
+    rows: Vec<T>,
 ) -> Result<(), BoxError> {
     if !rows.is_empty() {
-        session.execute(Statement::new(text).bind(serde_json::to_string(rows)?)).await?;
+        session.execute(Statement::new(text).bind(serde_json::to_string(&rows)?)).await?;
     }
     Ok(())
 }
 
-/// A row for `insert_events`, as a JSON array.
+/// An event with its place.
+struct Placed<'a> {
+    tenant: &'a str,
+    position: Position,
+    stream: &'a StreamId,
+    version: Version,
+    id: uuid::Uuid,
+    name: &'a str,
+    revision: u32,
+    payload: &'a [u8],
+    metadata: &'a Metadata,
+    tags: &'a [Tag],
+    recorded_at: Timestamp,
+    visibility: Visibility,
+}
+
+impl<'a> Placed<'a> {
+    fn new(tenant: &'a str, event: &'a NewEvent, version: Version, position: Position) -> Self {
+        let NewEvent { stream, id, name, revision, payload, metadata, tags, recorded_at } = event;
+        Self {
+            tenant,
+            position,
+            stream,
+            version,
+            id: id.uuid(),
+            name,
+            revision: *revision,
+            payload,
+            metadata,
+            tags,
+            recorded_at: *recorded_at,
+            visibility: Visibility::Visible,
+        }
+    }
+
+    fn row(&self) -> Result<EventRow<'a>, serde_json::Error> {
+        let (text, digits) = json::bytes(self.payload);
+        let tags: Vec<String> = self.tags.iter().map(ToString::to_string).collect();
+        Ok(EventRow(
+            self.position,
+            self.tenant,
+            self.stream.category(),
+            self.stream.id(),
+            self.version,
+            json::id(self.id),
+            self.name,
+            self.revision,
+            text,
+            digits,
+            serde_json::to_string(self.metadata)?,
+            serde_json::to_string(&tags)?,
+            self.recorded_at.as_micros(),
+            slice(self.tenant, self.stream),
+            self.visibility.code(),
+        ))
+    }
+}
+
+impl<'a> From<&'a StoredEvent> for Placed<'a> {
+    fn from(event: &'a StoredEvent) -> Self {
+        Self {
+            tenant: &event.tenant,
+            position: event.position,
+            stream: &event.stream,
+            version: event.version,
+            id: event.id.uuid(),
+            name: &event.name,
+            revision: event.revision,
+            payload: &event.payload,
+            metadata: &event.metadata,
+            tags: &event.tags,
+            recorded_at: event.recorded_at,
+            visibility: event.visibility,
+        }
+    }
+}
+
+/// A row for `insert_events`: position, tenant, category, stream id, version, event id, name, revision, payload as text,
+/// payload in hexadecimal, metadata, tags, recorded at, slice, visibility.
 #[derive(Serialize)]
 struct EventRow<'a>(
     Position,
@@ -92,29 +183,41 @@ struct EventRow<'a>(
     String,
     i64,
     u64,
+    i64,
 );
 
-fn event_row<'a>(
-    (tenant, event, version, position): &(&'a str, &'a NewEvent, Version, Position),
-) -> Result<EventRow<'a>, serde_json::Error> {
-    let (text, digits) = json::bytes(&event.payload);
-    let tags: Vec<String> = event.tags.iter().map(ToString::to_string).collect();
-    Ok(EventRow(
-        *position,
-        tenant,
-        event.stream.category(),
-        event.stream.id(),
-        *version,
-        json::id(event.id.uuid()),
-        &event.name,
-        event.revision,
+fn command_row<'a>((tenant, record): &'a (&str, CommandRecord)) -> impl Serialize + use<'a> {
+    let CommandRecord { id, name, target, outcome, recorded_at, position, version } = record;
+    let (outcome, answer) = match outcome {
+        Outcome::Done(answer) => ("done", answer),
+        Outcome::Rejected(answer) => ("rejected", answer),
+    };
+    let (text, digits) = json::bytes(answer);
+    (
+        *tenant,
+        json::id(CommandId::uuid(*id)),
+        name,
+        outcome,
         text,
         digits,
-        serde_json::to_string(event.metadata.as_ref())?,
-        serde_json::to_string(&tags)?,
-        event.recorded_at.as_micros(),
-        slice(tenant, &event.stream),
-    ))
+        recorded_at.as_micros(),
+        position,
+        version,
+        target,
+    )
+}
+
+fn document_row<'a>(
+    (view, key, revision, body): &(&'a ViewId, &'a str, u64, Option<&'a [u8]>),
+) -> impl Serialize + use<'a> {
+    let (text, digits) = body.map(json::bytes).unwrap_or_default();
+    (&view.tenant, &view.name, view.version, *key, *revision, text, digits)
+}
+
+fn snapshot_row<'a>((tenant, write, position): &(&'a str, &'a SnapshotWrite, Position)) -> impl Serialize + use<'a> {
+    let (text, digits) = json::bytes(&write.state);
+    let (category, id) = (write.stream.category(), write.stream.id());
+    (*tenant, category, id, &write.schema, write.version, *position, text, digits)
 }
 
 /// The slice of a stream, 0 to 1023, for readers that share the work: FNV-1a (64 bits) of tenant, category and id, each

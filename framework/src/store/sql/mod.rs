@@ -9,6 +9,7 @@ mod dialect;
 mod facts;
 mod insert;
 mod json;
+mod maintain;
 mod read;
 mod rows;
 mod sagas;
@@ -22,7 +23,9 @@ mod value;
 
 pub(crate) use append::{AppendLock, Appender, Failure};
 pub(crate) use dialect::Dialect;
+pub(crate) use read::{Found, by_rows, corrupt, from_rows};
 pub(crate) use schema::{SchemaFault, migrate, migration};
+pub(crate) use select::Wanted;
 pub(crate) use session::{Session, Statement};
 pub(crate) use statements::{PORTABLE, Statements};
 pub(crate) use store::{Handle, SqlStore};

@@ -1,52 +1,61 @@
-//! Pages of events.
+//! Pages of events, read row by row.
 
-use crate::message::{Position, Recorded, RecordedEvent, StoredMetadata, StreamId, Version};
-use crate::store::error::ReadError;
-use crate::store::read::{Page, Read};
+use crate::message::{Name, Position, Recorded, RecordedEvent, StoredMetadata, StreamId, Version};
+use crate::store::error::{BoxError, ReadError};
 
-use super::dialect::Dialect;
-use super::select;
-use super::store::SqlStore;
+use super::select::Wanted;
+use super::session::Statement;
 use super::value::{ColumnError, Row};
 
-/// Reads one page.
-pub(super) async fn page<S: SqlStore>(store: &S, dialect: &Dialect, read: &Read) -> Result<Page, ReadError> {
-    let statement = select::page(dialect, read).map_err(|source| ReadError::Unavailable { source })?;
-    let rows = store.fetch(statement).await.map_err(|source| ReadError::Unavailable { source })?;
-    let mut head = Position::START;
-    let mut events = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (at, found) = event(row)?;
-        head = at;
-        events.extend(found);
-    }
-    Ok(Page::answer(read, events, head))
+/// A page as the database gives it.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The head when the page was read, by the same statement: nothing up to it can be missing.
+    pub(crate) head: Position,
+    pub(crate) events: Vec<RecordedEvent>,
 }
 
-/// The head, and the event behind it if there is one.
-fn event(mut row: Row) -> Result<(Position, Option<RecordedEvent>), ReadError> {
-    let corrupt = |position, error: ColumnError| ReadError::Corrupt { position, reason: error.to_string() };
-    let head = row.position("head").map_err(|error| corrupt(Position::START, error))?;
-    if row.is_empty() {
-        return Ok((head, None));
-    }
-    let position = row.optional_integer("position").map_err(|error| corrupt(Position::START, error))?;
-    let Some(position) = position.map(|number| Position::new(number.unsigned_abs())) else { return Ok((head, None)) };
-    let event = recorded(position, row).map_err(|error| corrupt(position, error))?;
-    Ok((head, Some(event)))
+/// A statement for the events of a page, one for each row. Each row begins with the head; where no event matches, one row
+/// has the head alone and nulls behind it.
+pub(crate) fn by_rows(wanted: Wanted) -> Statement {
+    let Wanted { text, values, order } = wanted;
+    let text = format!(
+        "SELECT h.head, c.position, c.version, c.revision, c.recorded_at, c.event_id, c.name, c.category, \
+         c.stream_id, c.metadata, c.payload \
+         FROM (SELECT coalesce(max(position), 0) AS head FROM annals_events) h \
+         LEFT JOIN ({text}) c ON 1 = 1 ORDER BY c.position {order}"
+    );
+    Statement::built(text, values)
 }
 
-fn recorded(position: Position, mut row: Row) -> Result<RecordedEvent, ColumnError> {
+/// What the rows of [`by_rows`] tell.
+pub(crate) fn from_rows(rows: Vec<Row>) -> Result<Found, ReadError> {
+    let mut found = Found { head: Position::START, events: Vec::with_capacity(rows.len()) };
+    for mut row in rows {
+        let unknown = |error| corrupt(Position::START, error);
+        found.head = row.position("head").map_err(unknown)?;
+        let Some(position) = row.optional_integer("position").map_err(unknown)? else { continue };
+        let position = Position::new(position.unsigned_abs());
+        let before = found.events.last();
+        let event = event(position, row, before.map(|event| &event.recorded));
+        found.events.push(event.map_err(|error| corrupt(position, error))?);
+    }
+    Ok(found)
+}
+
+fn event(position: Position, mut row: Row, before: Option<&Recorded>) -> Result<RecordedEvent, ColumnError> {
     let version = row.version("version")?.unwrap_or(Version::FIRST);
-    let id = row.id("event_id")?.into();
-    let name = row.text("name")?;
     let revision = row.small("revision")?;
-    let payload = row.bytes("payload")?;
-    let metadata = StoredMetadata::from_json(row.text("metadata")?);
     let recorded_at = row.instant("recorded_at")?;
-    let stream = StreamId::new(row.text("category")?, row.text("stream_id")?);
-    Ok(RecordedEvent {
-        recorded: Recorded { position, stream, version, id, name, revision, recorded_at, metadata },
-        payload,
-    })
+    let id = row.id("event_id")?.into();
+    let name = Name::like(before.map(|before| &before.name), &row.text("name")?);
+    let stream = StreamId::like(before.map(|before| &before.stream), &row.text("category")?, &row.text("stream_id")?);
+    let metadata = StoredMetadata::from_json(row.text("metadata")?);
+    let recorded = Recorded { position, stream, version, id, name, revision, recorded_at, metadata };
+    Ok(RecordedEvent { recorded, payload: row.bytes("payload")? })
+}
+
+/// A stored row cannot be read.
+pub(crate) fn corrupt(position: Position, error: impl Into<BoxError>) -> ReadError {
+    ReadError::Corrupt { position, reason: error.into().to_string() }
 }

@@ -27,6 +27,7 @@ pub(super) fn document(mut row: Row) -> Result<Document, ColumnError> {
 
 pub(super) fn effect(mut row: Row) -> Result<Effect, EffectError> {
     Ok(Effect {
+        tenant: row.text("tenant")?,
         command: row.id("command_id")?.into(),
         saga: row.text("saga")?,
         saga_id: row.id("saga_id")?.into(),
@@ -52,6 +53,7 @@ pub(super) enum EffectError {
 
 pub(super) fn timer(mut row: Row) -> Result<Timer, ColumnError> {
     Ok(Timer {
+        tenant: row.text("tenant")?,
         saga: row.text("saga")?,
         saga_id: row.id("saga_id")?.into(),
         name: row.text("name")?,
@@ -61,6 +63,7 @@ pub(super) fn timer(mut row: Row) -> Result<Timer, ColumnError> {
 
 pub(super) fn letter(mut row: Row) -> Result<DeadLetter, ColumnError> {
     Ok(DeadLetter {
+        tenant: row.text("tenant")?,
         processor: row.text("processor")?,
         sequence: row.text("sequence")?,
         position: row.position("position")?,

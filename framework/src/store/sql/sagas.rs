@@ -19,23 +19,29 @@ pub(super) struct Sagas<'a, S: ?Sized> {
 
 impl<S: Session + ?Sized> Sagas<'_, S> {
     /// The instances of `saga` that are associated with any of `associations`.
-    pub(super) async fn find(&mut self, saga: &str, associations: &[Association]) -> Result<Vec<SagaRow>, StoreError> {
+    pub(super) async fn find(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        associations: &[Association],
+    ) -> Result<Vec<SagaRow>, StoreError> {
         let wanted = associations.iter().map(|association| (&association.key, &association.value));
         let wanted = json::list(wanted).map_err(StoreError::unavailable)?;
-        let found = self.session.fetch(Statement::new(self.sql.find_sagas).bind(saga).bind(wanted)).await;
+        let found = self.session.fetch(Statement::new(self.sql.find_sagas).bind(tenant).bind(saga).bind(wanted)).await;
         let ids: Result<Vec<SagaId>, ColumnError> =
             found.map_err(StoreError::unavailable)?.into_iter().map(|mut row| Ok(row.id("saga_id")?.into())).collect();
         let ids = ids.map_err(StoreError::unavailable)?;
-        if ids.is_empty() { Ok(Vec::new()) } else { self.by_id(saga, &ids).await }
+        if ids.is_empty() { Ok(Vec::new()) } else { self.by_id(tenant, saga, &ids).await }
     }
 
     /// The instances `ids` of `saga`, with their associations.
-    pub(super) async fn by_id(&mut self, saga: &str, ids: &[SagaId]) -> Result<Vec<SagaRow>, StoreError> {
+    pub(super) async fn by_id(&mut self, tenant: &str, saga: &str, ids: &[SagaId]) -> Result<Vec<SagaRow>, StoreError> {
         let ids = json::list(ids.iter().map(|id| json::id(id.uuid()))).map_err(StoreError::unavailable)?;
-        let found = self.session.fetch(Statement::new(self.sql.sagas).bind(saga).bind(&ids)).await;
+        let found = self.session.fetch(Statement::new(self.sql.sagas).bind(tenant).bind(saga).bind(&ids)).await;
         let found: Result<Vec<_>, _> = found.map_err(StoreError::unavailable)?.into_iter().map(rows::saga).collect();
         let mut found = found.map_err(StoreError::unavailable)?;
-        let associations = self.session.fetch(Statement::new(self.sql.associations).bind(saga).bind(ids)).await;
+        let associations = Statement::new(self.sql.associations).bind(tenant).bind(saga).bind(ids);
+        let associations = self.session.fetch(associations).await;
         let mut of_instance: HashMap<SagaId, Vec<Association>> = HashMap::new();
         for mut row in associations.map_err(StoreError::unavailable)? {
             let mut read = || -> Result<_, ColumnError> {
@@ -62,9 +68,7 @@ impl<S: Session + ?Sized> Sagas<'_, S> {
     async fn write_row(&mut self, write: &SagaWrite) -> Result<(), StoreError> {
         let (saga, row) = (&write.saga, &write.row);
         let text = if row.revision == 0 { self.sql.add_saga } else { self.sql.update_saga };
-        let statement = Statement::new(text)
-            .bind(saga)
-            .bind(row.id)
+        let statement = of_instance(text, write)
             .bind(row.revision)
             .bind(row.state.clone())
             .bind(row.progress.clone())
@@ -77,35 +81,34 @@ impl<S: Session + ?Sized> Sagas<'_, S> {
     }
 
     async fn write_associations(&mut self, write: &SagaWrite) -> Result<(), StoreError> {
-        let (saga, row) = (&write.saga, &write.row);
+        let row = &write.row;
         let kept = if row.ended { &[][..] } else { &row.associations };
         let kept = json::list(kept.iter().map(|association| (&association.key, &association.value)));
         let kept = kept.map_err(StoreError::unavailable)?;
         if row.revision > 0 {
-            let drop = Statement::new(self.sql.drop_associations).bind(saga).bind(row.id).bind(&kept);
+            let drop = of_instance(self.sql.drop_associations, write).bind(&kept);
             self.execute(drop).await?;
         }
         if !row.ended && !row.associations.is_empty() {
-            let add = Statement::new(self.sql.add_associations).bind(saga).bind(row.id).bind(kept);
+            let add = of_instance(self.sql.add_associations, write).bind(kept);
             self.execute(add).await?;
         }
         Ok(())
     }
 
     async fn write_timers(&mut self, write: &SagaWrite) -> Result<(), StoreError> {
-        let (saga, row) = (&write.saga, &write.row);
-        if row.ended {
-            self.execute(Statement::new(self.sql.drop_timers).bind(saga).bind(row.id)).await?;
+        if write.row.ended {
+            self.execute(of_instance(self.sql.drop_timers, write)).await?;
             return Ok(());
         }
         if !write.cancelled.is_empty() {
             let names = json::list(&write.cancelled).map_err(StoreError::unavailable)?;
-            self.execute(Statement::new(self.sql.cancel_timers).bind(saga).bind(row.id).bind(names)).await?;
+            self.execute(of_instance(self.sql.cancel_timers, write).bind(names)).await?;
         }
         if !write.timers.is_empty() {
             let timers = write.timers.iter().map(|timer| (&timer.name, timer.due.as_micros()));
             let timers = json::list(timers).map_err(StoreError::unavailable)?;
-            self.execute(Statement::new(self.sql.set_timers).bind(saga).bind(row.id).bind(timers)).await?;
+            self.execute(of_instance(self.sql.set_timers, write).bind(timers)).await?;
         }
         Ok(())
     }
@@ -114,6 +117,7 @@ impl<S: Session + ?Sized> Sagas<'_, S> {
         for effect in &write.effects {
             let metadata = serde_json::to_string(&effect.metadata).map_err(StoreError::unavailable)?;
             let statement = Statement::new(self.sql.add_effect)
+                .bind(&effect.tenant)
                 .bind(effect.command)
                 .bind(&effect.saga)
                 .bind(effect.saga_id)
@@ -133,4 +137,9 @@ impl<S: Session + ?Sized> Sagas<'_, S> {
     async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         self.session.execute(statement).await.map_err(StoreError::unavailable)
     }
+}
+
+/// A statement whose first parameters name the instance.
+fn of_instance(text: &'static str, write: &SagaWrite) -> Statement {
+    Statement::new(text).bind(&write.tenant).bind(&write.saga).bind(write.row.id)
 }

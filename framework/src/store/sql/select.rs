@@ -1,41 +1,65 @@
-//! Builds the statements that read events, or ask whether events match.
+//! Builds the statements that read events, count them, or ask whether any is there.
 //!
 //! The text of a statement depends on the shape of the request alone (how many criteria, each with how many tags), so
 //! that a connection prepares it once. Values are always bound.
 
 use crate::store::criteria::{Condition, Criteria, Criterion};
 use crate::store::error::BoxError;
-use crate::store::read::{Direction, Read, Scope};
+use crate::store::read::{Content, Direction, Read, Scope};
 
 use super::dialect::Dialect;
 use super::json;
 use super::session::Statement;
 use super::value::Value;
 
-const COLUMNS: &str = "e.position, e.version, e.event_id, e.name, e.revision, e.payload, e.metadata, e.recorded_at, \
-                       e.category, e.stream_id";
-
-/// The columns of [`COLUMNS`] once more, out of a subquery.
-const SELECTED: &str = "c.position, c.version, c.event_id, c.name, c.revision, c.payload, c.metadata, c.recorded_at, \
-                        c.category, c.stream_id";
-
-/// A statement for one page. Each row begins with the head; where no event matches, one row has the head alone and nulls
-/// behind it. One statement sees one state of the database, so nothing up to that head can be missing in the page.
-pub(super) fn page(dialect: &Dialect, read: &Read) -> Result<Statement, BoxError> {
-    let mut builder = Builder::new(dialect);
-    let order = if read.direction == Direction::Forward { "ASC" } else { "DESC" };
-    let wanted = builder.wanted(read, order)?;
-    let text = match wanted {
-        Some(wanted) => format!(
-            "SELECT h.head, {SELECTED} FROM (SELECT coalesce(max(position), 0) AS head FROM annals_events) h \
-             LEFT JOIN ({wanted}) c ON true ORDER BY c.position {order}"
-        ),
-        None => "SELECT coalesce(max(position), 0) FROM annals_events".to_owned(),
-    };
-    Ok(builder.finish(text))
+/// A query for the events of one page, with the columns `position`, `version`, `revision`, `recorded_at`, `event_id`,
+/// `name`, `category`, `stream_id`, `metadata` and `payload`, in the order asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) text: String,
+    pub(crate) values: Vec<Value>,
+    pub(crate) order: &'static str,
 }
 
-/// A statement for whether a stored event breaks `condition`; `None` where none can.
+/// The events of one page; `None` where none can match.
+pub(super) fn page(dialect: &Dialect, read: &Read) -> Result<Option<Wanted>, BoxError> {
+    let mut builder = Builder::new(dialect);
+    let payload = if read.content == Content::WithoutPayload { "''" } else { "e.payload" };
+    let columns = format!(
+        "e.position, e.version, e.revision, e.recorded_at, e.event_id, e.name, e.category, e.stream_id, e.metadata, \
+         {payload} AS payload"
+    );
+    let order = if read.direction == Direction::Forward { "ASC" } else { "DESC" };
+    let Some(bounds) = builder.bounds(read, Some(order)) else { return Ok(None) };
+    let text = match (&read.criteria, &read.scope) {
+        (Some(criteria), Scope::All { .. } | Scope::Category { .. }) => {
+            let candidates = builder.candidates(criteria, &bounds)?;
+            format!(
+                "SELECT {columns} FROM ({candidates}) m {} annals_events e ON e.position = m.position \
+                 ORDER BY m.position {order}{}",
+                dialect.join,
+                bounds.limit()
+            )
+        }
+        (criteria, _) => builder.scan(&columns, criteria.as_ref(), &bounds)?,
+    };
+    Ok(Some(Wanted { text, values: builder.values, order }))
+}
+
+/// A statement that counts what `read` asks for; `None` where nothing can match.
+pub(super) fn count(dialect: &Dialect, read: &Read) -> Result<Option<Statement>, BoxError> {
+    let mut builder = Builder::new(dialect);
+    let Some(bounds) = builder.bounds(read, None) else { return Ok(None) };
+    let text = match (&read.criteria, &read.scope) {
+        (Some(criteria), Scope::All { .. } | Scope::Category { .. }) => {
+            format!("SELECT count(*) FROM ({}) m", builder.candidates(criteria, &bounds)?)
+        }
+        (criteria, _) => builder.scan("count(*)", criteria.as_ref(), &bounds)?,
+    };
+    Ok(Some(Statement::built(text, builder.values)))
+}
+
+/// A statement for whether a stored event breaks `condition`; `None` where none can. Hidden events break it as well.
 pub(super) fn breaks(dialect: &Dialect, tenant: &str, condition: &Condition) -> Result<Option<Statement>, BoxError> {
     if condition.criteria.any_of().is_empty() {
         return Ok(None);
@@ -43,22 +67,55 @@ pub(super) fn breaks(dialect: &Dialect, tenant: &str, condition: &Condition) -> 
     let mut builder = Builder::new(dialect);
     let bounds = Bounds {
         tenant: builder.bind(tenant),
+        place: Place::All,
         after: builder.bind(condition.after),
-        until: None,
-        limit: builder.bind(1_i64),
-        order: "ASC",
+        up_to: None,
+        visible: None,
+        filter: String::new(),
+        paged: Some(("ASC", builder.bind(1_i64))),
     };
     let candidates = builder.candidates(&condition.criteria, &bounds)?;
-    Ok(Some(builder.finish(format!("SELECT EXISTS ({candidates})"))))
+    Ok(Some(Statement::built(format!("SELECT EXISTS ({candidates})"), builder.values)))
 }
 
-/// What bounds a read, as parameters of its statement.
+/// What bounds a request: parameters and conditions of its statement.
 struct Bounds {
     tenant: String,
+    place: Place,
     after: String,
-    until: Option<String>,
-    limit: String,
-    order: &'static str,
+    up_to: Option<String>,
+    /// The condition on a column `visibility`, behind its table.
+    visible: Option<&'static str>,
+    /// Conditions on columns of `e`, each with `AND` before it.
+    filter: String,
+    /// Order and limit; `None` for all that there is.
+    paged: Option<(&'static str, String)>,
+}
+
+enum Place {
+    All,
+    Category(String),
+    Stream(String, String),
+}
+
+impl Bounds {
+    /// The range of `column`.
+    fn range(&self, column: &str) -> String {
+        let up_to = self.up_to.as_ref().map_or_else(String::new, |up_to| format!(" AND {column} <= {up_to}"));
+        format!("{column} > {}{up_to}", self.after)
+    }
+
+    fn visible(&self, table: &str) -> String {
+        self.visible.map_or_else(String::new, |condition| format!(" AND {table}.visibility {condition}"))
+    }
+
+    fn ordered(&self, column: &str) -> String {
+        self.paged.as_ref().map_or_else(String::new, |(order, _)| format!(" ORDER BY {column} {order}{}", self.limit()))
+    }
+
+    fn limit(&self) -> String {
+        self.paged.as_ref().map_or_else(String::new, |(_, limit)| format!(" LIMIT {limit}"))
+    }
 }
 
 /// A statement under construction.
@@ -78,46 +135,72 @@ impl<'d> Builder<'d> {
         format!("?{}", self.values.len())
     }
 
-    fn finish(self, text: String) -> Statement {
-        Statement::built(text, self.values)
+    /// The bounds of `read`; `None` where nothing can match.
+    fn bounds(&mut self, read: &Read, order: Option<&'static str>) -> Option<Bounds> {
+        if read.criteria.as_ref().is_some_and(|criteria| criteria.any_of().is_empty()) {
+            return None;
+        }
+        let tenant = self.bind(read.tenant.as_str());
+        let paged = order.map(|order| (order, self.bind(read.limit)));
+        let (place, after, up_to, visible) = match &read.scope {
+            Scope::All { after, up_to } => (Place::All, self.bind(*after), up_to.map(|up_to| self.bind(up_to)), "= 0"),
+            Scope::Category { category, after, up_to } => {
+                let place = Place::Category(self.bind(category.as_str()));
+                (place, self.bind(*after), up_to.map(|up_to| self.bind(up_to)), "= 0")
+            }
+            Scope::Stream { stream, after, up_to } => {
+                let place = Place::Stream(self.bind(stream.category()), self.bind(stream.id()));
+                let after = self.bind(after.map_or(0, |after| after.get()));
+                (place, after, up_to.map(|up_to| self.bind(up_to)), "< 2")
+            }
+        };
+        let mut filter = String::new();
+        if let Some(since) = read.since {
+            filter.push_str(&format!(" AND e.recorded_at >= {}", self.bind(since)));
+        }
+        if let Some(until) = read.until {
+            filter.push_str(&format!(" AND e.recorded_at <= {}", self.bind(until)));
+        }
+        Some(Bounds { tenant, place, after, up_to, visible: Some(visible), filter, paged })
     }
 
-    /// The events that are asked for; `None` where none can match.
-    fn wanted(&mut self, read: &Read, order: &'static str) -> Result<Option<String>, BoxError> {
-        let Dialect { join, by_position, .. } = *self.dialect;
-        let (Scope::All { until, .. } | Scope::Stream { until, .. } | Scope::Matching { until, .. }) = &read.scope;
-        let tenant = self.bind(read.tenant.as_str());
-        let limit = self.bind(read.limit);
-        let until = until.map(|until| self.bind(until));
-        let recorded_by = recorded_by(until.as_deref());
-        Ok(Some(match &read.scope {
-            Scope::All { after, .. } => {
-                let after = self.bind(*after);
-                format!(
-                    "SELECT {COLUMNS} FROM annals_events e {by_position} WHERE e.tenant = {tenant} \
-                     AND e.position > {after}{recorded_by} ORDER BY e.position {order} LIMIT {limit}"
-                )
+    /// Reads events in the order of their places, passing over those that do not match.
+    fn scan(&mut self, columns: &str, criteria: Option<&Criteria>, bounds: &Bounds) -> Result<String, BoxError> {
+        let tenant = &bounds.tenant;
+        let matching = criteria.map(|criteria| self.any_of(criteria, tenant)).transpose()?.unwrap_or_default();
+        let (hint, place, ordered_by) = match &bounds.place {
+            Place::All => (self.dialect.by_position, String::new(), "e.position"),
+            Place::Category(category) => {
+                (self.dialect.by_category, format!(" AND e.category = {category}"), "e.position")
             }
-            Scope::Stream { stream, after, .. } => {
-                let category = self.bind(stream.category());
-                let id = self.bind(stream.id());
-                let after = self.bind(after.map_or(0, |after| after.get()));
-                format!(
-                    "SELECT {COLUMNS} FROM annals_events e WHERE e.tenant = {tenant} AND e.category = {category} \
-                     AND e.stream_id = {id} AND e.version > {after}{recorded_by} ORDER BY e.version {order} LIMIT {limit}"
-                )
+            Place::Stream(category, id) => {
+                ("", format!(" AND e.category = {category} AND e.stream_id = {id}"), "e.version")
             }
-            Scope::Matching { criteria, .. } if criteria.any_of().is_empty() => return Ok(None),
-            Scope::Matching { criteria, after, .. } => {
-                let after = self.bind(*after);
-                let bounds = Bounds { tenant, after, until, limit: limit.clone(), order };
-                let candidates = self.candidates(criteria, &bounds)?;
-                format!(
-                    "SELECT {COLUMNS} FROM ({candidates}) m {join} annals_events e ON e.position = m.position \
-                     ORDER BY m.position {order} LIMIT {limit}"
-                )
+        };
+        Ok(format!(
+            "SELECT {columns} FROM annals_events e {hint} WHERE e.tenant = {tenant}{place} AND {}{}{}{matching}{}",
+            bounds.range(ordered_by),
+            bounds.visible("e"),
+            bounds.filter,
+            bounds.ordered(ordered_by)
+        ))
+    }
+
+    /// A condition on `e`: that it matches any of `criteria`.
+    fn any_of(&mut self, criteria: &Criteria, tenant: &str) -> Result<String, BoxError> {
+        let mut conditions = Vec::new();
+        for criterion in criteria.any_of() {
+            let mut all_of = self.named(criterion)?;
+            for tag in criterion.all_of_tags() {
+                let tag = self.bind(tag.to_string());
+                all_of.push_str(&format!(
+                    " AND EXISTS (SELECT 1 FROM annals_tags t WHERE t.tenant = {tenant} AND t.tag = {tag} \
+                     AND t.position = e.position)"
+                ));
             }
-        }))
+            conditions.push(format!("(1 = 1{all_of})"));
+        }
+        Ok(format!(" AND ({})", conditions.join(" OR ")))
     }
 
     /// A query for the positions of events that match. Of each criterion only so many candidates are taken as the
@@ -134,24 +217,19 @@ impl<'d> Builder<'d> {
         Ok(parts?.join(" UNION "))
     }
 
+    /// The positions of events that match `criterion`, found by its tags if it has any.
     fn matching(&mut self, criterion: &Criterion, bounds: &Bounds) -> Result<String, BoxError> {
-        let Dialect { join, by_position, texts_of, .. } = *self.dialect;
-        let Bounds { tenant, after, until, limit, order } = bounds;
-        let mut filter = recorded_by(until.as_deref());
-        if !criterion.any_of_names().is_empty() {
-            let names = self.bind(json::list(criterion.any_of_names())?);
-            filter.push_str(&format!(" AND e.name IN ({})", texts_of(&names)));
-        }
-        let mut tags = criterion.all_of_tags().iter();
-        let Some(first) = tags.next() else {
-            return Ok(format!(
-                "SELECT e.position FROM annals_events e {by_position} WHERE e.tenant = {tenant} \
-                 AND e.position > {after}{filter} ORDER BY e.position {order} LIMIT {limit}"
-            ));
+        let Some(first) = criterion.all_of_tags().first() else {
+            return self.scan("e.position", Some(&Criteria::from(criterion.clone())), bounds);
         };
+        let join = self.dialect.join;
+        let mut filter = bounds.filter.clone() + &self.named(criterion)?;
+        if let Place::Category(category) = &bounds.place {
+            filter.push_str(&format!(" AND e.category = {category}"));
+        }
         let first = self.bind(first.to_string());
         let mut joins = String::new();
-        for (number, tag) in tags.enumerate() {
+        for (number, tag) in criterion.all_of_tags().iter().skip(1).enumerate() {
             let tag = self.bind(tag.to_string());
             joins.push_str(&format!(
                 " {join} annals_tags t{number} ON t{number}.tenant = t.tenant AND t{number}.tag = {tag} \
@@ -162,12 +240,20 @@ impl<'d> Builder<'d> {
             joins.push_str(&format!(" {join} annals_events e ON e.position = t.position"));
         }
         Ok(format!(
-            "SELECT t.position FROM annals_tags t{joins} WHERE t.tenant = {tenant} AND t.tag = {first} \
-             AND t.position > {after}{filter} ORDER BY t.position {order} LIMIT {limit}"
+            "SELECT t.position FROM annals_tags t{joins} WHERE t.tenant = {} AND t.tag = {first} AND {}{}{filter}{}",
+            bounds.tenant,
+            bounds.range("t.position"),
+            bounds.visible("t"),
+            bounds.ordered("t.position")
         ))
     }
-}
 
-fn recorded_by(until: Option<&str>) -> String {
-    until.map_or_else(String::new, |until| format!(" AND e.recorded_at <= {until}"))
+    /// A condition on `e`: that it has any of the names of `criterion`.
+    fn named(&mut self, criterion: &Criterion) -> Result<String, BoxError> {
+        if criterion.any_of_names().is_empty() {
+            return Ok(String::new());
+        }
+        let names = self.bind(json::list(criterion.any_of_names())?);
+        Ok(format!(" AND e.name IN ({})", (self.dialect.texts_of)(&names)))
+    }
 }

@@ -10,12 +10,15 @@ use crate::message::{CommandId, Position, StreamId, Timestamp, Version};
 use crate::store::append::{Append, Appended, CommandRecord};
 use crate::store::batcher::Batcher;
 use crate::store::error::{AppendError, BoxError, ClaimError, ReadError, StoreError};
+use crate::store::limits::Limits;
 use crate::store::read::{Page, Read};
 use crate::store::records::{Claim, DeadLetter, Document, Effect, Snapshot, Timer, ViewId};
 use crate::store::transaction::StoreTransaction;
 use crate::store::{EventStore, Store};
 
 use super::dialect::Dialect;
+use super::read::Found;
+use super::select::{self, Wanted};
 use super::session::{Session, Statement};
 use super::transaction::{SqlTransaction, documents, of_view};
 use super::value::{Row, first};
@@ -27,6 +30,7 @@ pub(crate) struct Handle {
     pub(crate) dialect: &'static Dialect,
     pub(crate) batcher: Batcher,
     pub(crate) appended: watch::Sender<Position>,
+    pub(crate) limits: Limits,
 }
 
 /// What a backend is asked for; the rest is [`EventStore`] and [`Store`].
@@ -40,11 +44,20 @@ pub(crate) trait SqlStore: Send + Sync + 'static {
     /// Runs a statement that reads what was committed.
     async fn fetch(&self, statement: Statement) -> Result<Vec<Row>, BoxError>;
 
+    /// Reads one page.
+    async fn page(&self, wanted: Wanted) -> Result<Found, ReadError> {
+        let rows = self.fetch(read::by_rows(wanted)).await.map_err(|source| ReadError::Unavailable { source })?;
+        read::from_rows(rows)
+    }
+
     /// Begins a transaction over everything but the events.
     async fn transaction(&self) -> Result<Self::Transaction, BoxError>;
 
-    /// Takes the right to run `processor`, which is free again when its holder dies.
-    async fn hold(&self, processor: &str) -> Result<(), ClaimError>;
+    /// Begins a transaction that holds the append lock, and in which the database lets events change and go.
+    async fn maintenance(&self) -> Result<Self::Transaction, BoxError>;
+
+    /// Takes the right to run `processor` of `tenant`, which is free again when its holder dies.
+    async fn hold(&self, tenant: &str, processor: &str) -> Result<(), ClaimError>;
 
     /// What handlers get by type.
     fn offered(&self) -> Resources;
@@ -63,7 +76,18 @@ impl<S: SqlStore> EventStore for S {
     }
 
     async fn read(&self, read: &Read) -> Result<Page, ReadError> {
-        read::page(self, self.handle().dialect, read).await
+        let wanted = select::page(self.handle().dialect, read);
+        let Found { head, events } = match wanted.map_err(|source| ReadError::Unavailable { source })? {
+            Some(wanted) => self.page(wanted).await?,
+            None => Found { head: self.head().await?, events: Vec::new() },
+        };
+        Ok(Page::answer(read, events, head))
+    }
+
+    async fn count(&self, read: &Read) -> Result<u64, ReadError> {
+        let statement = select::count(self.handle().dialect, read);
+        let Some(statement) = statement.map_err(|source| ReadError::Unavailable { source })? else { return Ok(0) };
+        Ok(read_one(self, statement, |mut row| row.number("count")).await?.unwrap_or_default())
     }
 
     async fn head(&self) -> Result<Position, ReadError> {
@@ -93,13 +117,13 @@ impl<S: SqlStore> Store for S {
         Ok(Box::new(self.transaction().await.map_err(StoreError::unavailable)?))
     }
 
-    async fn claim(&self, name: &str) -> Result<Claim, ClaimError> {
-        self.hold(name).await?;
-        Ok(bump_fence(self, name).await.map_err(StoreError::unavailable)?)
+    async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {
+        self.hold(tenant, name).await?;
+        Ok(bump_fence(self, tenant, name).await.map_err(StoreError::unavailable)?)
     }
 
-    async fn token(&self, name: &str) -> Result<Option<Position>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.token).bind(name);
+    async fn token(&self, tenant: &str, name: &str) -> Result<Option<Position>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.token).bind(tenant).bind(name);
         one(self, statement, |mut row| row.position("position")).await
     }
 
@@ -136,34 +160,46 @@ impl<S: SqlStore> Store for S {
         all(self, statement, rows::document).await
     }
 
-    async fn due_effects(&self, saga: &str, now: Timestamp, limit: usize) -> Result<Vec<Effect>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.due_effects);
-        all(self, statement.bind(saga).bind(now).bind(limit), rows::effect).await
+    async fn due_effects(
+        &self,
+        tenant: &str,
+        saga: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Effect>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.due_effects).bind(tenant).bind(saga);
+        all(self, statement.bind(now).bind(limit), rows::effect).await
     }
 
-    async fn next_effect(&self, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.next_effect).bind(saga);
+    async fn next_effect(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.next_effect).bind(tenant).bind(saga);
         Ok(one(self, statement, |mut row| row.optional_instant("not_before")).await?.flatten())
     }
 
-    async fn open_effects(&self, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.open_effects);
-        all(self, statement.bind(saga).bind(limit), rows::effect).await
+    async fn open_effects(&self, tenant: &str, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.open_effects).bind(tenant).bind(saga);
+        all(self, statement.bind(limit), rows::effect).await
     }
 
-    async fn due_timers(&self, saga: &str, now: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.due_timers);
-        all(self, statement.bind(saga).bind(now).bind(limit), rows::timer).await
+    async fn due_timers(
+        &self,
+        tenant: &str,
+        saga: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Timer>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.due_timers).bind(tenant).bind(saga);
+        all(self, statement.bind(now).bind(limit), rows::timer).await
     }
 
-    async fn next_timer(&self, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.next_timer).bind(saga);
+    async fn next_timer(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.next_timer).bind(tenant).bind(saga);
         Ok(one(self, statement, |mut row| row.optional_instant("due")).await?.flatten())
     }
 
-    async fn dead_letters(&self, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.dead_letters);
-        all(self, statement.bind(processor).bind(limit), rows::letter).await
+    async fn dead_letters(&self, tenant: &str, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.dead_letters).bind(tenant).bind(processor);
+        all(self, statement.bind(limit), rows::letter).await
     }
 
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
@@ -188,14 +224,14 @@ impl<S: SqlStore> Store for S {
     }
 }
 
-async fn bump_fence<S: SqlStore>(store: &S, name: &str) -> Result<Claim, BoxError> {
+async fn bump_fence<S: SqlStore>(store: &S, tenant: &str, name: &str) -> Result<Claim, BoxError> {
     let sql = &store.handle().dialect.statements;
     let mut transaction = store.transaction().await?;
-    transaction.execute(Statement::new(sql.bump_fence).bind(name)).await?;
-    let found = transaction.fetch(Statement::new(sql.claimed).bind(name)).await?;
+    transaction.execute(Statement::new(sql.bump_fence).bind(tenant).bind(name)).await?;
+    let found = transaction.fetch(Statement::new(sql.claimed).bind(tenant).bind(name)).await?;
     let claim = first(found, |mut row| {
         let position = row.position("position")?;
-        Ok(Claim { processor: name.to_owned(), fence: row.number("fence")?, position })
+        Ok(Claim { tenant: tenant.to_owned(), processor: name.to_owned(), fence: row.number("fence")?, position })
     })?;
     transaction.finish().await?;
     claim.ok_or_else(|| "the token that was just written is gone".into())
@@ -218,7 +254,7 @@ async fn one<S: SqlStore, T, E: Into<BoxError>>(
     Ok(all(store, statement, read).await?.into_iter().next())
 }
 
-async fn read_one<S: SqlStore, T, E: Into<BoxError>>(
+pub(super) async fn read_one<S: SqlStore, T, E: Into<BoxError>>(
     store: &S,
     statement: Statement,
     read: impl Fn(Row) -> Result<T, E>,

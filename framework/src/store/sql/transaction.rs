@@ -31,14 +31,15 @@ pub(crate) trait SqlTransaction: Session + Sized + 'static {
 impl<T: SqlTransaction> StoreTransaction for T {
     async fn advance(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
         let text = self.statements().advance;
-        let statement = Statement::new(text).bind(&claim.processor).bind(claim.fence).bind(position);
+        let statement =
+            Statement::new(text).bind(&claim.tenant).bind(&claim.processor).bind(claim.fence).bind(position);
         let moved = run(self, statement).await?;
         held(moved > 0, claim)
     }
 
     async fn guard(&mut self, claim: &Claim) -> Result<(), StoreError> {
-        let statement = Statement::new(self.statements().guard).bind(&claim.processor).bind(claim.fence);
-        let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
+        let statement = Statement::new(self.statements().guard).bind(&claim.tenant).bind(&claim.processor);
+        let found = self.fetch(statement.bind(claim.fence)).await.map_err(StoreError::unavailable)?;
         held(!found.is_empty(), claim)
     }
 
@@ -73,12 +74,17 @@ impl<T: SqlTransaction> StoreTransaction for T {
         Ok(())
     }
 
-    async fn find_sagas(&mut self, saga: &str, associations: &[Association]) -> Result<Vec<SagaRow>, StoreError> {
-        sagas(self).find(saga, associations).await
+    async fn find_sagas(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        associations: &[Association],
+    ) -> Result<Vec<SagaRow>, StoreError> {
+        sagas(self).find(tenant, saga, associations).await
     }
 
-    async fn saga(&mut self, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError> {
-        Ok(sagas(self).by_id(saga, &[id]).await?.pop())
+    async fn saga(&mut self, tenant: &str, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError> {
+        Ok(sagas(self).by_id(tenant, saga, &[id]).await?.pop())
     }
 
     async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
@@ -88,15 +94,16 @@ impl<T: SqlTransaction> StoreTransaction for T {
         Ok(())
     }
 
-    async fn finish_effects(&mut self, effects: &[CommandId]) -> Result<(), StoreError> {
+    async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<(), StoreError> {
         let ids = json::list(effects.iter().map(|id| json::id(id.uuid()))).map_err(StoreError::unavailable)?;
-        let statement = Statement::new(self.statements().finish_effects).bind(ids);
+        let statement = Statement::new(self.statements().finish_effects).bind(tenant).bind(ids);
         run(self, statement).await?;
         Ok(())
     }
 
     async fn postpone_effect(
         &mut self,
+        tenant: &str,
         effect: CommandId,
         attempts: u32,
         next: Result<Timestamp, String>,
@@ -105,19 +112,31 @@ impl<T: SqlTransaction> StoreTransaction for T {
             Ok(instant) => (Some(instant), None),
             Err(reason) => (None, Some(reason)),
         };
-        let statement = Statement::new(self.statements().postpone_effect).bind(effect).bind(attempts);
+        let statement = Statement::new(self.statements().postpone_effect).bind(tenant).bind(effect).bind(attempts);
         run(self, statement.bind(not_before).bind(parked)).await?;
         Ok(())
     }
 
-    async fn take_timer(&mut self, saga: &str, id: SagaId, name: &str, due: Timestamp) -> Result<bool, StoreError> {
-        let statement = Statement::new(self.statements().take_timer).bind(saga).bind(id).bind(name).bind(due);
-        Ok(run(self, statement).await? > 0)
+    async fn take_timer(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        id: SagaId,
+        name: &str,
+        due: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let statement = Statement::new(self.statements().take_timer).bind(tenant).bind(saga).bind(id);
+        Ok(run(self, statement.bind(name).bind(due)).await? > 0)
     }
 
-    async fn held_sequences(&mut self, processor: &str, sequences: &[String]) -> Result<Vec<String>, StoreError> {
+    async fn held_sequences(
+        &mut self,
+        tenant: &str,
+        processor: &str,
+        sequences: &[String],
+    ) -> Result<Vec<String>, StoreError> {
         let sequences = json::list(sequences).map_err(StoreError::unavailable)?;
-        let statement = Statement::new(self.statements().held_sequences).bind(processor).bind(sequences);
+        let statement = Statement::new(self.statements().held_sequences).bind(tenant).bind(processor).bind(sequences);
         let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
         let held: Result<_, _> = found.into_iter().map(|mut row| row.text("sequence")).collect();
         held.map_err(StoreError::unavailable)
@@ -125,6 +144,7 @@ impl<T: SqlTransaction> StoreTransaction for T {
 
     async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError> {
         let statement = Statement::new(self.statements().add_letter)
+            .bind(letter.tenant)
             .bind(letter.processor)
             .bind(letter.position)
             .bind(letter.sequence)
@@ -138,20 +158,21 @@ impl<T: SqlTransaction> StoreTransaction for T {
 
     async fn update_letter(
         &mut self,
+        tenant: &str,
         processor: &str,
         position: Position,
         attempts: u32,
         state: LetterState,
         error: &str,
     ) -> Result<(), StoreError> {
-        let statement = Statement::new(self.statements().update_letter).bind(processor).bind(position);
-        run(self, statement.bind(attempts).bind(retry_at(state)).bind(error)).await?;
+        let statement = Statement::new(self.statements().update_letter).bind(tenant).bind(processor);
+        run(self, statement.bind(position).bind(attempts).bind(retry_at(state)).bind(error)).await?;
         Ok(())
     }
 
-    async fn remove_letter(&mut self, processor: &str, position: Position) -> Result<bool, StoreError> {
-        let statement = Statement::new(self.statements().remove_letter).bind(processor).bind(position);
-        Ok(run(self, statement).await? > 0)
+    async fn remove_letter(&mut self, tenant: &str, processor: &str, position: Position) -> Result<bool, StoreError> {
+        let statement = Statement::new(self.statements().remove_letter).bind(tenant).bind(processor);
+        Ok(run(self, statement.bind(position)).await? > 0)
     }
 
     async fn mark(&mut self) -> Result<(), StoreError> {

@@ -36,11 +36,6 @@ impl Row {
         Self(cells.into_iter())
     }
 
-    /// Whether every column has been taken.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.as_slice().is_empty()
-    }
-
     pub(crate) fn integer(&mut self, column: &'static str) -> Result<i64, ColumnError> {
         self.optional_integer(column)?.ok_or(ColumnError { column, found: "null", expected: "an integer" })
     }

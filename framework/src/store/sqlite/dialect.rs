@@ -6,6 +6,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
     join: "CROSS JOIN",
     by_position: "NOT INDEXED",
+    by_category: "INDEXED BY annals_events_by_category",
     texts_of: |parameter| format!("SELECT value FROM json_each({parameter})"),
 };
 
@@ -15,6 +16,13 @@ const STATEMENTS: Statements = Statements {
     insert_tags: include_str!("sql/insert_tags.sql"),
     insert_commands: include_str!("sql/insert_commands.sql"),
     put_documents: include_str!("sql/put_documents.sql"),
+    put_snapshots: include_str!("sql/put_snapshots.sql"),
+    reopen_streams: include_str!("sql/reopen_streams.sql"),
+    put_stream: include_str!("sql/put_stream.sql"),
+    show_tags: include_str!("sql/show_tags.sql"),
+    remove_events: include_str!("sql/remove_events.sql"),
+    remove_tags: include_str!("sql/remove_tags.sql"),
+    prune_snapshots: include_str!("sql/prune_snapshots.sql"),
     bump_fence: include_str!("sql/bump_fence.sql"),
     save_snapshot: include_str!("sql/save_snapshot.sql"),
     documents: include_str!("sql/documents.sql"),

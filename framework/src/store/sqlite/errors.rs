@@ -8,8 +8,9 @@ use crate::store::sql::Failure;
 const SQLITE_ERROR: i32 = 1;
 pub(super) const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
+const SQLITE_READONLY: i32 = 8;
 const SQLITE_FULL: i32 = 13;
-const SQLITE_TOOBIG: i32 = 18;
+pub(super) const SQLITE_TOOBIG: i32 = 18;
 const SQLITE_CONSTRAINT: i32 = 19;
 const SQLITE_MISMATCH: i32 = 20;
 
@@ -23,11 +24,12 @@ pub(super) fn code(error: &sqlx::Error) -> Option<i32> {
 /// where SQLite says so, and where an answer cannot be read back.
 pub(super) fn of_statement(error: BoxError) -> Failure {
     const ROWS_AT_FAULT: [i32; 4] = [SQLITE_ERROR, SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH];
-    match error.downcast_ref::<sqlx::Error>() {
-        Some(database) if !code(database).is_some_and(|code| ROWS_AT_FAULT.contains(&code)) => {
-            Failure::NotWritten(error)
-        }
-        _ => Failure::Refused(error),
+    let Some(database) = error.downcast_ref::<sqlx::Error>() else { return Failure::Refused(error) };
+    match code(database) {
+        Some(SQLITE_FULL) => Failure::Full(error),
+        Some(SQLITE_READONLY) => Failure::ReadOnly(error),
+        Some(code) if ROWS_AT_FAULT.contains(&code) => Failure::Refused(error),
+        _ => Failure::NotWritten(error),
     }
 }
 
@@ -35,10 +37,9 @@ pub(super) fn of_statement(error: BoxError) -> Failure {
 /// commit record is the last thing written), or a constraint was broken. A failed flush is none of these: the record
 /// may be on the disk, and a restart would find it.
 pub(super) fn of_commit(error: sqlx::Error) -> Failure {
-    const ROLLED_BACK: [i32; 4] = [SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL, SQLITE_CONSTRAINT];
-    if code(&error).is_some_and(|code| ROLLED_BACK.contains(&code)) {
-        Failure::NotWritten(error.into())
-    } else {
-        Failure::Unknown(error.into())
+    match code(&error) {
+        Some(SQLITE_FULL) => Failure::Full(error.into()),
+        Some(SQLITE_BUSY | SQLITE_LOCKED | SQLITE_CONSTRAINT) => Failure::NotWritten(error.into()),
+        _ => Failure::Unknown(error.into()),
     }
 }

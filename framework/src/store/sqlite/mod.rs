@@ -9,6 +9,7 @@ mod dialect;
 mod errors;
 mod lock;
 mod open;
+mod pack;
 mod session;
 mod transaction;
 mod writer;
@@ -23,9 +24,9 @@ use tokio::sync::watch;
 use crate::handler::Resources;
 
 use super::batcher::{BatchLimits, Batcher};
-use super::error::{BoxError, ClaimError, OpenError, StoreError};
+use super::error::{BoxError, ClaimError, OpenError, ReadError, StoreError};
 use super::limits::Limits;
-use super::sql::{Appender, Handle, Row, Session, SqlStore, Statement};
+use super::sql::{Appender, Found, Handle, Row, Session, SqlStore, Statement, Wanted};
 
 use claims::ClaimFile;
 use dialect::DIALECT;
@@ -75,9 +76,9 @@ impl SqliteStore {
         let writer = opened.writer;
         let appended = watch::Sender::new(opened.head);
         let appender = Appender::new(writer.clone(), &DIALECT, appended.clone());
-        let batcher = Batcher::start(Arc::new(appender), batch, limits);
+        let batcher = Batcher::start(Arc::new(appender), batch, limits.clone());
         Ok(Self {
-            handle: Handle { dialect: &DIALECT, batcher, appended },
+            handle: Handle { dialect: &DIALECT, batcher, appended, limits },
             writer,
             readers: opened.readers,
             claims: opened.temporary.is_none().then(|| ClaimFile::beside(&opened.file)),
@@ -109,7 +110,17 @@ impl SqlStore for SqliteStore {
         Ok(SqliteTransaction::new(self.writer.begin().await?))
     }
 
-    async fn hold(&self, processor: &str) -> Result<(), ClaimError> {
+    async fn page(&self, wanted: Wanted) -> Result<Found, ReadError> {
+        pack::page(&self.readers, wanted).await
+    }
+
+    async fn maintenance(&self) -> Result<SqliteTransaction, BoxError> {
+        let mut transaction = self.transaction().await?;
+        transaction.maintain().await?;
+        Ok(transaction)
+    }
+
+    async fn hold(&self, _: &str, processor: &str) -> Result<(), ClaimError> {
         if let Some(claims) = &self.claims
             && !claims.take().map_err(StoreError::unavailable)?
         {

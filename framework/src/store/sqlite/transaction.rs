@@ -26,11 +26,19 @@ use super::writer::WriteTransaction;
 pub struct SqliteTransaction {
     inner: WriteTransaction,
     marked: bool,
+    maintains: bool,
 }
 
 impl SqliteTransaction {
     pub(super) fn new(inner: WriteTransaction) -> Self {
-        Self { inner, marked: false }
+        Self { inner, marked: false, maintains: false }
+    }
+
+    /// Lets events change and go until the transaction ends.
+    pub(super) async fn maintain(&mut self) -> Result<(), BoxError> {
+        self.control("INSERT INTO annals_maintenance (active) VALUES (1)").await?;
+        self.maintains = true;
+        Ok(())
     }
 
     pub(super) fn into_inner(self) -> WriteTransaction {
@@ -77,7 +85,10 @@ impl SqlTransaction for SqliteTransaction {
         &mut self.marked
     }
 
-    async fn finish(self) -> Result<(), BoxError> {
+    async fn finish(mut self) -> Result<(), BoxError> {
+        if self.maintains {
+            self.control("DELETE FROM annals_maintenance").await?;
+        }
         Ok(self.inner.commit().await?)
     }
 }

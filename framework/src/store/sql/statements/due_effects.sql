@@ -1,7 +1,7 @@
-SELECT command_id, saga, saga_id, number, name, payload, metadata, step, attempts, not_before, parked
+SELECT tenant, command_id, saga, saga_id, number, name, payload, metadata, step, attempts, not_before, parked
 FROM annals_effects e
-WHERE saga = ?1 AND parked IS NULL AND not_before <= ?2 AND NOT EXISTS (
+WHERE tenant = ?1 AND saga = ?2 AND parked IS NULL AND not_before <= ?3 AND NOT EXISTS (
     SELECT 1 FROM annals_effects older
-    WHERE older.saga = e.saga AND older.saga_id = e.saga_id AND older.number < e.number
+    WHERE older.tenant = e.tenant AND older.saga = e.saga AND older.saga_id = e.saga_id AND older.number < e.number
 )
-ORDER BY place LIMIT ?3
+ORDER BY place LIMIT ?4

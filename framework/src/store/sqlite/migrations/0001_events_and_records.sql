@@ -1,39 +1,68 @@
--- Events. Positions and versions are dense; a row never changes.
--- `payload` is text where the payload is UTF-8, else a blob. `tags` is a JSON array of `key:value`.
--- `recorded_at` counts microseconds since 1970. `slice` is FNV-1a (64 bits) of tenant, category and stream id, each
--- followed by a zero byte, modulo 1024.
+-- Has a row inside a transaction that may change and remove events, which takes it back before it commits: no other
+-- connection ever sees one.
+CREATE TABLE annals_maintenance (
+    active INTEGER NOT NULL
+) STRICT;
+
+-- Events. Positions and versions are dense as they are given out; a row never changes.
+-- `visibility` is 0 for every reader, 1 for readers of the stream alone, 2 for nobody. `slice` is FNV-1a (64 bits) of
+-- tenant, category and stream id, each followed by a zero byte, modulo 1024. `recorded_at` counts microseconds since
+-- 1970. `tags` is a JSON array of `key:value`. `payload` is text where the payload is UTF-8 without a zero character,
+-- else a blob. What is short comes first: SQLite reads a row only as far as it is asked for.
 CREATE TABLE annals_events (
     position    INTEGER PRIMARY KEY,
     tenant      TEXT    NOT NULL,
+    visibility  INTEGER NOT NULL,
+    slice       INTEGER NOT NULL,
+    version     INTEGER NOT NULL,
+    revision    INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    name        TEXT    NOT NULL,
     category    TEXT    NOT NULL,
     stream_id   TEXT    NOT NULL,
-    version     INTEGER NOT NULL,
     event_id    BLOB    NOT NULL,
-    name        TEXT    NOT NULL,
-    revision    INTEGER NOT NULL,
-    payload     ANY     NOT NULL,
-    metadata    TEXT    NOT NULL,
     tags        TEXT    NOT NULL,
-    recorded_at INTEGER NOT NULL,
-    slice       INTEGER NOT NULL
+    metadata    TEXT    NOT NULL,
+    payload     ANY     NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX annals_events_by_stream ON annals_events (tenant, category, stream_id, version);
 CREATE UNIQUE INDEX annals_events_by_id ON annals_events (event_id);
+CREATE INDEX annals_events_by_category ON annals_events (tenant, category, position);
 
 CREATE TRIGGER annals_events_never_change BEFORE UPDATE ON annals_events
+WHEN NOT EXISTS (SELECT 1 FROM annals_maintenance)
 BEGIN
     SELECT RAISE(ABORT, 'events never change');
 END;
 CREATE TRIGGER annals_events_are_never_removed BEFORE DELETE ON annals_events
+WHEN NOT EXISTS (SELECT 1 FROM annals_maintenance)
 BEGIN
     SELECT RAISE(ABORT, 'events are never removed');
 END;
 
+-- The tags of events, each with the visibility of its event.
 CREATE TABLE annals_tags (
-    tenant   TEXT    NOT NULL,
-    tag      TEXT    NOT NULL,
-    position INTEGER NOT NULL,
+    tenant     TEXT    NOT NULL,
+    tag        TEXT    NOT NULL,
+    position   INTEGER NOT NULL,
+    visibility INTEGER NOT NULL,
     PRIMARY KEY (tenant, tag, position)
+) STRICT, WITHOUT ROWID;
+
+-- Streams that are or were not like others; one without a row is open. `status` is 0 for an open stream, 1 for an
+-- archived, 2 for a deleted one, 3 for one that was ended for good. `newest` is the newest version when the row was
+-- last written: its event may have been removed since. Events before `truncate_before` are hidden. `max_age` is in
+-- microseconds.
+CREATE TABLE annals_streams (
+    tenant          TEXT    NOT NULL,
+    category        TEXT    NOT NULL,
+    stream_id       TEXT    NOT NULL,
+    status          INTEGER NOT NULL,
+    newest          INTEGER NOT NULL,
+    truncate_before INTEGER NOT NULL,
+    max_age         INTEGER,
+    max_count       INTEGER,
+    PRIMARY KEY (tenant, category, stream_id)
 ) STRICT, WITHOUT ROWID;
 
 -- Outcomes of commands. `outcome` is `done` or `rejected`.
@@ -53,9 +82,11 @@ CREATE INDEX annals_commands_by_age ON annals_commands (recorded_at);
 
 -- Progress of processors. `fence` grows with each claim.
 CREATE TABLE annals_tokens (
-    processor TEXT    NOT NULL PRIMARY KEY,
+    tenant    TEXT    NOT NULL,
+    processor TEXT    NOT NULL,
     position  INTEGER NOT NULL,
-    fence     INTEGER NOT NULL
+    fence     INTEGER NOT NULL,
+    PRIMARY KEY (tenant, processor)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE annals_snapshots (
@@ -66,7 +97,7 @@ CREATE TABLE annals_snapshots (
     version      INTEGER NOT NULL,
     position     INTEGER NOT NULL,
     state        ANY     NOT NULL,
-    PRIMARY KEY (tenant, category, stream_id)
+    PRIMARY KEY (tenant, category, stream_id, state_schema)
 ) STRICT, WITHOUT ROWID;
 
 -- Documents of views. One without a body was removed; its revision goes on if it comes back.
@@ -81,6 +112,7 @@ CREATE TABLE annals_documents (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE annals_sagas (
+    tenant   TEXT    NOT NULL,
     saga     TEXT    NOT NULL,
     saga_id  BLOB    NOT NULL,
     revision INTEGER NOT NULL,
@@ -88,22 +120,24 @@ CREATE TABLE annals_sagas (
     progress TEXT,
     ended    INTEGER NOT NULL,
     effects  INTEGER NOT NULL,
-    PRIMARY KEY (saga, saga_id)
+    PRIMARY KEY (tenant, saga, saga_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE annals_associations (
+    tenant            TEXT NOT NULL,
     saga              TEXT NOT NULL,
     association_key   TEXT NOT NULL,
     association_value TEXT NOT NULL,
     saga_id           BLOB NOT NULL,
-    PRIMARY KEY (saga, association_key, association_value, saga_id)
+    PRIMARY KEY (tenant, saga, association_key, association_value, saga_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX annals_associations_by_instance ON annals_associations (saga, saga_id);
+CREATE INDEX annals_associations_by_instance ON annals_associations (tenant, saga, saga_id);
 
 -- Commands that sagas have decided to send. `place` is their order of commit; `parked` says why one was given up.
 CREATE TABLE annals_effects (
     place      INTEGER PRIMARY KEY,
-    command_id BLOB    NOT NULL UNIQUE,
+    tenant     TEXT    NOT NULL,
+    command_id BLOB    NOT NULL,
     saga       TEXT    NOT NULL,
     saga_id    BLOB    NOT NULL,
     number     INTEGER NOT NULL,
@@ -115,20 +149,23 @@ CREATE TABLE annals_effects (
     not_before INTEGER NOT NULL,
     parked     TEXT
 ) STRICT;
-CREATE INDEX annals_effects_by_instance ON annals_effects (saga, saga_id, number);
-CREATE INDEX annals_effects_by_saga ON annals_effects (saga);
+CREATE UNIQUE INDEX annals_effects_by_command ON annals_effects (tenant, command_id);
+CREATE INDEX annals_effects_by_instance ON annals_effects (tenant, saga, saga_id, number);
+CREATE INDEX annals_effects_by_saga ON annals_effects (tenant, saga);
 
 CREATE TABLE annals_timers (
+    tenant  TEXT    NOT NULL,
     saga    TEXT    NOT NULL,
     saga_id BLOB    NOT NULL,
     name    TEXT    NOT NULL,
     due     INTEGER NOT NULL,
-    PRIMARY KEY (saga, saga_id, name)
+    PRIMARY KEY (tenant, saga, saga_id, name)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX annals_timers_by_due ON annals_timers (saga, due);
+CREATE INDEX annals_timers_by_due ON annals_timers (tenant, saga, due);
 
 -- Events that a processor could not handle. One without `retry_at` is parked.
 CREATE TABLE annals_dead_letters (
+    tenant    TEXT    NOT NULL,
     processor TEXT    NOT NULL,
     position  INTEGER NOT NULL,
     sequence  TEXT    NOT NULL,
@@ -136,6 +173,6 @@ CREATE TABLE annals_dead_letters (
     retry_at  INTEGER,
     error     TEXT    NOT NULL,
     since     INTEGER NOT NULL,
-    PRIMARY KEY (processor, position)
+    PRIMARY KEY (tenant, processor, position)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX annals_dead_letters_by_sequence ON annals_dead_letters (processor, sequence);
+CREATE INDEX annals_dead_letters_by_sequence ON annals_dead_letters (tenant, processor, sequence);

@@ -1,2 +1,2 @@
-INSERT OR REPLACE INTO annals_dead_letters (processor, position, sequence, attempts, retry_at, error, since)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT OR REPLACE INTO annals_dead_letters (tenant, processor, position, sequence, attempts, retry_at, error, since)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)

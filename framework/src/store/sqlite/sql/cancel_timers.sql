@@ -1,2 +1,2 @@
 DELETE FROM annals_timers
-WHERE saga = ?1 AND saga_id = ?2 AND name IN (SELECT value FROM json_each(?3))
+WHERE tenant = ?1 AND saga = ?2 AND saga_id = ?3 AND name IN (SELECT value FROM json_each(?4))

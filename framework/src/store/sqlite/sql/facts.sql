@@ -2,13 +2,15 @@
 -- One row; each answer names its question by number.
 SELECT
     coalesce((SELECT max(position) FROM annals_events), 0),
-    (SELECT json_group_array(json_array(number, newest)) FROM (
-        SELECT q.key AS number, (
+    (SELECT json_group_array(json_array(number, newest, status)) FROM (
+        SELECT q.key AS number, max(coalesce(s.newest, 0), coalesce((
             SELECT max(version) FROM annals_events
             WHERE tenant = q.value ->> 0 AND category = q.value ->> 1 AND stream_id = q.value ->> 2
-        ) AS newest
+        ), 0)) AS newest, coalesce(s.status, 0) AS status
         FROM json_each(?1) q
-    ) WHERE newest IS NOT NULL),
+        LEFT JOIN annals_streams s
+            ON s.tenant = q.value ->> 0 AND s.category = q.value ->> 1 AND s.stream_id = q.value ->> 2
+    ) WHERE newest > 0),
     (SELECT json_group_array(json_array(q.key, e.tenant, e.category, e.stream_id, e.version, e.position))
         FROM json_each(?2) q CROSS JOIN annals_events e ON e.event_id = unhex(q.value)),
     (SELECT json_group_array(q.key)

@@ -1,5 +1,5 @@
--- ?2 [[key, value]].
+-- ?3 [[key, value]].
 SELECT DISTINCT a.saga_id
-FROM json_each(?2) q
+FROM json_each(?3) q
 CROSS JOIN annals_associations a
-    ON a.saga = ?1 AND a.association_key = q.value ->> 0 AND a.association_value = q.value ->> 1
+    ON a.tenant = ?1 AND a.saga = ?2 AND a.association_key = q.value ->> 0 AND a.association_value = q.value ->> 1

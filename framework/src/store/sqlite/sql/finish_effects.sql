@@ -1,1 +1,2 @@
-DELETE FROM annals_effects WHERE command_id IN (SELECT unhex(value) FROM json_each(?1))
+DELETE FROM annals_effects
+WHERE tenant = ?1 AND command_id IN (SELECT unhex(value) FROM json_each(?2))

@@ -1,3 +1,3 @@
 SELECT DISTINCT sequence
 FROM annals_dead_letters
-WHERE processor = ?1 AND sequence IN (SELECT value FROM json_each(?2))
+WHERE tenant = ?1 AND processor = ?2 AND sequence IN (SELECT value FROM json_each(?3))

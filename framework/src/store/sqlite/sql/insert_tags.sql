@@ -1,2 +1,3 @@
-INSERT OR IGNORE INTO annals_tags (tenant, tag, position)
-SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)
+-- ?1 [[tenant, tag, position, visibility]].
+INSERT OR IGNORE INTO annals_tags (tenant, tag, position, visibility)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)

@@ -1,3 +1,3 @@
 SELECT saga_id, revision, state, progress, ended, effects
 FROM annals_sagas
-WHERE saga = ?1 AND saga_id IN (SELECT unhex(value) FROM json_each(?2))
+WHERE tenant = ?1 AND saga = ?2 AND saga_id IN (SELECT unhex(value) FROM json_each(?3))

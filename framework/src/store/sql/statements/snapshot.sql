@@ -1,0 +1,8 @@
+-- One of before a deletion or a truncation is passed over: what followed it is hidden.
+SELECT version, position, state_schema, state
+FROM annals_snapshots
+WHERE tenant = ?1 AND category = ?2 AND stream_id = ?3 AND state_schema = ?4 AND NOT EXISTS (
+    SELECT 1 FROM annals_streams s
+    WHERE s.tenant = ?1 AND s.category = ?2 AND s.stream_id = ?3
+        AND (s.status >= 2 OR s.truncate_before > annals_snapshots.version)
+)

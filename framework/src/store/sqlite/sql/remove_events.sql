@@ -1,0 +1,1 @@
+DELETE FROM annals_events WHERE position IN (SELECT value FROM json_each(?1))

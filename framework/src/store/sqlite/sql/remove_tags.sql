@@ -1,0 +1,3 @@
+-- ?1 [[tenant, tag, position]].
+DELETE FROM annals_tags
+WHERE (tenant, tag, position) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1))
