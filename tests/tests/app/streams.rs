@@ -50,7 +50,7 @@ async fn a_command_for_a_stream_that_ended_is_refused_with_its_status() {
         for (wallet, again) in [("w", StreamStatus::Tombstoned), ("archived", StreamStatus::Archived)] {
             let refused = match again {
                 StreamStatus::Tombstoned => app.send(open(wallet, 1)).await.map(|sent| sent.position),
-                _ => app.send(deposit(wallet, 1)).await.map(|sent| sent.position),
+                _ => app.send(withdraw(wallet, 1)).await.map(|sent| sent.position),
             };
             match refused {
                 Err(SendError::Failed(CommandFailure::Append(AppendError::StreamClosed { status, .. }))) => {

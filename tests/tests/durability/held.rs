@@ -155,7 +155,8 @@ impl Hold for SqliteHold {
              CREATE TEMP TABLE held AS SELECT * FROM annals_events ORDER BY position DESC LIMIT 1; \
              UPDATE held SET position = position + 1, version = version + 1, event_id = randomblob(16); \
              INSERT INTO annals_events SELECT * FROM held; \
-             INSERT INTO annals_tags SELECT t.tenant, t.tag, held.position FROM held, annals_tags t \
+             INSERT INTO annals_tags (tenant, tag, position, visibility) \
+             SELECT t.tenant, t.tag, held.position, t.visibility FROM held, annals_tags t \
              WHERE t.position = held.position - 1";
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         self.0 = Some(connection);
