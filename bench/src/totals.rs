@@ -1,7 +1,5 @@
 //! What reading comes to: the final type that every reader builds.
 
-use serde::Deserialize;
-
 use crate::Error;
 use crate::deposit::Deposit;
 
@@ -29,9 +27,8 @@ impl Totals {
 
     /// Decodes and adds payloads that follow each other.
     pub(crate) fn add_json_lines(&mut self, payloads: &[u8]) -> Result<(), Error> {
-        let mut rest = serde_json::Deserializer::from_slice(payloads);
-        while rest.end().is_err() {
-            self.add(Deposit::deserialize(&mut rest)?.cents);
+        for deposit in serde_json::Deserializer::from_slice(payloads).into_iter::<Deposit>() {
+            self.add(deposit?.cents);
         }
         Ok(())
     }
