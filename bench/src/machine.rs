@@ -30,7 +30,7 @@ impl Machine {
             cores: std::thread::available_parallelism()?.get(),
             processor: read("/proc/cpuinfo").and_then(|text| processor(&text)),
             memory_gib: read("/proc/meminfo").and_then(|text| kib(&text, "MemTotal:")).map(|kib| kib / 1024.0 / 1024.0),
-            load: read("/proc/loadavg").and_then(|text| text.split(' ').next().map(str::to_owned)),
+            load: load(),
             filesystem: filesystem(folder),
             flush_ms: flush_ms(folder)?,
         })
@@ -55,6 +55,11 @@ impl fmt::Display for Machine {
         }
         Ok(())
     }
+}
+
+/// The load average over a minute, where the system tells.
+pub(crate) fn load() -> Option<String> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next().map(str::to_owned)
 }
 
 /// Memory that this process holds at the moment, in MiB; 0 where the system does not tell.

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use crate::Error;
 use crate::arguments::Arguments;
-use crate::database::{Database, Databases, Home};
-use crate::machine::Machine;
+use crate::database::{Database, Databases, Home, flush_ms};
+use crate::machine::{Machine, load};
 use crate::plain::Access;
 use crate::report::{Case, Figures, Row};
 use crate::subject::Subject;
@@ -132,6 +132,12 @@ impl<'a> Run<'a> {
     /// How plain SQL comes to its connections.
     pub(crate) fn access(&self, database: Database, clients: u32) -> Access {
         self.access.get(&(database, clients)).copied().unwrap_or(Access::Shared)
+    }
+
+    /// How busy the machine and its disk are now.
+    pub(crate) fn present(&self) -> Result<String, Error> {
+        let flush = format!("flush to disk {:.2} ms", flush_ms(self.databases.folder())?);
+        Ok(load().map_or_else(|| flush.clone(), |load| format!("load {load}, {flush}")))
     }
 
     pub(crate) fn machine(&self) -> &str {
