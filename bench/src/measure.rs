@@ -1,126 +1,117 @@
-//! Drives a subject with many clients at once and takes the time of each command.
+//! Drives an operation with many clients at once for a while, and takes the time of each.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::Error;
-use crate::workload::{Deposit, Workload};
 
-/// Something that executes deposits durably.
-pub(crate) trait Subject: Send + Sync + 'static {
-    /// Executes one deposit; it is on the disk when this returns.
-    fn deposit(&self, deposit: Deposit) -> impl Future<Output = Result<(), Error>> + Send;
-
-    /// Closes the database and tells how many events it holds.
-    async fn finish(self) -> Result<u64, Error>;
+/// How hard and how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Clients at the same time, each waiting for its answer before it goes on.
+    pub(crate) clients: u32,
+    /// No operation is begun after this time.
+    pub(crate) span: Duration,
 }
 
-/// What one round of one subject took.
+/// One operation of one client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    /// The client, from 0.
+    pub(crate) client: u32,
+    /// The operation, from 0, over all clients.
+    pub(crate) number: u32,
+}
+
+/// What a measurement took.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
-    elapsed: Duration,
-    /// One for each command, ascending.
+    /// From the first operation's beginning to the last one's end.
+    pub(crate) elapsed: Duration,
+    /// One for each operation, ascending.
     latencies: Vec<Duration>,
 }
 
-/// Sends the whole workload; gives the subject back, to be finished outside the measured time.
-pub(crate) async fn measure<S: Subject>(subject: S, workload: Workload) -> Result<(S, Sample), Error> {
-    let subject = Arc::new(subject);
-    warm_up(&subject, workload).await?;
-    let next = Arc::new(AtomicU32::new(0));
-    let mut clients = JoinSet::new();
-    let started = Instant::now();
-    for _ in 0..workload.clients {
-        clients.spawn(client(Arc::clone(&subject), workload, Arc::clone(&next)));
-    }
-    let mut latencies = Vec::new();
-    while let Some(client) = clients.join_next().await {
-        latencies.extend(client??);
-    }
-    let elapsed = started.elapsed();
-    latencies.sort_unstable();
-    let subject = Arc::into_inner(subject).ok_or("a client still holds the subject")?;
-    Ok((subject, Sample { elapsed, latencies }))
-}
-
-async fn warm_up<S: Subject>(subject: &Arc<S>, workload: Workload) -> Result<(), Error> {
-    let mut deposits = JoinSet::new();
-    for deposit in workload.warm_up() {
-        let subject = Arc::clone(subject);
-        deposits.spawn(async move { subject.deposit(deposit).await });
-        if deposits.len() >= workload.clients as usize {
-            deposits.join_next().await.transpose()?.transpose()?;
-        }
-    }
-    while let Some(done) = deposits.join_next().await {
-        done??;
-    }
-    Ok(())
-}
-
-/// Takes the next command until none is left.
-async fn client<S: Subject>(subject: Arc<S>, workload: Workload, next: Arc<AtomicU32>) -> Result<Vec<Duration>, Error> {
-    let mut latencies = Vec::new();
-    loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= workload.commands {
-            return Ok(latencies);
-        }
-        let deposit = workload.deposit(number);
-        let sent = Instant::now();
-        subject.deposit(deposit).await?;
-        latencies.push(sent.elapsed());
-    }
-}
-
-/// The figures of a round, or the medians of several.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Figures {
-    /// Commands per second.
-    pub(crate) per_second: f64,
-    /// Latency that half of the commands stay below, in milliseconds.
-    pub(crate) p50_ms: f64,
-    /// Latency that 99 of 100 commands stay below, in milliseconds.
-    pub(crate) p99_ms: f64,
-}
-
 impl Sample {
-    pub(crate) fn figures(&self) -> Figures {
-        Figures { per_second: self.per_second(), p50_ms: self.quantile_ms(0.50), p99_ms: self.quantile_ms(0.99) }
+    pub(crate) fn new(elapsed: Duration, mut latencies: Vec<Duration>) -> Self {
+        latencies.sort_unstable();
+        Self { elapsed, latencies }
+    }
+
+    /// How many operations were timed.
+    pub(crate) fn operations(&self) -> u64 {
+        self.latencies.len() as u64
     }
 
     pub(crate) fn per_second(&self) -> f64 {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// How many commands were timed.
-    #[cfg(test)]
-    pub(crate) fn latencies(&self) -> usize {
-        self.latencies.len()
-    }
-
-    /// The smallest latency that `share` of the commands do not exceed.
-    fn quantile_ms(&self, share: f64) -> f64 {
+    /// The smallest latency in microseconds that `share` of the operations do not exceed.
+    pub(crate) fn quantile_us(&self, share: f64) -> f64 {
         let rank = (share * self.latencies.len() as f64).ceil() as usize;
-        self.latencies.get(rank.saturating_sub(1)).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
+        self.latencies.get(rank.saturating_sub(1)).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
     }
 }
 
-impl Figures {
-    /// The median of each figure over several rounds.
-    pub(crate) fn medians(rounds: &[Self]) -> Self {
-        let of = |figure: fn(&Self) -> f64| median(rounds.iter().map(figure).collect());
-        Self { per_second: of(|f| f.per_second), p50_ms: of(|f| f.p50_ms), p99_ms: of(|f| f.p99_ms) }
+/// Has each client do `operation` again and again until the time is over. At least one operation is done by each.
+pub(crate) async fn drive<O, F>(load: Load, operation: O) -> Result<Sample, Error>
+where
+    O: Fn(Call) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Error>> + Send,
+{
+    let operation = Arc::new(operation);
+    let next = Arc::new(AtomicU32::new(0));
+    let mut clients = JoinSet::new();
+    let started = Instant::now();
+    for client in 0..load.clients {
+        let (operation, next) = (Arc::clone(&operation), Arc::clone(&next));
+        clients.spawn(async move {
+            let mut latencies = Vec::with_capacity(1024);
+            loop {
+                let call = Call { client, number: next.fetch_add(1, Ordering::Relaxed) };
+                let begun = Instant::now();
+                operation(call).await?;
+                let ended = Instant::now();
+                latencies.push(ended - begun);
+                if ended - started >= load.span {
+                    return Ok::<_, Error>(latencies);
+                }
+            }
+        });
     }
+    let mut latencies = Vec::new();
+    while let Some(client) = clients.join_next().await {
+        latencies.extend(client??);
+    }
+    Ok(Sample::new(started.elapsed(), latencies))
+}
+
+/// Does `operation` once for each item, by so many clients at a time.
+pub(crate) async fn each<T, O, F>(clients: usize, items: impl Iterator<Item = T>, operation: O) -> Result<(), Error>
+where
+    O: Fn(T) -> F,
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    for item in items {
+        running.spawn(operation(item));
+        if running.len() >= clients {
+            running.join_next().await.transpose()?.transpose()?;
+        }
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
+    }
+    Ok(())
 }
 
 /// The middle value; the mean of the two middle ones where their number is even.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let upper = values.len() / 2;
     match (values.len() % 2, values.get(upper)) {
@@ -143,8 +134,26 @@ mod tests {
 
     #[test]
     fn quantiles_are_latencies_that_occurred() {
-        let latencies = (1..=200).map(Duration::from_millis).collect();
-        let sample = Sample { elapsed: Duration::from_secs(2), latencies };
-        assert_eq!(sample.figures(), Figures { per_second: 100.0, p50_ms: 100.0, p99_ms: 198.0 });
+        let sample = Sample::new(Duration::from_secs(2), (1..=200).rev().map(Duration::from_millis).collect());
+        assert_eq!(sample.per_second(), 100.0);
+        assert_eq!((sample.quantile_us(0.50), sample.quantile_us(0.99)), (100_000.0, 198_000.0));
+    }
+
+    #[tokio::test]
+    async fn every_client_takes_part_and_every_operation_is_counted() {
+        let load = Load { clients: 5, span: Duration::ZERO };
+        let sample = drive(load, |_| async { Ok(()) }).await.expect("nothing fails");
+        assert_eq!(sample.operations(), 5);
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_fails_ends_the_measurement() {
+        let load = Load { clients: 2, span: Duration::from_secs(60) };
+        let operation = |call: Call| async move {
+            tokio::task::yield_now().await;
+            if call.number == 7 { Err("no".into()) } else { Ok(()) }
+        };
+        let outcome = drive(load, operation).await;
+        assert_eq!(outcome.expect_err("the seventh fails").to_string(), "no");
     }
 }

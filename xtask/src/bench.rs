@@ -4,12 +4,11 @@ use clap::Args;
 
 use crate::step::{Failure, Step};
 
-/// Measure commands per second against the same work in plain SQL, in a release build.
-///
-/// `cargo xtask bench -- --help` lists what the benchmark takes.
+/// Measure the speed against the same work in plain SQL, in a release build; starts the servers that it needs.
 #[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
 pub(crate) struct Arguments {
-    /// Passed on to the benchmark, as in `cargo xtask bench --clients 8 --rounds 5`.
+    /// Passed on to the benchmark, as in `cargo xtask bench --only commands --quick`; `--help` lists what it takes.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     passed_on: Vec<String>,
 }
@@ -29,7 +28,7 @@ mod tests {
 
     #[test]
     fn arguments_go_to_the_benchmark() {
-        let passed_on = ["--clients", "8"].map(str::to_owned);
-        assert_eq!(step(&passed_on).to_string(), "cargo run --release -p annals-bench -- --clients 8");
+        let passed_on = ["--only", "replay"].map(str::to_owned);
+        assert_eq!(step(&passed_on).to_string(), "cargo run --release -p annals-bench -- --only replay");
     }
 }

@@ -1,0 +1,58 @@
+//! The work in Annals: an application with one aggregate, on any store.
+//!
+//! Beyond what plain SQL does, it folds the state, checks what each append expects, and wakes readers.
+
+mod account;
+mod append;
+mod read;
+
+use std::sync::Arc;
+
+use annals::prelude::*;
+use annals::store::Journal;
+
+use crate::Error;
+use crate::deposit::Deposit;
+
+pub(crate) use account::Account;
+use account::PayIn;
+pub(crate) use append::Enrolled;
+pub(crate) use read::Follower;
+
+/// An application on a store of its own.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    app: Annals,
+}
+
+impl Accounts {
+    /// Opens the store at `url`; the settings are the defaults of an application.
+    pub(crate) async fn open(url: &str) -> Result<Arc<Self>, Error> {
+        let app = Annals::builder().store(url).without_discovery().include::<Account>().start().await?;
+        Ok(Arc::new(Self { app }))
+    }
+
+    /// Sends one deposit as a command.
+    pub(crate) async fn deposit(&self, Deposit { account, cents, reference }: Deposit) -> Result<(), Error> {
+        self.app.send(PayIn { account, cents, reference }).await?;
+        Ok(())
+    }
+
+    /// How many events the store holds.
+    pub(crate) async fn count(&self) -> Result<u64, Error> {
+        Ok(self.journal().store().head().await?.get())
+    }
+
+    /// Ends the application and closes the store.
+    pub(crate) async fn close(self: Arc<Self>) -> Result<(), Error> {
+        let this = Arc::into_inner(self).ok_or("somebody still uses the application")?;
+        Ok(this.app.shutdown().await?)
+    }
+
+    fn journal(&self) -> &Journal {
+        self.app.journal()
+    }
+}
+
+#[cfg(test)]
+mod tests;

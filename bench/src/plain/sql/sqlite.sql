@@ -1,0 +1,25 @@
+-- The events and tags of Annals: same columns, same indexes.
+CREATE TABLE IF NOT EXISTS events (
+    position    INTEGER PRIMARY KEY,
+    tenant      TEXT    NOT NULL,
+    category    TEXT    NOT NULL,
+    stream_id   TEXT    NOT NULL,
+    version     INTEGER NOT NULL,
+    event_id    BLOB    NOT NULL,
+    name        TEXT    NOT NULL,
+    revision    INTEGER NOT NULL,
+    payload     ANY     NOT NULL,
+    metadata    TEXT    NOT NULL,
+    tags        TEXT    NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    slice       INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS events_by_stream ON events (tenant, category, stream_id, version);
+CREATE UNIQUE INDEX IF NOT EXISTS events_by_id ON events (event_id);
+
+CREATE TABLE IF NOT EXISTS tags (
+    tenant   TEXT    NOT NULL,
+    tag      TEXT    NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (tenant, tag, position)
+) STRICT, WITHOUT ROWID;
