@@ -43,7 +43,7 @@ impl Accounts {
     /// Reads what was stored with this tag after `after`, as a decision does; gives the place up to which it has looked.
     pub(crate) async fn boundary(&self, tag: Tag, mut after: Position) -> Result<Position, Error> {
         loop {
-            let page = self.journal().read(Read::matching(Criterion::tag(tag.clone()).into(), after)).await?;
+            let page = self.journal().read(Read::matching(Criterion::tag(tag.clone()), after)).await?;
             for event in &page.events {
                 self.journal().decode(event)?.into_event::<Deposited>()?;
             }
@@ -59,7 +59,7 @@ impl Accounts {
         Ok(NewEvent {
             stream: stream.clone(),
             id: EventId::new(),
-            name: Deposited::NAME.to_owned(),
+            name: Deposited::NAME.into(),
             revision: Deposited::REVISION,
             payload: self.journal().payloads().encode(&Deposited { account, cents, reference })?,
             metadata: Arc::default(),
