@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use annals::message::{EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
 use annals::store::{
-    Append, AppendError, ClaimError, EventStore, Expected, NewEvent, OpenError, Read, SqliteStore, SqliteTransaction,
-    Store,
+    Append, AppendError, ClaimError, EventStore, Expected, Maintain, NewEvent, OpenError, Read, SqliteStore,
+    SqliteTransaction, Store, StoreTransaction,
 };
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
 use tempfile::TempDir;
@@ -90,6 +90,72 @@ async fn events_are_neither_changed_nor_removed() {
         let refused = sqlx::query(sql).execute(&mut plain).await.unwrap_err();
         assert!(refused.to_string().contains("events "), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn maintenance_may_change_events_until_its_transaction_ends() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    let change = "UPDATE annals_events SET name = 'wallet.renamed'";
+    let changed = async |mut boxed: Box<dyn StoreTransaction>| {
+        let tx = boxed.as_any_mut().downcast_mut::<SqliteTransaction>().unwrap();
+        let changed = sqlx::query(change).execute(&mut **tx).await.map(|result| result.rows_affected());
+        (changed, boxed)
+    };
+    let (refused, boxed) = changed(store.begin().await.unwrap()).await;
+    assert!(refused.unwrap_err().to_string().contains("events never change"));
+    drop(boxed);
+    let (allowed, boxed) = changed(store.begin_maintenance().await.unwrap()).await;
+    assert_eq!(allowed.unwrap(), 1);
+    boxed.commit().await.unwrap();
+    let page = store.read(&Read::all(Position::START)).await.unwrap();
+    assert_eq!(page.events[0].recorded.name, "wallet.renamed");
+    drop(changed(store.begin_maintenance().await.unwrap()).await);
+    let (refused, _) = changed(store.begin().await.unwrap()).await;
+    assert!(refused.is_err(), "a maintenance that was dropped leaves nothing open");
+}
+
+/// Runs `pragma` on the connection that writes.
+async fn on_the_writer(store: &SqliteStore, pragma: &'static str) {
+    let mut boxed = store.begin().await.unwrap();
+    let tx = boxed.as_any_mut().downcast_mut::<SqliteTransaction>().unwrap();
+    sqlx::raw_sql(pragma).execute(&mut **tx).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_database_says_so_and_goes_on_when_there_is_room() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    on_the_writer(&store, "PRAGMA max_page_count = 1").await;
+    let large = || append([NewEvent { payload: vec![b'x'; 1 << 20], ..event("a", "wallet.credited") }]);
+    let full = store.append(large()).await;
+    assert!(matches!(full, Err(AppendError::Full { .. })), "{full:?}");
+    on_the_writer(&store, "PRAGMA max_page_count = 1000000").await;
+    assert_eq!(store.append(large()).await.unwrap().position, Position::new(2));
+}
+
+#[tokio::test]
+async fn a_database_that_may_only_be_read_says_so() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    on_the_writer(&store, "PRAGMA query_only = ON").await;
+    let refused = store.append(append([event("a", "wallet.credited")])).await;
+    assert!(matches!(refused, Err(AppendError::ReadOnly { .. })), "{refused:?}");
+    assert_eq!(store.read(&Read::all(Position::START)).await.unwrap().events.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_in_another_text_encoding_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let address = url(&directory);
+    let mut plain = SqliteConnection::connect(&format!("{address}?mode=rwc")).await.unwrap();
+    sqlx::raw_sql("PRAGMA encoding = 'UTF-16'; CREATE TABLE t (x)").execute(&mut plain).await.unwrap();
+    plain.close().await.unwrap();
+    let error = SqliteStore::open(&address).await.unwrap_err();
+    assert!(matches!(&error, OpenError::Schema { reason, .. } if reason.contains("UTF-16")), "{error}");
 }
 
 #[tokio::test]

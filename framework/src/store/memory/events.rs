@@ -127,6 +127,14 @@ impl Events {
         self.list.get(index).filter(|stored| stored.event.recorded.position == position)
     }
 
+    /// Whether a snapshot of `stream` at `version` still tells what its events tell.
+    pub(super) fn is_told(&self, tenant: &str, stream: &StreamId, version: Version) -> bool {
+        self.streams.get(&(tenant.to_owned(), stream.clone())).is_none_or(|found| {
+            let ended = matches!(found.status, StreamStatus::Deleted | StreamStatus::Tombstoned);
+            !ended && found.truncated_before.is_none_or(|before| version >= before)
+        })
+    }
+
     fn breaks_condition_of(&self, append: &Append) -> bool {
         append.condition.as_ref().is_some_and(|condition| {
             self.list[self.index_after(condition.after)..].iter().any(|stored| {
@@ -184,6 +192,9 @@ impl Events {
         self.ids.insert(id, position);
         let key = (tenant.clone(), event.recorded.stream.clone());
         let stream = self.streams.entry(key).or_insert_with(|| Stream::starting_with(version));
+        if stream.status == StreamStatus::Deleted {
+            stream.truncated_before = Some(stream.newest.next());
+        }
         stream.positions.push(position);
         (stream.newest, stream.status) = (version, StreamStatus::Open);
         self.list.push(Stored { tenant, tags, visibility, event });

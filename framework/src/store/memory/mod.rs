@@ -156,7 +156,9 @@ impl Store for MemoryStore {
     }
 
     async fn snapshot(&self, tenant: &str, stream: &StreamId, schema: &str) -> Result<Option<Snapshot>, StoreError> {
-        Ok(self.shared.read().snapshots.get(tenant, stream, schema).cloned())
+        let state = self.shared.read();
+        let kept = state.snapshots.get(tenant, stream, schema);
+        Ok(kept.filter(|kept| state.events.is_told(tenant, stream, kept.version)).cloned())
     }
 
     async fn save_snapshot(&self, tenant: &str, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {

@@ -24,7 +24,7 @@ mod value;
 pub(crate) use append::{AppendLock, Appender, Failure};
 pub(crate) use dialect::Dialect;
 pub(crate) use read::{Found, by_rows, corrupt, from_rows};
-pub(crate) use schema::{SchemaFault, migrate, migration};
+pub(crate) use schema::{SchemaFault, is_current, migrate, migration};
 pub(crate) use select::Wanted;
 pub(crate) use session::{Session, Statement};
 pub(crate) use statements::{PORTABLE, Statements};

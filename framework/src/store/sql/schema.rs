@@ -13,6 +13,15 @@ pub(crate) fn migration(version: i64, description: &'static str, sql: &'static s
     Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
 }
 
+/// Whether the schema is exactly the one of this program. Nothing is locked or written for it, so that a store opens while
+/// another program writes.
+pub(crate) async fn is_current<C: Migrate>(connection: &mut C, migrations: &[Migration]) -> bool {
+    let Ok(None) = connection.dirty_version(TABLE).await else { return false };
+    let Ok(applied) = connection.list_applied_migrations(TABLE).await else { return false };
+    let ours = migrations.iter().map(|migration| (migration.version, &migration.checksum));
+    applied.iter().map(|applied| (applied.version, &applied.checksum)).eq(ours)
+}
+
 /// Applies what is missing. The caller sees to it that no second program does so meanwhile.
 pub(crate) async fn migrate<C: Migrate>(connection: &mut C, migrations: Vec<Migration>) -> Result<(), SchemaFault> {
     let mut migrator = Migrator::with_migrations(migrations);

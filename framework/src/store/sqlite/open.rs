@@ -5,11 +5,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 
 use crate::message::{EventId, Position};
 use crate::store::error::{BoxError, OpenError};
-use crate::store::sql::{SchemaFault, Session, Statement, migrate, migration};
+use crate::store::sql::{SchemaFault, Session, Statement, is_current, migrate, migration};
 
 use super::dialect::DIALECT;
 use super::errors::{SQLITE_BUSY, code};
@@ -144,8 +144,17 @@ impl Drop for TemporaryDirectory {
 
 /// Applies what is missing, in one transaction that no second program can start meanwhile.
 async fn bring_up_to_date(connection: &mut SqliteConnection) -> Result<(), SchemaFault> {
+    let encoding: String = sqlx::query("PRAGMA encoding").fetch_one(&mut *connection).await?.try_get(0)?;
+    if encoding != "UTF-8" {
+        return Err(SchemaFault::Unfit(format!(
+            "its texts are {encoding}, a store needs UTF-8; use a file of its own"
+        )));
+    }
+    let migrations = vec![migration(1, "events and records", include_str!("migrations/0001_events_and_records.sql"))];
+    if is_current(connection, &migrations).await {
+        return Ok(());
+    }
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let events_and_records = migration(1, "events and records", include_str!("migrations/0001_events_and_records.sql"));
-    migrate(&mut *transaction, vec![events_and_records]).await?;
+    migrate(&mut *transaction, migrations).await?;
     Ok(transaction.commit().await?)
 }

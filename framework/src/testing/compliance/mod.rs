@@ -97,6 +97,8 @@ macro_rules! store_compliance {
             pages_follow_one_another
             a_stream_tells_about_itself
             a_deleted_stream_is_hidden_and_its_versions_go_on
+            what_was_deleted_stays_hidden_once_the_stream_goes_on
+            a_snapshot_from_before_a_deletion_is_not_read
             an_ended_stream_takes_no_append_ever
             a_truncated_stream_begins_later
             an_archived_stream_is_read_by_its_id_alone

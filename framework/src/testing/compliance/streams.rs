@@ -82,6 +82,41 @@ pub async fn a_deleted_stream_is_hidden_and_its_versions_go_on(store: &dyn Store
     conflict(appending([event("a")]).expecting("a", Expected::NoStream).to(store).await);
 }
 
+/// What was deleted before a stream went on stays hidden, whatever is done to the stream afterwards.
+pub async fn what_was_deleted_stays_hidden_once_the_stream_goes_on(store: &dyn Store) {
+    tagged_events(store, "a", 2).await;
+    change(store, "a", StreamChange::Delete).await;
+    tagged_events(store, "a", 1).await;
+    let retention = Retention { max_count: Some(5), max_age: None };
+    for next in [StreamChange::Retain(retention), StreamChange::Archive, StreamChange::Restore] {
+        change(store, "a", next.clone()).await;
+        assert_eq!(seen(store, "a").await[0], [3], "after {next:?}");
+    }
+    change(store, "a", StreamChange::Delete).await;
+    change(store, "a", StreamChange::Restore).await;
+    assert_eq!(seen(store, "a").await, [[3], [3], [3], [3]], "a second deletion brings back what it hid, no more");
+}
+
+/// A snapshot of a state that was deleted or truncated away is not read, also if it is kept late (guarantee 9).
+pub async fn a_snapshot_from_before_a_deletion_is_not_read(store: &dyn Store) {
+    let kept = async |id: &str| store.snapshot("", &stream(id), "1").await.unwrap().is_some();
+    tagged_events(store, "a", 2).await;
+    change(store, "a", StreamChange::Delete).await;
+    snapshot_of(store, "a", 2).await;
+    assert!(!kept("a").await, "the stream is deleted");
+    tagged_events(store, "a", 1).await;
+    snapshot_of(store, "a", 2).await;
+    assert!(!kept("a").await, "the stream has begun anew");
+    snapshot_of(store, "a", 3).await;
+    assert!(kept("a").await);
+    tagged_events(store, "b", 4).await;
+    snapshot_of(store, "b", 2).await;
+    change(store, "b", StreamChange::TruncateBefore(version(3))).await;
+    assert!(!kept("b").await, "the events between it and the first one are hidden");
+    snapshot_of(store, "b", 3).await;
+    assert!(kept("b").await);
+}
+
 /// A stream that was ended for good takes no append, whatever is expected, and is not restored.
 pub async fn an_ended_stream_takes_no_append_ever(store: &dyn Store) {
     tagged_events(store, "a", 2).await;
