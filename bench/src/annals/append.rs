@@ -42,16 +42,14 @@ impl Accounts {
 
     /// Reads what was stored with this tag after `after`, as a decision does; gives the place up to which it has looked.
     pub(crate) async fn boundary(&self, tag: Tag, mut after: Position) -> Result<Position, Error> {
-        loop {
-            let page = self.journal().read(Read::matching(Criterion::tag(tag.clone()), after)).await?;
+        let mut reader = self.journal().reader(Read::matching(Criterion::tag(tag), after));
+        while let Some(page) = reader.next_page().await? {
             for event in &page.events {
                 self.journal().decode(event)?.into_event::<Deposited>()?;
             }
             after = page.scanned;
-            if !page.more {
-                return Ok(after);
-            }
         }
+        Ok(after)
     }
 
     fn event(&self, deposit: &Deposit, stream: &StreamId, tags: Vec<Tag>) -> Result<NewEvent, Error> {

@@ -23,17 +23,13 @@ impl Accounts {
     /// Reads every event in order.
     pub(crate) async fn scan(&self) -> Result<Totals, Error> {
         let mut totals = Totals::default();
-        let mut after = Position::START;
-        loop {
-            let page = self.journal().read(Read::all(after).limit(2048)).await?;
+        let mut reader = self.journal().reader(Read::all(Position::START));
+        while let Some(page) = reader.next_page().await? {
             for event in &page.events {
                 totals.add(self.journal().decode(event)?.into_event::<Deposited>()?.cents);
             }
-            after = page.scanned;
-            if !page.more {
-                return Ok(totals);
-            }
         }
+        Ok(totals)
     }
 
     /// Starts to follow from the first event.

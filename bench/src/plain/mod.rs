@@ -85,4 +85,6 @@ pub(crate) async fn open(home: &Home, access: Access) -> Result<Arc<dyn Table>, 
 }
 
 #[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
 mod tests;

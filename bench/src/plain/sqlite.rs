@@ -23,21 +23,21 @@ pub(super) struct Sqlite {
 const HEAD: &str = "SELECT max(version) FROM events WHERE tenant = '' AND category = 'account' AND stream_id = ?";
 
 const INSERT: &str = "INSERT INTO events \
-    (tenant, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice) \
-    VALUES ('', 'account', ?, ?, ?, 'account.deposited', 1, ?, '{}', ?, ?, ?)";
+    (tenant, visibility, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice) \
+    VALUES ('', 0, 'account', ?, ?, ?, 'account.deposited', 1, ?, '{}', ?, ?, ?)";
 
 /// A position that is null is given by the database. Rows are an array of arrays, see [`rows_as_json`].
-const INSERT_MANY: &str = "INSERT INTO events \
-    (position, tenant, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice) \
-    SELECT value ->> 0, '', 'account', value ->> 1, value ->> 2, unhex(value ->> 3), 'account.deposited', 1, value ->> 4, \
-    '{}', value ->> 5, value ->> 6, value ->> 7 FROM json_each(?)";
+const INSERT_MANY: &str = "INSERT INTO events (position, tenant, visibility, category, stream_id, version, event_id, \
+    name, revision, payload, metadata, tags, recorded_at, slice) \
+    SELECT value ->> 0, '', 0, 'account', value ->> 1, value ->> 2, unhex(value ->> 3), 'account.deposited', 1, \
+    value ->> 4, '{}', value ->> 5, value ->> 6, value ->> 7 FROM json_each(?)";
 
-const INSERT_TAGS: &str = "INSERT INTO tags (tenant, tag, position) \
-    SELECT '', value ->> 8, value ->> 0 FROM json_each(?) WHERE value ->> 8 IS NOT NULL";
+const INSERT_TAGS: &str = "INSERT INTO tags (tenant, tag, position, visibility) \
+    SELECT '', value ->> 8, value ->> 0, 0 FROM json_each(?) WHERE value ->> 8 IS NOT NULL";
 
 const TAG_HEAD: &str = "SELECT max(position) FROM tags WHERE tenant = '' AND tag = ?";
 
-const TAG: &str = "INSERT INTO tags (tenant, tag, position) VALUES ('', ?, ?)";
+const TAG: &str = "INSERT INTO tags (tenant, tag, position, visibility) VALUES ('', ?, ?, 0)";
 
 impl Sqlite {
     pub(super) async fn open(url: &str, access: Access) -> Result<Self, Error> {

@@ -8,6 +8,8 @@ mod growth;
 mod memory;
 mod reading;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use clap::ValueEnum;
 

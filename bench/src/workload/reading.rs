@@ -49,6 +49,18 @@ pub(super) async fn scan(run: &mut Run<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Both with few events, for tests.
+#[cfg(test)]
+pub(super) async fn read_few(run: &mut Run<'_>) -> Result<(), Error> {
+    let of_one: Vec<_> = (0..3_000).map(|number| Deposit::on(0, number)).collect();
+    let of_some: Vec<_> = (0..3_000).map(|number| Deposit::on(number / 100, number)).collect();
+    for database in run.databases() {
+        read(run, database, "replay", Some("account-000000"), &of_one).await?;
+        read(run, database, "scan", None, &of_some).await?;
+    }
+    Ok(())
+}
+
 async fn read(
     run: &mut Run<'_>,
     database: Database,

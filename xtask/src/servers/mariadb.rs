@@ -40,7 +40,12 @@ impl Engine for MariaDb {
             return Err(Error::Missing { program: "mariadb-install-db", remedy: "install MariaDB in full".to_owned() });
         };
         let mut install = Command::new(program);
-        install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+        install.args([
+            "--no-defaults",
+            "--skip-name-resolve",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ]);
         install.arg(format!("--datadir={}", folder.data().display()));
         install.args(folder.account().map(|account| format!("--user={account}")));
         process::succeed(&mut install).map(|_| ())
