@@ -240,7 +240,7 @@ fn stored(name: &str, revision: u32, payload: &str) -> RecordedEvent {
             stream: StreamId::new("order", "o-1"),
             version: Version::new(1).unwrap(),
             id: EventId::new(),
-            name: name.to_owned(),
+            name: name.to_owned().into(),
             revision,
             recorded_at: Timestamp::EPOCH,
             metadata: Metadata::new().into(),
