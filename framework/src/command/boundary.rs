@@ -33,12 +33,12 @@ impl<D: Decision, C: HandledBy<D>> CommandHandler for BoundaryHandler<D, C> {
             return Err(CommandFailure::NoTarget { command: C::NAME }.into());
         };
         let stream = StreamId::new(D::NAME, first.value());
-        let lane = self.lanes.lane(first.value()).map_err(|waiting| CommandFailure::Busy {
+        let turn = self.lanes.turn(first.value()).await;
+        let _turn = turn.map_err(|waiting| CommandFailure::Busy {
             stream: stream.clone(),
             waiting,
             limit: self.lanes.limit(),
         })?;
-        let _turn = lane.turn().await;
         let last = InLane { handler: self, stream: &stream, tags: &tags };
         Next::new(&self.executor.handling, &last).run(message).await
     }
@@ -86,6 +86,7 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
         let decided = decide(command, &state, &context);
         let basis = Basis {
             expected: message.expected.iter().map(|expected| (self.stream.clone(), *expected)).collect(),
+            rests_on: None,
             condition: Some(Condition { criteria, after: head }),
             stream: self.stream.clone(),
             version: None,

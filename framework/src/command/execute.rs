@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use crate::aggregate::Events;
 use crate::handler::{Context, HandlerError, Resources, panic_message};
-use crate::message::{Command, EventId, Position, Recorded, RecordedEvent, StreamId, Version};
+use crate::message::{Command, EventId, Position, Recorded, RecordedEvent, StreamId, Timestamp, Version};
 use crate::store::{
     Append, AppendError, Appended, CommandRecord, Condition, Conflict, Expected, Journal, NewEvent, Outcome,
 };
@@ -15,7 +18,7 @@ use super::config::CommandConfig;
 use super::error::{CommandError, CommandFailure, Rejection};
 use super::inline::Inline;
 use super::interceptor::CommandInterceptor;
-use super::lane::{Lane, Lanes};
+use super::lane::{Appending, Lanes, Turn};
 use super::message::{CommandMessage, CommandResult, Executed};
 
 /// How often an append is repeated whose outcome is unknown, or whose inline documents have moved.
@@ -43,11 +46,20 @@ pub(crate) enum Decided<S, C: Command> {
 /// What an append rests on.
 pub(crate) struct Basis {
     pub(crate) expected: Vec<(StreamId, Expected)>,
+    /// The newest event in the state, if it was not known to be stored.
+    pub(crate) rests_on: Option<EventId>,
     pub(crate) condition: Option<Condition>,
     pub(crate) stream: StreamId,
     /// The version and position that the decision saw.
     pub(crate) version: Option<Version>,
     pub(crate) position: Position,
+}
+
+/// What has become of an append that was handed over.
+pub(crate) enum HandedOver {
+    /// The store has answered at once.
+    Ended(Result<Appended, CommandFailure>),
+    UnderWay(Appending),
 }
 
 impl Executor {
@@ -63,6 +75,18 @@ impl Executor {
         events: &Events<S>,
         outcome: impl Fn() -> Result<Outcome, CommandFailure> + Send + Sync,
     ) -> Result<Appended, CommandFailure> {
+        let append = self.prepare(message, basis, events, outcome)?;
+        self.submit(append).await
+    }
+
+    /// The append of `events` and, where the command may be repeated, of its outcome.
+    pub(crate) fn prepare<S>(
+        &self,
+        message: &CommandMessage,
+        basis: &Basis,
+        events: &Events<S>,
+        outcome: impl Fn() -> Result<Outcome, CommandFailure>,
+    ) -> Result<Append, CommandFailure> {
         let now = self.journal.now();
         let metadata = Arc::new(message.metadata.caused_by_command(message.id));
         let mut stored = Vec::with_capacity(events.len());
@@ -81,74 +105,77 @@ impl Executor {
                 recorded_at: now,
             });
         }
-        let command = match message.recorded {
-            false => None,
-            true => Some(CommandRecord {
-                id: message.id,
-                name: message.name.to_owned(),
-                target: message.target.clone(),
-                outcome: outcome()?,
-                recorded_at: now,
-                position: basis.position,
-                version: basis.version,
-            }),
-        };
-        let append = Append {
-            snapshots: Vec::new(),
-            tenant: String::new(),
-            events: stored,
-            expected: basis.expected.clone(),
-            condition: basis.condition.clone(),
-            command,
-            documents: Vec::new(),
-        };
-        self.submit(append).await
+        let command = if message.recorded { Some(record(message, basis, now, outcome()?)) } else { None };
+        Ok(Append { events: stored, command, ..resting_on(basis) })
+    }
+
+    /// The append of the outcome of a command without events.
+    pub(crate) fn recording(&self, message: &CommandMessage, basis: &Basis, outcome: Outcome) -> Append {
+        Append { command: Some(record(message, basis, self.journal.now(), outcome)), ..resting_on(basis) }
+    }
+
+    /// Whether documents of inline views are written with `append`.
+    pub(crate) fn is_inline(&self, append: &Append) -> Result<bool, CommandFailure> {
+        if self.inline.is_empty() {
+            return Ok(false);
+        }
+        let events: Vec<RecordedEvent> = append.events.iter().map(unplaced).collect();
+        for inline in self.inline.iter() {
+            if !inline.turns(&events).map_err(inline_failure)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Hands over an append without documents of inline views. It keeps its place behind what was handed over before.
+    pub(crate) async fn hand_over(&self, append: Append) -> HandedOver {
+        let mut appending: Appending = Box::pin(settled(self.journal.clone(), self.config.conflict_pause, append));
+        // Polled once, the append has its place. Tokio's budget for a task must not keep it from that.
+        let mut first = tokio::task::unconstrained(&mut appending);
+        match std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut first).poll(context))).await {
+            Poll::Ready(result) => HandedOver::Ended(result),
+            Poll::Pending => HandedOver::UnderWay(appending),
+        }
     }
 
     /// Appends until the outcome is known. Documents of inline views are folded anew when another node has moved them.
-    async fn submit(&self, append: Append) -> Result<Appended, CommandFailure> {
+    pub(crate) async fn submit(&self, append: Append) -> Result<Appended, CommandFailure> {
         let events: Vec<RecordedEvent> = match self.inline.is_empty() {
             true => Vec::new(),
             false => append.events.iter().map(unplaced).collect(),
         };
-        let lanes = self.document_lanes(&events)?;
-        let mut turns = Vec::with_capacity(lanes.len());
-        for lane in &lanes {
-            turns.push(lane.turn().await);
-        }
-        let mut attempt = 0;
+        let _turns = self.document_turns(&events).await?;
+        let mut tries = Tries::default();
         loop {
-            attempt += 1;
             let mut tried = append.clone();
             for inline in self.inline.iter() {
-                tried.documents.extend(inline.writes(&events).await.map_err(inline_failure)?);
+                let writes = inline.writes(&events).await;
+                tried.documents.extend(writes.map_err(|error| tries.not_tried(inline_failure(error)))?);
             }
             match self.journal.append(tried).await {
-                Err(AppendError::Conflict(Conflict::Document { .. }) | AppendError::OutcomeUnknown { .. })
-                    if attempt < APPEND_ATTEMPTS =>
-                {
-                    tokio::time::sleep(self.config.conflict_pause * attempt).await;
-                }
-                other => return Ok(other?),
+                Ok(appended) => return Ok(appended),
+                Err(error) => tokio::time::sleep(self.config.conflict_pause * tries.again(error)?).await,
             }
         }
     }
 
-    /// The lanes of the documents that `events` concern, in an order that all appends share.
-    fn document_lanes(&self, events: &[RecordedEvent]) -> Result<Vec<Arc<Lane<()>>>, CommandFailure> {
+    /// Waits for turns at the documents that `events` concern, in an order that all appends share.
+    async fn document_turns(&self, events: &[RecordedEvent]) -> Result<Vec<Turn<()>>, CommandFailure> {
         let mut keys = BTreeSet::new();
         for inline in self.inline.iter().filter(|_| !events.is_empty()) {
             keys.extend(inline.turns(events).map_err(inline_failure)?);
         }
-        let lane = |key: &String| {
+        let mut turns = Vec::with_capacity(keys.len());
+        for key in keys {
             let busy = |waiting| CommandFailure::Busy {
                 stream: StreamId::new("view", key.as_str()),
                 waiting,
                 limit: self.documents.limit(),
             };
-            self.documents.lane(key).map_err(busy)
-        };
-        keys.iter().map(lane).collect()
+            turns.push(self.documents.turn(&key).await.map_err(busy)?);
+        }
+        Ok(turns)
     }
 
     pub(crate) fn reply<C: Command>(&self, reply: &C::Reply) -> Result<Outcome, CommandFailure> {
@@ -189,6 +216,77 @@ impl Executor {
             return Ok(None);
         }
         Ok(self.journal.store().command(self.journal.tenant(), message.id).await?)
+    }
+}
+
+/// Appends until the outcome is known.
+async fn settled(journal: Journal, pause: Duration, append: Append) -> Result<Appended, CommandFailure> {
+    let mut tries = Tries::default();
+    loop {
+        match journal.append(append.clone()).await {
+            Ok(appended) => return Ok(appended),
+            Err(error) => tokio::time::sleep(pause * tries.again(error)?).await,
+        }
+    }
+}
+
+/// Counts how often an append was tried, and remembers whether it may have been stored.
+#[derive(Default)]
+struct Tries {
+    count: u32,
+    maybe_stored: bool,
+}
+
+impl Tries {
+    /// How often the append was tried, where trying it again may settle it or may go well.
+    ///
+    /// # Errors
+    /// What is to be reported instead. An append that may have been stored once is never reported as not stored on
+    /// grounds that do not prove it.
+    fn again(&mut self, error: AppendError) -> Result<u32, AppendError> {
+        self.count += 1;
+        match error {
+            AppendError::OutcomeUnknown { .. } => self.maybe_stored = true,
+            AppendError::Conflict(Conflict::Document { .. }) => {}
+            // The store looks for the events first: it has met the append, and does not have it.
+            AppendError::Conflict(_) | AppendError::CommandRepeated(_) => return Err(error),
+            _ if self.maybe_stored => {}
+            _ => return Err(error),
+        }
+        if self.count < APPEND_ATTEMPTS {
+            return Ok(self.count);
+        }
+        Err(match error {
+            known @ (AppendError::OutcomeUnknown { .. } | AppendError::Conflict(_)) => known,
+            other => AppendError::OutcomeUnknown { source: other.into() },
+        })
+    }
+
+    /// What is to be reported where the append cannot be tried again.
+    fn not_tried(&self, failure: CommandFailure) -> CommandFailure {
+        if self.maybe_stored { AppendError::OutcomeUnknown { source: failure.into() }.into() } else { failure }
+    }
+}
+
+/// An append of nothing that rests on `basis`.
+fn resting_on(basis: &Basis) -> Append {
+    Append {
+        expected: basis.expected.clone(),
+        rests_on: basis.rests_on,
+        condition: basis.condition.clone(),
+        ..Append::default()
+    }
+}
+
+fn record(message: &CommandMessage, basis: &Basis, now: Timestamp, outcome: Outcome) -> CommandRecord {
+    CommandRecord {
+        id: message.id,
+        name: message.name.to_owned(),
+        target: message.target.clone(),
+        outcome,
+        recorded_at: now,
+        position: basis.position,
+        version: basis.version,
     }
 }
 

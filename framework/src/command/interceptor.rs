@@ -8,8 +8,11 @@ use super::message::{CommandMessage, CommandResult};
 
 /// Code around a command: before it goes on, after its result, or instead.
 ///
-/// Around dispatch it runs in the caller's task, before the command finds its handler; around handling it runs while
-/// the command has its aggregate's lane to itself. Interceptors run in the order in which they were added.
+/// Around dispatch it runs in the caller's task, before the command finds its handler. Around handling it runs when it is
+/// the command's turn at its aggregate: one command at a time is between the interceptor and its decision. Once decided,
+/// the next command may enter while the append of the one before is committed, so that what follows `next.run(..)` runs
+/// beside other commands. A decision that is taken again does not pass the interceptors again. Interceptors run in the
+/// order in which they were added.
 ///
 /// ```
 /// use annals::command::{CommandFailure, CommandInterceptor, CommandMessage, CommandResult, Next};

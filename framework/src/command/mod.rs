@@ -4,6 +4,7 @@
 //! interceptors around handling; the state from memory, or from snapshot and events; the handler; the append; the reply
 //! with its position. A decision that meets a conflict is run again, unless the caller named the version it expects.
 
+mod attempt;
 mod boundary;
 mod bus;
 mod config;

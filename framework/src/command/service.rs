@@ -17,7 +17,7 @@ use super::error::{CommandError, CommandFailure, Rejection};
 use super::execute::Executor;
 use super::handler::ServedBy;
 use super::interceptor::{Last, Next};
-use super::lane::{Lane, Lanes};
+use super::lane::{Lanes, Turn};
 use super::message::{CommandMessage, CommandResult, Executed};
 
 /// Handles the command `C` with the component `H`.
@@ -49,11 +49,7 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
             let reason = format!("`{}` has no stream whose version could be expected", C::NAME);
             return Err(CommandFailure::Refused { reason }.into());
         }
-        let lane = if message.recorded { Some(self.lane(&message)?) } else { None };
-        let _turn = match &lane {
-            Some(lane) => Some(lane.turn().await),
-            None => None,
-        };
+        let _turn = if message.recorded { Some(self.turn(&message).await?) } else { None };
         if let Some(record) = self.executor.recorded(&message).await? {
             return self.executor.answer::<C>(&message, record, None);
         }
@@ -98,10 +94,10 @@ enum Recorded {
 }
 
 impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
-    /// The lane of the command's id.
-    fn lane(&self, message: &CommandMessage) -> Result<Arc<Lane<()>>, CommandFailure> {
+    /// Waits for the turn of the command's id.
+    async fn turn(&self, message: &CommandMessage) -> Result<Turn<()>, CommandFailure> {
         let id = message.id.to_string();
-        self.lanes.lane(&id).map_err(|waiting| CommandFailure::Busy {
+        self.lanes.turn(&id).await.map_err(|waiting| CommandFailure::Busy {
             stream: StreamId::new(C::NAME, id),
             waiting,
             limit: self.lanes.limit(),

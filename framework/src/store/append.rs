@@ -17,6 +17,10 @@ pub struct Append {
     pub events: Vec<NewEvent>,
     /// What must hold for streams. A stream without an expectation is not checked.
     pub expected: Vec<(StreamId, Expected)>,
+    /// An event that may not have been stored yet when this append was decided on, and must be by now: the newest event
+    /// in the state that it was decided on. A version alone does not tell it from an event that another writer stored in
+    /// its place.
+    pub rests_on: Option<EventId>,
     /// What must hold for a query over tags and names.
     pub condition: Option<Condition>,
     /// The command whose execution this is; recorded at most once.

@@ -91,6 +91,12 @@ pub enum Conflict {
         /// The newest version, if there is one.
         actual: Option<Version>,
     },
+    /// The event that the append rests on was not stored: the append before it was refused or failed.
+    #[error("the event {event}, which the append rests on, is not stored")]
+    Basis {
+        /// The event.
+        event: EventId,
+    },
     /// An event inside the consistency boundary was appended meanwhile.
     #[error("an event inside the consistency boundary ({criteria}) was appended after position {after}")]
     Condition {

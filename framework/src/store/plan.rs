@@ -113,6 +113,7 @@ impl<'a> Questions<'a> {
             questions.commands.extend(append.command.iter().map(|command| (tenant, command.id)));
             questions.documents.extend(append.documents.iter().map(|write| (&write.view, write.key.as_str())));
         }
+        questions.ask_for_bases(batch);
         questions
     }
 
@@ -123,6 +124,18 @@ impl<'a> Questions<'a> {
         questions.streams.extend(import.events.iter().map(|event| (event.tenant.as_str(), &event.stream)));
         questions.events.extend(import.events.iter().map(|event| event.id));
         questions
+    }
+}
+
+impl Questions<'_> {
+    /// Asks for the events that appends rest on, but for those that the batch itself brings.
+    fn ask_for_bases(&mut self, batch: &[Append]) {
+        if batch.iter().all(|append| append.rests_on.is_none()) {
+            return;
+        }
+        let own: HashSet<EventId> = self.events.iter().copied().collect();
+        let bases: HashSet<EventId> = batch.iter().filter_map(|append| append.rests_on).collect();
+        self.events.extend(bases.difference(&own));
     }
 }
 
@@ -171,6 +184,7 @@ impl<'a> Planner<'a> {
             return Ok(repeated);
         }
         self.check_command(append)?;
+        self.check_basis(append)?;
         self.check_open(append)?;
         self.check_streams(append)?;
         self.check_condition(index, append)?;
@@ -228,6 +242,14 @@ impl<'a> Planner<'a> {
             }
         }
         Ok(())
+    }
+
+    fn check_basis(&self, append: &Append) -> Result<(), Conflict> {
+        let Some(event) = append.rests_on else { return Ok(()) };
+        match self.facts.events.get(&event) {
+            Some(place) if place.tenant == append.tenant => Ok(()),
+            _ => Err(Conflict::Basis { event }),
+        }
     }
 
     fn stream(&self, tenant: &str, stream: &StreamId) -> Option<StreamState> {
@@ -318,7 +340,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::{
-        Append, AppendError, CommandRecord, Conflict, DocumentState, Facts, NewEvent, Place, SnapshotWrite,
+        Append, AppendError, CommandRecord, Conflict, DocumentState, Facts, NewEvent, Place, Questions, SnapshotWrite,
         StreamState, StreamStatus, ViewId, plan,
     };
     use crate::message::{CommandId, EventId, Position, StreamId, Tag, Timestamp, Version};
@@ -411,6 +433,26 @@ mod tests {
         let mut known = facts();
         known.broken_conditions.insert(0);
         assert!(super::plan(&batch[..1], known).answers[0].is_err());
+    }
+
+    /// The version of the third append holds, since another writer's event took the place of the second's.
+    #[test]
+    fn an_append_that_rests_on_a_refused_one_is_refused_although_its_version_holds() {
+        let refused = append("a", Expected::NoStream);
+        let missing = refused.events[0].id;
+        let on_top = Append { rests_on: Some(missing), ..append("a", Expected::Version(version(3))) };
+        let stored = append("b", Expected::Version(version(1)));
+        let basis = stored.events[0].id;
+        let rests = Append { rests_on: Some(basis), ..append("b", Expected::Version(version(2))) };
+        let batch = [append("a", Expected::Any), refused, on_top, stored, rests.clone()];
+        let questions = Questions::of(&batch);
+        assert_eq!(questions.events.len(), 5, "what the batch brings itself is asked for once");
+        assert_eq!(Questions::of(std::slice::from_ref(&rests)).events, [rests.events[0].id, basis]);
+        let plan = plan(&batch, facts());
+        let conflict = Conflict::Basis { event: missing };
+        assert!(matches!(&plan.answers[2], Err(AppendError::Conflict(found)) if *found == conflict));
+        assert!(plan.answers[4].is_ok());
+        assert_eq!(plan.events.len(), 3);
     }
 
     #[test]

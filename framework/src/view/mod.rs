@@ -47,7 +47,8 @@ pub trait View: Serialize + DeserializeOwned + Default + Clone + Send + Sync + '
 pub enum ViewMode {
     /// A processor follows the store; documents and tracking token commit together.
     Asynchronous,
-    /// In the transaction of the append: readers never see an event without its document.
+    /// In the transaction of the append: readers never see an event without its document. Appends for one document, and
+    /// the commands of one aggregate whose events concern such documents, go one after the other.
     Inline,
     /// When a document is read, from the events tagged with its key; nothing is stored.
     Live,

@@ -152,7 +152,7 @@ async fn an_interceptor_that_panics_is_a_failure_and_the_aggregate_goes_on() {
     .await;
 }
 
-/// How many commands it holds at the same time.
+/// How many commands it holds at the same time, before it lets them go on.
 #[derive(Clone, Default)]
 struct Crowd(Arc<Mutex<Counts>>);
 
@@ -174,14 +174,13 @@ impl CommandInterceptor for Crowd {
             counts.most_in_all = counts.most_in_all.max(counts.inside.values().sum());
         }
         tokio::task::yield_now().await;
-        let result = next.run(command).await;
         *self.0.lock().unwrap().inside.entry(target).or_default() -= 1;
-        result
+        next.run(command).await
     }
 }
 
 #[tokio::test]
-async fn around_handling_one_command_of_an_aggregate_runs_at_a_time() {
+async fn around_handling_one_command_of_an_aggregate_enters_at_a_time() {
     in_each_place(async |place| {
         let (handling, dispatching) = (Crowd::default(), Crowd::default());
         let (inner, outer) = (handling.clone(), dispatching.clone());

@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "what the modules of one test binary share is `pub`")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ahead;
 mod codec;
 mod commands;
 mod conflicts;
@@ -17,7 +18,9 @@ mod kit;
 mod lanes;
 mod metadata;
 mod parcels;
+mod sequential;
 mod service;
+mod shaky;
 mod smoke;
 mod snapshots;
 mod startup;

@@ -207,6 +207,21 @@ async fn a_live_view_that_panics_is_an_error_of_its_reader() {
     app.shutdown().await.unwrap();
 }
 
+/// Where an append writes an inline document, the next command waits for it: each is decided on what is stored.
+#[tokio::test]
+async fn a_hot_aggregate_with_an_inline_document_is_decided_once_for_each_command() {
+    for lasting in Lasting::each() {
+        let app = lasting.start(all_modes().commands(|config| config.conflict_retries = 0)).await;
+        let counts = (0..64).map(|_| count_in(&app, "g", "t", 1));
+        for (version, sent) in (1..).zip(join_all(counts).await) {
+            assert_eq!(sent.version, annals::Version::new(version));
+        }
+        let sum = app.view::<InlineSums>().get(&"g".to_owned()).await.unwrap().unwrap();
+        assert_eq!((sum.total, sum.times), (64, 64));
+        app.shutdown().await.unwrap();
+    }
+}
+
 /// Appends for one document take turns on a node, so that none of them loses a race against the others: without a single
 /// decision that is run again, all get through.
 #[tokio::test]

@@ -24,6 +24,8 @@ enum Fault {
     ForgetsRepeats,
     /// A command may be executed again.
     ForgetsCommands,
+    /// An append is stored although the one that it rests on was not.
+    IgnoresTheBasis,
     IgnoresConditions,
     /// Of the criteria of a condition only the first is looked at.
     ForgetsTheOr,
@@ -134,6 +136,7 @@ impl EventStore for Broken {
             Fault::LosesRaces => append.expected.clear(),
             Fault::ForgetsRepeats => append.events.iter_mut().for_each(|event| event.id = EventId::new()),
             Fault::ForgetsCommands => append.command.iter_mut().for_each(|command| command.id = CommandId::new()),
+            Fault::IgnoresTheBasis => append.rests_on = None,
             Fault::IgnoresConditions => append.condition = None,
             Fault::ForgetsTheOr | Fault::ForgetsNames => {
                 append.condition = append.condition.map(|condition| misjudged(self.fault, condition));
@@ -398,6 +401,7 @@ async fn broken_stores_are_caught() {
         ForgetsRepeats by a_repeated_append_returns_the_first_places, racing_repeats_are_stored_once,
             a_partly_stored_append_is_refused;
         ForgetsCommands by a_repeated_command_is_answered_with_its_record, of_racing_executions_exactly_one_is_stored;
+        IgnoresTheBasis by an_append_rests_on_a_stored_event;
         IgnoresConditions by a_broken_condition_is_a_conflict, of_racing_decisions_exactly_one_wins,
             a_check_by_name_and_a_check_by_tag_cannot_both_win;
         ForgetsTheOr by any_criterion_breaks_a_condition, each_condition_held_when_the_log_is_replayed;

@@ -98,6 +98,39 @@ pub async fn an_empty_append_changes_nothing(store: &dyn Store) {
     assert_eq!(store.head().await.unwrap(), Position::new(1));
 }
 
+/// An append that rests on an event is refused unless that event is stored, also where the version that it expects holds
+/// (guarantee 4).
+pub async fn an_append_rests_on_a_stored_event(store: &dyn Store) {
+    let (first, other, never) = (event("a"), event("b"), event("a"));
+    appending([first.clone()]).stored_in(store).await;
+    appending([other.clone()]).of_tenant("t").stored_in(store).await;
+    for missing in [&never, &other] {
+        let expected = Expected::Version(version(1));
+        let refused = appending([event("a")]).expecting("a", expected).resting_on(missing).to(store).await;
+        assert_eq!(conflict(refused), Conflict::Basis { event: missing.id });
+    }
+    let second = event("a");
+    let (on_first, on_second) = tokio::join!(
+        appending([second.clone()]).expecting("a", Expected::Version(version(1))).resting_on(&first).to(store),
+        appending([event("a")]).expecting("a", Expected::Version(version(2))).resting_on(&second).to(store),
+    );
+    assert!(on_first.is_ok() && on_second.is_ok(), "{on_first:?}, {on_second:?}");
+    assert_eq!(store.stream_head("", &stream("a")).await.unwrap(), Some(version(3)));
+}
+
+/// Appends are decided in the order in which they were handed over, which is when they were first polled.
+pub async fn appends_keep_the_order_in_which_they_were_handed_over(store: &dyn Store) {
+    for round in 0..20 {
+        let id = format!("s-{round}");
+        let appends = (0..10).map(|number| {
+            let expected = Version::new(number).map_or(Expected::NoStream, Expected::Version);
+            appending([event(&id)]).expecting(&id, expected).to(store)
+        });
+        let results = join_all(appends).await;
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+    }
+}
+
 /// Of appends with the same expectation that race, exactly one wins (guarantee 3).
 pub async fn of_racing_appends_exactly_one_wins(store: &dyn Store) {
     for round in 0..10 {

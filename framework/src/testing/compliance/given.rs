@@ -55,6 +55,11 @@ impl Draft {
         self
     }
 
+    pub(super) fn resting_on(mut self, event: &NewEvent) -> Self {
+        self.0.rests_on = Some(event.id);
+        self
+    }
+
     pub(super) fn of_tenant(mut self, tenant: &str) -> Self {
         tenant.clone_into(&mut self.0.tenant);
         self

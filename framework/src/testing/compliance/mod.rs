@@ -54,6 +54,8 @@ macro_rules! store_compliance {
             an_append_to_several_streams_is_atomic
             an_append_without_events_checks_its_expectations
             an_empty_append_changes_nothing
+            an_append_rests_on_a_stored_event
+            appends_keep_the_order_in_which_they_were_handed_over
             of_racing_appends_exactly_one_wins
             a_repeated_append_returns_the_first_places
             a_repeat_is_answered_although_its_expectation_now_fails

@@ -1,0 +1,265 @@
+//! Turns: who may decide next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::aggregate::Sourced;
+use crate::message::{EventId, Position};
+use crate::store::Appended;
+
+use super::under_way::Resting;
+use super::{AHEAD_ATTEMPTS, DEPTH};
+
+/// The lane of one aggregate.
+pub(crate) struct Lane<A>(Mutex<Inner<A>>);
+
+/// What a lane knows. Numbers are given out as commands enter, so a lower one was here earlier.
+pub(super) struct Inner<A> {
+    next: u64,
+    /// Whether a command has the turn.
+    taken: bool,
+    waiting: BTreeMap<u64, Waiting<A>>,
+    /// Commands whose append failed and that have not asked for their turn again: nobody behind them passes.
+    pub(super) returning: BTreeSet<u64>,
+    /// The state with everything that is under way; `None` when it has to be loaded, and while the turn is taken.
+    pub(super) state: Option<Sourced<A>>,
+    /// The newest append with events that is under way.
+    pub(super) tail: Option<Tail>,
+    /// The position of the newest append that has ended.
+    pub(super) position: Position,
+    pub(super) under_way: usize,
+    /// Appends that may be under way now, at most [`DEPTH`].
+    pub(super) depth: usize,
+    /// How often what was under way has failed. A state from before the last time is of no use.
+    pub(super) breaks: u64,
+    pub(super) resting: Vec<Resting<A>>,
+}
+
+/// The append that a state rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// The command whose append it is.
+    pub(super) number: u64,
+    /// Its last event.
+    pub(super) event: EventId,
+}
+
+struct Waiting<A> {
+    /// Whether it waits until nothing is under way.
+    alone: bool,
+    turn: oneshot::Sender<Turn<A>>,
+}
+
+/// The right to decide on an aggregate, with its state. Dropping it lets the next command pass.
+pub(crate) struct Turn<A> {
+    pub(super) lane: Arc<Lane<A>>,
+    pub(super) number: u64,
+    /// The state to decide on; `None` when it has to be loaded.
+    pub(crate) state: Option<Sourced<A>>,
+    tail: Option<Tail>,
+    breaks: u64,
+    /// The position of the state, once it is stored before the turn goes on.
+    stored: Option<Position>,
+    /// Whether the right has not gone on yet.
+    held: bool,
+}
+
+impl<A> Lane<A> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner<A>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a turn, behind everyone who is here already.
+    ///
+    /// # Errors
+    /// How many wait, when that is `limit`.
+    pub(super) async fn enter(self: Arc<Self>, limit: usize) -> Result<Turn<A>, usize> {
+        let number = {
+            let mut inner = self.lock();
+            let number = inner.next;
+            if !inner.taken && inner.waiting.is_empty() && inner.may_pass(number, false) {
+                inner.next += 1;
+                return Ok(inner.give_turn(&self, number));
+            }
+            if inner.waiting.len() >= limit {
+                return Err(inner.waiting.len());
+            }
+            inner.next += 1;
+            number
+        };
+        Ok(self.turn_of(number, 0).await)
+    }
+
+    /// Waits for the turn of the command `number`, before everyone who entered after it. It has been decided ahead in vain
+    /// `attempts` times.
+    pub(super) async fn turn_of(self: Arc<Self>, number: u64, attempts: u32) -> Turn<A> {
+        loop {
+            let (turn, granted) = oneshot::channel();
+            {
+                let mut inner = self.lock();
+                inner.returning.remove(&number);
+                inner.waiting.insert(number, Waiting { alone: attempts >= AHEAD_ATTEMPTS, turn });
+            }
+            let _place = Place { lane: &self, number };
+            self.let_pass();
+            // The other end is dropped only when this place is taken anew.
+            if let Ok(turn) = granted.await {
+                return turn;
+            }
+        }
+    }
+
+    /// Gives the turn to the next command, if it is free and that one may pass.
+    pub(super) fn let_pass(self: &Arc<Self>) {
+        loop {
+            let mut inner = self.lock();
+            let Some((waiting, number)) = inner.next_to_pass() else { return };
+            let turn = inner.give_turn(self, number);
+            drop(inner);
+            match waiting.turn.send(turn) {
+                Ok(()) => return,
+                // Its sender is gone. The turn is given back here: its drop would call this again, once for each.
+                Err(mut turn) => turn.give_back(),
+            }
+        }
+    }
+}
+
+impl<A> Inner<A> {
+    fn next_to_pass(&mut self) -> Option<(Waiting<A>, u64)> {
+        let (&number, waiting) = self.waiting.first_key_value()?;
+        let passes = !self.taken && self.may_pass(number, waiting.alone);
+        passes.then(|| self.waiting.pop_first()).flatten().map(|(number, waiting)| (waiting, number))
+    }
+
+    /// Whether the command `number` may decide now. A state that is not known is loaded when nothing is under way.
+    fn may_pass(&self, number: u64, alone: bool) -> bool {
+        let depth = if alone || self.state.is_none() { 1 } else { self.depth };
+        self.under_way < depth && !self.somebody_returns_before(number)
+    }
+
+    fn somebody_returns_before(&self, number: u64) -> bool {
+        self.returning.first().is_some_and(|first| *first < number)
+    }
+
+    fn give_turn(&mut self, lane: &Arc<Lane<A>>, number: u64) -> Turn<A> {
+        self.taken = true;
+        let (state, tail, breaks) = (self.state.take(), self.tail, self.breaks);
+        Turn { lane: Arc::clone(lane), number, state, tail, breaks, stored: None, held: true }
+    }
+}
+
+impl<A> Turn<A> {
+    /// Waits until the state can be decided on: what it rests on may have failed since the turn was given, and then
+    /// commands that were here earlier go first.
+    pub(crate) async fn ready(mut self, attempts: u32) -> Self {
+        loop {
+            let (lane, number) = (Arc::clone(&self.lane), self.number);
+            {
+                let inner = lane.lock();
+                if inner.breaks != self.breaks {
+                    (self.state, self.breaks) = (None, inner.breaks);
+                }
+                self.tail = if self.state.is_some() { inner.tail } else { None };
+                self.note_position(&inner);
+                if !inner.somebody_returns_before(number) && (self.state.is_some() || inner.under_way == 0) {
+                    break;
+                }
+            }
+            // Its place is taken before the turn goes on, so that nobody who entered later is let in before.
+            lane.lock().returning.insert(number);
+            drop(self);
+            self = lane.turn_of(number, attempts).await;
+        }
+        self
+    }
+
+    /// The event that the state rests on, if that was not yet stored when the turn became ready.
+    pub(crate) fn rests_on(&self) -> Option<EventId> {
+        self.tail.map(|tail| tail.event)
+    }
+
+    /// Lets the next command pass: the events that moved the state on are stored.
+    pub(crate) fn store(mut self, appended: &Appended) {
+        self.stored = Some(appended.position);
+        // These are the places of an append that was repeated. What has happened since then is not known.
+        if appended.repeated {
+            self.state = None;
+        }
+    }
+
+    /// Whether nothing has failed since the turn was given.
+    pub(super) fn is_unbroken(&self, inner: &Inner<A>) -> bool {
+        self.breaks == inner.breaks
+    }
+
+    /// Gives the state back to the lane, and the turn with it.
+    pub(super) fn hand_back(&mut self, inner: &mut Inner<A>) {
+        if std::mem::take(&mut self.held) {
+            inner.taken = false;
+            if self.is_unbroken(inner) {
+                if let Some(position) = self.stored {
+                    (inner.tail, inner.position) = (None, position);
+                }
+                self.note_position(inner);
+                inner.state = self.state.take();
+            }
+        }
+    }
+
+    /// What the state rests on may have been stored meanwhile: then its position is known.
+    fn note_position(&mut self, inner: &Inner<A>) {
+        if let (Some(state), None) = (&mut self.state, inner.tail) {
+            state.position = state.position.max(inner.position);
+        }
+    }
+
+    fn give_back(&mut self) {
+        let lane = Arc::clone(&self.lane);
+        self.hand_back(&mut lane.lock());
+    }
+}
+
+impl<A> Drop for Turn<A> {
+    fn drop(&mut self) {
+        if self.held {
+            self.give_back();
+            self.lane.let_pass();
+        }
+    }
+}
+
+/// A place among those who wait; dropping it leaves it.
+struct Place<'a, A> {
+    lane: &'a Arc<Lane<A>>,
+    number: u64,
+}
+
+impl<A> Drop for Place<'_, A> {
+    fn drop(&mut self) {
+        let left = self.lane.lock().waiting.remove(&self.number);
+        if left.is_some() {
+            self.lane.let_pass();
+        }
+    }
+}
+
+impl<A> Default for Lane<A> {
+    fn default() -> Self {
+        Self(Mutex::new(Inner {
+            next: 0,
+            taken: false,
+            waiting: BTreeMap::new(),
+            returning: BTreeSet::new(),
+            state: None,
+            tail: None,
+            position: Position::START,
+            under_way: 0,
+            depth: DEPTH,
+            breaks: 0,
+            resting: Vec::new(),
+        }))
+    }
+}
