@@ -20,36 +20,36 @@ pub(super) struct Postgres {
 
 const HEAD: &str = "SELECT max(version) FROM events WHERE tenant = '' AND category = 'account' AND stream_id = $1";
 
-const INSERT: &str = "INSERT INTO events \
-    (tenant, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice) \
-    VALUES ('', 'account', $1, $2, $3, 'account.deposited', 1, $4, '{}', $5, $6, $7) RETURNING position";
+const INSERT: &str = "INSERT INTO events (tenant, visibility, category, stream_id, version, event_id, name, revision, payload, \
+    metadata, tags, recorded_at, slice) \
+    VALUES ('', 0, 'account', $1, $2, $3, 'account.deposited', 1, $4, '{}', $5, $6, $7) RETURNING position";
 
-const INSERT_MANY: &str = "INSERT INTO events \
-    (tenant, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice) \
-    SELECT '', 'account', stream_id, version, event_id, 'account.deposited', 1, payload, '{}', tags, recorded_at, slice \
+const INSERT_MANY: &str = "INSERT INTO events (tenant, visibility, category, stream_id, version, event_id, name, revision, \
+    payload, metadata, tags, recorded_at, slice) \
+    SELECT '', 0, 'account', stream_id, version, event_id, 'account.deposited', 1, payload, '{}', tags, recorded_at, slice \
     FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::bytea[], $5::text[], $6::bigint[], $7::int[]) \
     AS row (stream_id, version, event_id, payload, tags, recorded_at, slice)";
 
-const INSERT_PLACED: &str = "INSERT INTO events \
-    (position, tenant, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice) \
-    SELECT position, '', 'account', stream_id, version, event_id, 'account.deposited', 1, payload, '{}', tags, recorded_at, \
-    slice \
+const INSERT_PLACED: &str = "INSERT INTO events (position, tenant, visibility, category, stream_id, version, event_id, name, \
+    revision, payload, metadata, tags, recorded_at, slice) \
+    SELECT position, '', 0, 'account', stream_id, version, event_id, 'account.deposited', 1, payload, '{}', tags, \
+    recorded_at, slice \
     FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::bytea[], $5::text[], $6::bigint[], $7::int[], $8::bigint[]) \
     AS row (stream_id, version, event_id, payload, tags, recorded_at, slice, position)";
 
 /// The same with a tag for each row, in one statement.
-const INSERT_TAGGED: &str = "WITH tagged AS (INSERT INTO tags (tenant, tag, position) \
-    SELECT '', tag, position FROM unnest($9::text[], $8::bigint[]) AS row (tag, position)) \
-    INSERT INTO events \
-    (position, tenant, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice) \
-    SELECT position, '', 'account', stream_id, version, event_id, 'account.deposited', 1, payload, '{}', tags, recorded_at, \
-    slice \
+const INSERT_TAGGED: &str = "WITH tagged AS (INSERT INTO tags (tenant, tag, position, visibility) \
+    SELECT '', tag, position, 0 FROM unnest($9::text[], $8::bigint[]) AS row (tag, position)) \
+    INSERT INTO events (position, tenant, visibility, category, stream_id, version, event_id, name, \
+    revision, payload, metadata, tags, recorded_at, slice) \
+    SELECT position, '', 0, 'account', stream_id, version, event_id, 'account.deposited', 1, payload, '{}', tags, \
+    recorded_at, slice \
     FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::bytea[], $5::text[], $6::bigint[], $7::int[], $8::bigint[]) \
     AS row (stream_id, version, event_id, payload, tags, recorded_at, slice, position)";
 
 const TAG_HEAD: &str = "SELECT max(position) FROM tags WHERE tenant = '' AND tag = $1";
 
-const TAG: &str = "INSERT INTO tags (tenant, tag, position) VALUES ('', $1, $2)";
+const TAG: &str = "INSERT INTO tags (tenant, tag, position, visibility) VALUES ('', $1, $2, 0)";
 
 impl Postgres {
     pub(super) async fn open(url: &str, access: Access) -> Result<Self, Error> {
