@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use annals::store;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::chance::Chance;
@@ -35,8 +36,9 @@ async fn child() {
 
 pub(super) struct Child {
     process: tokio::process::Child,
-    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
-    acknowledged: Vec<Uuid>,
+    /// Reads what it says all the time: a process that cannot get rid of it would stop in the middle of an append.
+    listener: tokio::task::JoinHandle<()>,
+    acknowledged: watch::Receiver<Vec<Uuid>>,
 }
 
 impl Child {
@@ -49,26 +51,28 @@ impl Child {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        Self { process, lines, acknowledged: Vec::new() }
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let (sender, acknowledged) = watch::channel(Vec::new());
+        let listener = tokio::spawn(async move {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if let Some(id) = line.strip_prefix("ack ").and_then(|id| id.parse().ok()) {
+                    sender.send_modify(|acknowledged| acknowledged.push(id));
+                }
+            }
+        });
+        Self { process, listener, acknowledged }
     }
 
-    /// Reads up to the next append that was acknowledged; `false` at the end of what it said.
+    /// Waits for an append that was acknowledged; `false` when it ended without one.
     pub(super) async fn acknowledgement(&mut self) -> bool {
-        while let Some(line) = self.lines.next_line().await.unwrap() {
-            if let Some(id) = line.strip_prefix("ack ").and_then(|id| id.parse().ok()) {
-                self.acknowledged.push(id);
-                return true;
-            }
-        }
-        false
+        self.acknowledged.wait_for(|acknowledged| !acknowledged.is_empty()).await.is_ok()
     }
 
     /// Kills it as by `kill -9`; what it said before counts.
     pub(super) async fn kill(mut self) -> Vec<Uuid> {
         self.process.kill().await.unwrap();
-        while self.acknowledgement().await {}
-        self.acknowledged
+        self.listener.await.unwrap();
+        self.acknowledged.borrow().clone()
     }
 }
 

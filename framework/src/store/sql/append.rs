@@ -9,7 +9,7 @@ use crate::message::Position;
 use crate::store::append::{Append, Appended};
 use crate::store::batcher::BatchWriter;
 use crate::store::error::{AppendError, BoxError};
-use crate::store::plan::plan;
+use crate::store::plan::{Plan, plan};
 
 use super::dialect::Dialect;
 use super::session::Session;
@@ -26,6 +26,11 @@ pub(crate) trait AppendLock: Send + Sync + 'static {
 
     /// Commits and lets go of the lock.
     async fn commit(&self, locked: Self::Locked) -> Result<(), Failure>;
+
+    /// Lets go of the lock without having written.
+    async fn release(&self, locked: Self::Locked) {
+        drop(locked);
+    }
 
     /// What an error of a statement before the commit means.
     fn failure(&self, error: BoxError) -> Failure;
@@ -92,20 +97,34 @@ impl<L: AppendLock> Appender<L> {
     /// Writes those appends of `batch` whose expectations hold; one answer for each, in order.
     pub(crate) async fn commit(&self, batch: &[Append]) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
         let mut locked = self.lock.lock().await.map_err(|error| self.lock.unlocked(error))?;
-        let facts =
-            facts::of_batch(&mut locked, self.dialect, batch).await.map_err(|error| self.lock.failure(error))?;
+        match self.write(&mut locked, batch).await {
+            Ok(plan) if plan.is_empty() => {
+                self.lock.release(locked).await;
+                Ok(plan.answers)
+            }
+            Ok(plan) => {
+                self.lock.commit(locked).await?;
+                if let Some((_, _, _, head)) = plan.events.last() {
+                    self.appended.send_replace(*head);
+                }
+                Ok(plan.answers)
+            }
+            Err(error) => {
+                self.lock.release(locked).await;
+                Err(self.lock.failure(error))
+            }
+        }
+    }
+
+    /// Plans `batch` and writes the plan, but for the commit.
+    async fn write<'a>(&self, locked: &mut L::Locked, batch: &'a [Append]) -> Result<Plan<'a>, BoxError> {
+        let facts = facts::of_batch(locked, self.dialect, batch).await?;
         let deleted = insert::deleted(&facts);
         let plan = plan(batch, facts);
-        if plan.is_empty() {
-            return Ok(plan.answers);
+        if !plan.is_empty() {
+            insert::plan(locked, &self.dialect.statements, &plan, &deleted).await?;
         }
-        let written = insert::plan(&mut locked, &self.dialect.statements, &plan, &deleted).await;
-        written.map_err(|error| self.lock.failure(error))?;
-        self.lock.commit(locked).await?;
-        if let Some((_, _, _, head)) = plan.events.last() {
-            self.appended.send_replace(*head);
-        }
-        Ok(plan.answers)
+        Ok(plan)
     }
 }
 

@@ -5,7 +5,7 @@
 use crate::store::error::BoxError;
 use crate::store::sql::Failure;
 
-const SQLITE_ERROR: i32 = 1;
+pub(super) const SQLITE_ERROR: i32 = 1;
 pub(super) const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
 const SQLITE_READONLY: i32 = 8;
@@ -30,6 +30,23 @@ pub(super) fn of_statement(error: BoxError) -> Failure {
         Some(SQLITE_READONLY) => Failure::ReadOnly(error),
         Some(code) if ROWS_AT_FAULT.contains(&code) => Failure::Refused(error),
         _ => Failure::NotWritten(error),
+    }
+}
+
+/// The last statements of a transaction failed, the commit among them. What [`of_statement`] and [`of_commit`] are sure
+/// about, this is; anything else, such as a failed flush, leaves the outcome open.
+pub(super) fn of_last_statements(error: BoxError) -> Failure {
+    match error.downcast::<sqlx::Error>() {
+        Ok(error) => match (code(&error), of_commit(*error)) {
+            (Some(SQLITE_ERROR | SQLITE_TOOBIG | SQLITE_CONSTRAINT | SQLITE_MISMATCH), failure) => match failure {
+                Failure::NotWritten(error) | Failure::Unknown(error) => Failure::Refused(error),
+                failure => failure,
+            },
+            (Some(SQLITE_READONLY), Failure::Unknown(error)) => Failure::ReadOnly(error),
+            (_, failure) => failure,
+        },
+        // No answer of SQLite: what was to be written could not be handed over.
+        Err(error) => Failure::Refused(error),
     }
 }
 

@@ -40,10 +40,6 @@ impl SqliteTransaction {
         self.maintains = true;
         Ok(())
     }
-
-    pub(super) fn into_inner(self) -> WriteTransaction {
-        self.inner
-    }
 }
 
 impl Deref for SqliteTransaction {
