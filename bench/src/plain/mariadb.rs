@@ -38,12 +38,14 @@ struct Inserts {
 
 impl Inserts {
     fn of(size: usize) -> Self {
-        let event = "(?, '', 'account', ?, ?, ?, 'account.deposited', 1, ?, '{}', ?, ?, ?)";
-        let into = "INSERT INTO events (position, tenant, category, stream_id, version, event_id, name, revision, payload, \
-            metadata, tags, recorded_at, slice) VALUES";
+        let event = "(?, '', 0, 'account', ?, ?, ?, 'account.deposited', 1, ?, '{}', ?, ?, ?)";
+        let into = "INSERT INTO events (position, tenant, visibility, category, stream_id, version, event_id, name, revision, \
+            payload, metadata, tags, recorded_at, slice) VALUES";
+        let tag = "('', ?, ?, 0)";
+        let tags = "INSERT INTO tags (tenant, tag, position, visibility) VALUES";
         Self {
             events: format!("{into} {}", vec![event; size].join(", ")),
-            tags: format!("INSERT INTO tags (tenant, tag, position) VALUES {}", vec!["('', ?, ?)"; size].join(", ")),
+            tags: format!("{tags} {}", vec![tag; size].join(", ")),
         }
     }
 
@@ -121,7 +123,7 @@ impl Table for MariaDb {
         let mut position = None;
         if holds {
             let inserted = insert_some(&mut transaction, std::slice::from_ref(row)).await?;
-            let tag = "INSERT INTO tags (tenant, tag, position) VALUES ('', ?, ?)";
+            let tag = "INSERT INTO tags (tenant, tag, position, visibility) VALUES ('', ?, ?, 0)";
             sqlx::query(tag).bind(boundary).bind(inserted).execute(&mut *transaction).await?;
             position = Some(inserted);
         }

@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS events (
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS events_by_stream ON events (tenant, category, stream_id, version);
 CREATE UNIQUE INDEX IF NOT EXISTS events_by_id ON events (event_id);
+CREATE INDEX IF NOT EXISTS events_by_category ON events (tenant, category, position);
 
 CREATE TABLE IF NOT EXISTS tags (
     tenant     TEXT    NOT NULL,
