@@ -7,7 +7,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     join: "CROSS JOIN",
     by_position: "NOT INDEXED",
     by_category: "INDEXED BY annals_events_by_category",
-    texts_of: |parameter| format!("SELECT value FROM json_each({parameter})"),
+    any_of: |parameter| format!("IN (SELECT value FROM json_each({parameter}))"),
 };
 
 const STATEMENTS: Statements = Statements {
