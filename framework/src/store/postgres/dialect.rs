@@ -28,6 +28,7 @@ const STATEMENTS: Statements = Statements {
     guard: include_str!("sql/guard.sql"),
     save_snapshot: include_str!("sql/save_snapshot.sql"),
     documents: include_str!("sql/documents.sql"),
+    documents_to_write: "SELECT document_key, revision, body FROM annals_documents_to_write(?1, ?2, ?3, ?4::text::jsonb)",
     write_documents: include_str!("sql/write_documents.sql"),
     find_sagas: include_str!("sql/find_sagas.sql"),
     sagas: include_str!("sql/sagas.sql"),

@@ -23,8 +23,7 @@ pub(super) struct Opened {
 pub(super) async fn open(address: &Address) -> Result<Opened, OpenError> {
     let shown = || address.shown.clone();
     let unavailable = |source: BoxError| OpenError::Unavailable { address: shown(), source };
-    let mut connection =
-        connect(&address.options, Purpose::Hold).await.map_err(|error| unavailable(error.into()))?;
+    let mut connection = connect(&address.options, Purpose::Hold).await.map_err(|error| unavailable(error.into()))?;
     let keys = look(&mut connection).await.map_err(unavailable)?;
     bring_up_to_date(&mut connection, &keys).await.map_err(|fault| fault.at(shown()))?;
     let head = head(&mut connection).await.map_err(|error| unavailable(error.into()))?;

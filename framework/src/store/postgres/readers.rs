@@ -71,7 +71,9 @@ impl Readers {
     async fn permit(&self) -> Result<SemaphorePermit<'_>, BoxError> {
         match tokio::time::timeout(self.acquire_timeout, self.permits.acquire()).await {
             Ok(permit) => permit.map_err(|_| "the store is closed".into()),
-            Err(_) => Err(format!("no connection became free in {:?}; raise `max_readers`", self.acquire_timeout).into()),
+            Err(_) => {
+                Err(format!("no connection became free in {:?}; raise `max_readers`", self.acquire_timeout).into())
+            }
         }
     }
 

@@ -26,6 +26,8 @@ const STATEMENTS: Statements = Statements {
     bump_fence: include_str!("sql/bump_fence.sql"),
     save_snapshot: include_str!("sql/save_snapshot.sql"),
     documents: include_str!("sql/documents.sql"),
+    // A transaction has the file to itself.
+    documents_to_write: include_str!("sql/documents.sql"),
     write_documents: include_str!("sql/write_documents.sql"),
     find_sagas: include_str!("sql/find_sagas.sql"),
     sagas: include_str!("sql/sagas.sql"),

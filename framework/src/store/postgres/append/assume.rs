@@ -203,14 +203,16 @@ mod tests {
         assert_eq!(assumed(Expected::Any, None), None);
         assert_eq!(assumed(Expected::Exists, None), None);
         let batch = [append(Expected::NoStream)];
-        assert!(matches!(assume(&batch, &mut Memory::new(), &Asked::default()), Err(Unclear::Ask(_))), "the head is not");
+        assert!(
+            matches!(assume(&batch, &mut Memory::new(), &Asked::default()), Err(Unclear::Ask(_))),
+            "the head is not"
+        );
     }
 
     #[test]
     fn a_stream_with_a_life_of_its_own_is_left_to_the_general_path() {
         let deleted = StreamState { newest: version(2), status: StreamStatus::Deleted };
-        let asked =
-            Asked { streams: [((String::new(), stream()), Some(deleted))].into(), ..Asked::default() };
+        let asked = Asked { streams: [((String::new(), stream()), Some(deleted))].into(), ..Asked::default() };
         let batch = [append(Expected::Any)];
         assert!(matches!(assume(&batch, &mut memory(None), &asked), Err(Unclear::Rare)));
     }

@@ -120,9 +120,8 @@ impl Call {
             .collect();
         arguments.add(lists?)?;
         arguments.add(column(plan, |(_, event, ..)| event.recorded_at.as_micros()))?;
-        arguments.add(column(plan, |(tenant, event, ..)| {
-            i16::try_from(slice(tenant, &event.stream)).unwrap_or(i16::MAX)
-        }))?;
+        arguments
+            .add(column(plan, |(tenant, event, ..)| i16::try_from(slice(tenant, &event.stream)).unwrap_or(i16::MAX)))?;
         arguments.add(tags.tenants)?;
         arguments.add(tags.texts)?;
         arguments.add(tags.positions)?;

@@ -30,8 +30,8 @@ use crate::store::sql::{Appender, Failure, Session, Statement, answers_to};
 
 use assume::{Asked, Assumed, Open, Unclear, assume};
 use call::{Basis, Call};
-use line::{PAUSE, Taken};
 pub(super) use line::{Line, PATIENCE};
+use line::{PAUSE, Taken};
 use memory::Memory;
 
 use super::dialect::DIALECT;
@@ -104,7 +104,11 @@ impl Writer {
         let basis = Basis::of(batch, &mut assumed);
         let plan = plan(batch, assumed.facts);
         if plan.is_empty() {
-            return confirm(&mut line, batch, plan, &basis, memory).await;
+            if plan.answers.iter().any(Result::is_ok) {
+                return Outcome::NotAsAssumed;
+            }
+            let open = doubtful(&mut line, batch, &plan, &basis, basis.head, memory).await;
+            return Outcome::Written(plan.answers, open);
         }
         let call = match Call::new(&self.line, &basis, &plan) {
             Ok(call) => call,
@@ -132,19 +136,13 @@ impl Writer {
         if let (Some(head), false) = (memory.head(), plan.events.is_empty()) {
             self.appended.send_replace(head);
         }
-        let moved = answer.head_before != basis.head;
-        let open = guesses(batch, &plan, &basis, moved);
+        let open = doubtful(&mut line, batch, &plan, &basis, answer.head_before, memory).await;
         Outcome::Written(moved_to(plan.answers, basis.head, answer.head_before), open)
     }
 
     /// The general path: everything is looked up under the append lock. `unknown` is why it is not known whether `batch`
     /// was written already.
-    async fn look_up_and_write(
-        &self,
-        batch: &[Append],
-        memory: &mut Memory,
-        mut unknown: Option<BoxError>,
-    ) -> Answers {
+    async fn look_up_and_write(&self, batch: &[Append], memory: &mut Memory, mut unknown: Option<BoxError>) -> Answers {
         let before = memory.head().unwrap_or_default();
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -261,47 +259,51 @@ fn criterion_row(
     (index, tenant.to_owned(), after, tags, names)
 }
 
-/// A plan that writes nothing: refusals hold if the head is still the assumed one.
-async fn confirm(
+/// The appends, by index, whose refusal is not certain. They were refused on what was assumed: that their ids are new,
+/// and where the head and their streams are. The head was found at `before` when everything else was written.
+async fn doubtful(
     line: &mut Taken,
     batch: &[Append],
-    plan: Plan<'_>,
+    plan: &Plan<'_>,
     basis: &Basis,
+    before: Position,
     memory: &mut Memory,
-) -> Outcome {
-    if plan.answers.iter().any(Result::is_ok) {
-        return Outcome::NotAsAssumed;
+) -> Vec<usize> {
+    let refused: Vec<usize> =
+        (0..batch.len()).filter(|index| plan.answers.get(*index).is_some_and(Result::is_err)).collect();
+    if refused.is_empty() {
+        return refused;
     }
-    let head = line.fetch(Statement::new(DIALECT.statements.head)).await;
-    let head = head.ok().and_then(|rows| rows.into_iter().next()).and_then(|mut row| row.position("head").ok());
-    match head {
-        Some(head) if head == basis.head => {
-            let open = guesses(batch, &plan, basis, false);
-            Outcome::Written(plan.answers, open)
-        }
-        Some(head) => {
-            memory.saw_head(head);
-            Outcome::NotAsAssumed
-        }
-        None => Outcome::NotAsAssumed,
+    let mut questions = Questions::default();
+    for append in refused.iter().filter_map(|index| batch.get(*index)) {
+        questions.events.extend(append.events.iter().map(|event| event.id));
+        questions.commands.extend(append.command.iter().map(|command| (append.tenant.as_str(), command.id)));
     }
-}
-
-/// The appends, by index, that were refused on a guess that nothing has verified.
-fn guesses(batch: &[Append], plan: &Plan<'_>, basis: &Basis, moved: bool) -> Vec<usize> {
-    let refused = plan.answers.iter().enumerate().filter(|(_, answer)| answer.is_err()).map(|(index, _)| index);
-    let is_guess = |index: &usize| {
+    let Ok(facts) = answers_to(line, &DIALECT, questions).await else { return refused };
+    let head_now = memory.head();
+    memory.saw_head(facts.head);
+    let moved = before != basis.head || head_now != Some(facts.head);
+    let is_doubtful = |index: &usize| {
         batch.get(*index).is_some_and(|append| {
-            let streams = append.expected.iter().map(|(stream, _)| stream);
-            let mut streams = streams.chain(append.events.iter().map(|event| &event.stream));
-            streams.any(|stream| {
-                let written =
-                    plan.events.iter().any(|(tenant, event, ..)| *tenant == append.tenant && event.stream == *stream);
-                !written && (moved || basis.unsure.contains(&(append.tenant.clone(), stream.clone())))
-            })
+            let known = append.events.iter().any(|event| facts.events.contains_key(&event.id))
+                || append
+                    .command
+                    .iter()
+                    .any(|command| facts.commands.contains_key(&(append.tenant.clone(), command.id)));
+            let expected = append.expected.iter().map(|(stream, _)| stream);
+            let mut streams = expected.chain(append.events.iter().map(|event| &event.stream));
+            known
+                || append.condition.is_some() && moved
+                || streams.any(|stream| {
+                    let written = plan
+                        .events
+                        .iter()
+                        .any(|(tenant, event, ..)| *tenant == append.tenant && event.stream == *stream);
+                    !written && (moved || basis.unsure.contains(&(append.tenant.clone(), stream.clone())))
+                })
         })
     };
-    refused.filter(is_guess).collect()
+    refused.into_iter().filter(is_doubtful).collect()
 }
 
 /// Answers that were planned behind the head `assumed`, as they are behind `found`.

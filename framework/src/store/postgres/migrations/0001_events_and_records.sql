@@ -200,6 +200,43 @@ CREATE TABLE annals_dead_letters (
 );
 CREATE INDEX annals_dead_letters_by_sequence ON annals_dead_letters (tenant, processor, left(sequence, 200));
 
+-- Documents of a view for a transaction that goes on to write them: no append writes to the view before it ends. A row
+-- could be locked by itself, but not one that is missing yet.
+CREATE FUNCTION annals_view_lock(tenant text, view text, view_version bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT hashtextextended(format('annals view %s %s %s %s', length(tenant), tenant, view_version, view), 0)
+$$;
+CREATE FUNCTION annals_documents_to_write(wanted_tenant text, wanted_view text, wanted_version bigint, wanted_keys jsonb)
+RETURNS TABLE (document_key text, revision bigint, body bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock(annals_view_lock(wanted_tenant, wanted_view, wanted_version));
+    RETURN QUERY SELECT d.document_key, d.revision, d.body
+    FROM annals_documents d
+    WHERE d.tenant = wanted_tenant AND d.view = wanted_view AND d.view_version = wanted_version AND d.body IS NOT NULL
+        AND d.document_key = ANY (ARRAY(SELECT jsonb_array_elements_text(wanted_keys)));
+END
+$$;
+
+-- Waits for transactions that have read documents of these views, [[tenant, view, version, ..]], to write them.
+CREATE FUNCTION annals_lock_views(documents jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(v.key) FROM (
+        SELECT DISTINCT annals_view_lock(q.value ->> 0, q.value ->> 1, (q.value ->> 2)::bigint) AS key
+        FROM jsonb_array_elements(documents) q (value)
+        ORDER BY key
+    ) v;
+END
+$$;
+
+-- Refuses a write of documents of which some have moved meanwhile.
+CREATE FUNCTION annals_documents_stay(moved bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF moved <> 0 THEN
+        RAISE EXCEPTION 'a document was written meanwhile' USING ERRCODE = 'AN001';
+    END IF;
+END
+$$;
+
 -- Writes appends that were planned on assumed facts: verifies the facts and writes, or writes nothing and says what is
 -- not as assumed. It is called as a statement of its own, so that it commits by itself.
 --
@@ -274,6 +311,7 @@ BEGIN
 
     -- [[tenant, view, version, key, revision, body as text, body in hexadecimal, revision before]]
     IF documents IS NOT NULL THEN
+        PERFORM annals_lock_views(documents);
         UPDATE annals_documents d
         SET revision = (q.value ->> 4)::bigint,
             body = coalesce(convert_to(q.value ->> 5, 'UTF8'), decode(q.value ->> 6, 'hex'))
@@ -289,9 +327,7 @@ BEGIN
         WHERE (q.value ->> 7)::bigint = 0
         ON CONFLICT DO NOTHING;
         GET DIAGNOSTICS added = ROW_COUNT;
-        IF changed + added <> jsonb_array_length(documents) THEN
-            RAISE EXCEPTION 'a document was written meanwhile' USING ERRCODE = 'AN001';
-        END IF;
+        PERFORM annals_documents_stay(jsonb_array_length(documents) - changed - added);
     END IF;
 
     INSERT INTO annals_events (
@@ -335,15 +371,6 @@ BEGIN
         ON CONFLICT (tenant, category, stream_id, state_schema) DO UPDATE
         SET version = excluded.version, position = excluded.position, state = excluded.state
         WHERE excluded.version >= s.version;
-    END IF;
-END
-$$;
-
--- Refuses a write of documents of which some have moved meanwhile.
-CREATE FUNCTION annals_documents_stay(moved bigint) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF moved <> 0 THEN
-        RAISE EXCEPTION 'a document was written meanwhile' USING ERRCODE = 'AN001';
     END IF;
 END
 $$;
