@@ -1,11 +1,11 @@
 //! Looks at a database, and brings its schema up to date.
 
-use sqlx::migrate::{Migrate, Migration};
+use sqlx::migrate::Migration;
 use sqlx::{PgConnection, Row};
 
 use crate::message::Position;
 use crate::store::error::{BoxError, OpenError};
-use crate::store::sql::{SchemaFault, migrate, migration};
+use crate::store::sql::{SchemaFault, is_current, migrate, migration};
 
 use super::address::Address;
 use super::connect::{Purpose, connect};
@@ -54,26 +54,13 @@ async fn look(connection: &mut PgConnection) -> Result<Keys, BoxError> {
 /// Applies what is missing. Nothing is written where nothing is missing, so that a role that may not create tables, and a
 /// standby, can open the store.
 async fn bring_up_to_date(connection: &mut PgConnection, keys: &Keys) -> Result<(), SchemaFault> {
-    if is_up_to_date(connection).await? {
+    if is_current(connection, &migrations()).await {
         return Ok(());
     }
     sqlx::query("SELECT pg_advisory_lock($1)").bind(keys.migration()).execute(&mut *connection).await?;
     let migrated = migrate(connection, migrations()).await;
     sqlx::query("SELECT pg_advisory_unlock($1)").bind(keys.migration()).execute(connection).await?;
     migrated
-}
-
-async fn is_up_to_date(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let sql = "SELECT to_regclass('annals_migrations') IS NOT NULL";
-    if !sqlx::query(sql).fetch_one(&mut *connection).await?.try_get::<bool, _>(0)? {
-        return Ok(false);
-    }
-    let Ok(applied) = connection.list_applied_migrations("annals_migrations").await else { return Ok(false) };
-    let wanted = migrations();
-    let same = |(wanted, applied): (&Migration, &sqlx::migrate::AppliedMigration)| {
-        (wanted.version, &wanted.checksum) == (applied.version, &applied.checksum)
-    };
-    Ok(wanted.len() == applied.len() && wanted.iter().zip(&applied).all(same))
 }
 
 fn migrations() -> Vec<Migration> {
