@@ -16,17 +16,20 @@ mod line;
 mod memory;
 mod ring;
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::message::Position;
+use crate::message::{Position, StreamId};
 use crate::store::append::{Append, Appended};
 use crate::store::batcher::BatchWriter;
 use crate::store::criteria::Criterion;
 use crate::store::error::{AppendError, BoxError};
 use crate::store::plan::{Plan, Questions, plan};
 use crate::store::sql::{Appender, Failure, Session, Statement, answers_to};
+use crate::store::stream::StreamStatus;
 
 use assume::{Asked, Assumed, Open, Unclear, assume};
 use call::{Basis, Call};
@@ -260,7 +263,7 @@ fn criterion_row(
 }
 
 /// The appends, by index, whose refusal is not certain. They were refused on what was assumed: that their ids are new,
-/// and where the head and their streams are. The head was found at `before` when everything else was written.
+/// and how the head and their streams are. The head was found at `before` when everything else was written.
 async fn doubtful(
     line: &mut Taken,
     batch: &[Append],
@@ -276,34 +279,33 @@ async fn doubtful(
     }
     let mut questions = Questions::default();
     for append in refused.iter().filter_map(|index| batch.get(*index)) {
+        questions.streams.extend(touched(append).map(|stream| (append.tenant.as_str(), stream)));
         questions.events.extend(append.events.iter().map(|event| event.id));
         questions.commands.extend(append.command.iter().map(|command| (append.tenant.as_str(), command.id)));
     }
     let Ok(facts) = answers_to(line, &DIALECT, questions).await else { return refused };
     let head_now = memory.head();
     memory.saw_head(facts.head);
+    let written: HashSet<_> = plan.events.iter().map(|(tenant, event, ..)| (*tenant, &event.stream)).collect();
     let moved = before != basis.head || head_now != Some(facts.head);
     let is_doubtful = |index: &usize| {
-        batch.get(*index).is_some_and(|append| {
-            let known = append.events.iter().any(|event| facts.events.contains_key(&event.id))
-                || append
-                    .command
-                    .iter()
-                    .any(|command| facts.commands.contains_key(&(append.tenant.clone(), command.id)));
-            let expected = append.expected.iter().map(|(stream, _)| stream);
-            let mut streams = expected.chain(append.events.iter().map(|event| &event.stream));
-            known
-                || append.condition.is_some() && moved
-                || streams.any(|stream| {
-                    let written = plan
-                        .events
-                        .iter()
-                        .any(|(tenant, event, ..)| *tenant == append.tenant && event.stream == *stream);
-                    !written && (moved || basis.unsure.contains(&(append.tenant.clone(), stream.clone())))
-                })
-        })
+        let Some(append) = batch.get(*index) else { return false };
+        let tenant = &append.tenant;
+        let repeated = append.events.iter().any(|event| facts.events.contains_key(&event.id))
+            || append.command.iter().any(|command| facts.commands.contains_key(&(tenant.clone(), command.id)));
+        let guessed = touched(append).any(|stream| {
+            let key = (tenant.clone(), stream.clone());
+            facts.streams.get(&key).is_some_and(|state| state.status != StreamStatus::Open)
+                || (!written.contains(&(tenant.as_str(), stream)) && (moved || basis.unsure.contains(&key)))
+        });
+        repeated || guessed || (moved && append.condition.is_some())
     };
     refused.into_iter().filter(is_doubtful).collect()
+}
+
+/// The streams of `append`; one may come more than once.
+fn touched(append: &Append) -> impl Iterator<Item = &StreamId> {
+    append.expected.iter().map(|(stream, _)| stream).chain(append.events.iter().map(|event| &event.stream))
 }
 
 /// Answers that were planned behind the head `assumed`, as they are behind `found`.
