@@ -1,4 +1,4 @@
-//! The contract of the store on every backend that needs no server, and what is particular to SQLite.
+//! The contract of the store on every backend, and what is particular to some.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,5 +17,10 @@ mod store {
 
     mod sqlite_file {
         annals::store_compliance!(super::open::sqlite_file);
+    }
+
+    #[cfg(feature = "servers")]
+    mod postgres {
+        annals::store_compliance!(super::open::postgres);
     }
 }

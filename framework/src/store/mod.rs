@@ -22,6 +22,8 @@ pub mod stream;
 pub mod transaction;
 
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "_sql")]
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -55,6 +57,8 @@ pub use stream::{Retention, Scavenged, StreamChange, StreamInfo, StreamStatus, V
 pub use transaction::StoreTransaction;
 pub(crate) use transaction::{holding, is_held};
 
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresStore, PostgresTransaction};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, SqliteTransaction};
 

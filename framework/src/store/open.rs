@@ -11,6 +11,7 @@ use super::{MemoryStore, OpenError, SharedStore};
 /// | `memory:` | in this process, gone with it |
 /// | `sqlite://orders.db`, `sqlite:orders.db` | a file; created if it is missing |
 /// | `sqlite::memory:` | SQLite in this process, gone with it |
+/// | `postgres://USER:PASSWORD@HOST/DATABASE`, `postgresql:..` | a database of a PostgreSQL server |
 ///
 /// # Errors
 /// [`OpenError`] says what is wrong with the address or the database.
@@ -22,15 +23,20 @@ pub async fn open(url: &str) -> Result<SharedStore, OpenError> {
         "sqlite" => Ok(Arc::new(super::SqliteStore::open(url).await?)),
         #[cfg(not(feature = "sqlite"))]
         "sqlite" => Err(OpenError::Feature { scheme: scheme.to_owned(), feature: "sqlite" }),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::open(url).await?)),
+        #[cfg(not(feature = "postgres"))]
+        "postgres" | "postgresql" => Err(OpenError::Feature { scheme: scheme.to_owned(), feature: "postgres" }),
         _ => Err(OpenError::Address {
             url: without_password(url),
-            reason: "expected `memory:`, `sqlite://FILE` or `sqlite::memory:`".to_owned(),
+            reason: "expected `memory:`, `sqlite://FILE`, `sqlite::memory:` or `postgres://USER@HOST/DATABASE`"
+                .to_owned(),
         }),
     }
 }
 
 /// The address with the password, if it has one, replaced by `***`.
-fn without_password(url: &str) -> String {
+pub(super) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let Some((login, place)) = rest.split_once('@') else { return url.to_owned() };
     let user = login.split(':').next().unwrap_or_default();

@@ -12,6 +12,6 @@ pub(crate) struct Dialect {
     pub(crate) by_position: &'static str,
     /// Stands behind `annals_events e` where the rows of one category are read in the order of their positions.
     pub(crate) by_category: &'static str,
-    /// A subquery for the texts of the JSON array that is the parameter.
-    pub(crate) texts_of: fn(parameter: &str) -> String,
+    /// A comparison, behind a column, with any of the texts of the JSON array that is the parameter.
+    pub(crate) any_of: fn(parameter: &str) -> String,
 }

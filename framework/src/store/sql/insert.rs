@@ -1,6 +1,6 @@
 //! Writes what was planned: one statement for each table that it touches, with the rows as a JSON array.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
@@ -35,13 +35,51 @@ pub(super) async fn plan<S: Session + ?Sized>(
     let placed =
         plan.events.iter().map(|(tenant, event, version, position)| Placed::new(tenant, event, *version, *position));
     events(session, sql, placed.collect(), deleted).await?;
-    insert(session, sql.insert_commands, plan.commands.iter().map(command_row).collect()).await?;
-    let last_writes: HashMap<_, _> =
-        plan.documents.iter().map(|write| ((write.0, write.1), document_row(write))).collect();
-    insert(session, sql.put_documents, last_writes.into_values().collect()).await?;
-    let newest: HashMap<_, _> =
-        plan.snapshots.iter().map(|write| ((write.0, &write.1.stream, &write.1.schema), snapshot_row(write))).collect();
-    insert(session, sql.put_snapshots, newest.into_values().collect()).await
+    let records = Records::of(plan)?;
+    for (text, rows) in [
+        (sql.insert_commands, records.commands),
+        (sql.put_documents, records.documents),
+        (sql.put_snapshots, records.snapshots),
+    ] {
+        if let Some(rows) = rows {
+            session.execute(Statement::new(text).bind(rows)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a plan writes beside the events: for each table a JSON array of rows, `None` where there are none.
+#[derive(Debug)]
+pub(crate) struct Records {
+    pub(crate) commands: Option<String>,
+    pub(crate) documents: Option<String>,
+    pub(crate) snapshots: Option<String>,
+}
+
+impl Records {
+    pub(crate) fn of(plan: &Plan<'_>) -> Result<Self, serde_json::Error> {
+        // Of several writes the last one counts; it stands on what was there before the first one. Rows are sorted, so that
+        // two transactions wait for each other in the same order.
+        let mut documents: BTreeMap<_, (u64, _)> = BTreeMap::new();
+        for write in &plan.documents {
+            let before = write.2.saturating_sub(1);
+            documents.entry((write.0, write.1)).or_insert((before, write)).1 = write;
+        }
+        let newest: BTreeMap<_, _> = plan
+            .snapshots
+            .iter()
+            .map(|write| ((write.0, &write.1.stream, &write.1.schema), snapshot_row(write)))
+            .collect();
+        Ok(Self {
+            commands: rows(plan.commands.iter().map(command_row).collect())?,
+            documents: rows(documents.into_values().map(document_row).collect())?,
+            snapshots: rows(newest.into_values().collect())?,
+        })
+    }
+}
+
+fn rows<T: Serialize>(rows: Vec<T>) -> Result<Option<String>, serde_json::Error> {
+    if rows.is_empty() { Ok(None) } else { serde_json::to_string(&rows).map(Some) }
 }
 
 /// Writes events that were exported elsewhere.
@@ -82,8 +120,8 @@ async fn insert<S: Session + ?Sized, T: Serialize>(
     text: &'static str,
     rows: Vec<T>,
 ) -> Result<(), BoxError> {
-    if !rows.is_empty() {
-        session.execute(Statement::new(text).bind(serde_json::to_string(&rows)?)).await?;
+    if let Some(rows) = self::rows(rows)? {
+        session.execute(Statement::new(text).bind(rows)).await?;
     }
     Ok(())
 }
@@ -208,10 +246,10 @@ fn command_row<'a>((tenant, record): &'a (&str, CommandRecord)) -> impl Serializ
 }
 
 fn document_row<'a>(
-    (view, key, revision, body): &(&'a ViewId, &'a str, u64, Option<&'a [u8]>),
+    (before, (view, key, revision, body)): (u64, &(&'a ViewId, &'a str, u64, Option<&'a [u8]>)),
 ) -> impl Serialize + use<'a> {
     let (text, digits) = body.map(json::bytes).unwrap_or_default();
-    (&view.tenant, &view.name, view.version, *key, *revision, text, digits)
+    (&view.tenant, &view.name, view.version, *key, *revision, text, digits, before)
 }
 
 fn snapshot_row<'a>((tenant, write, position): &(&'a str, &'a SnapshotWrite, Position)) -> impl Serialize + use<'a> {
@@ -224,7 +262,7 @@ fn snapshot_row<'a>((tenant, write, position): &(&'a str, &'a SnapshotWrite, Pos
 /// followed by a zero byte, modulo 1024.
 ///
 /// Source: G. Fowler, L. C. Noll, K. Vo, "The FNV Non-Cryptographic Hash Algorithm".
-pub(super) fn slice(tenant: &str, stream: &StreamId) -> u64 {
+pub(crate) fn slice(tenant: &str, stream: &StreamId) -> u64 {
     let parts = [tenant, stream.category(), stream.id()];
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
     bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)) % 1024

@@ -23,6 +23,8 @@ mod value;
 
 pub(crate) use append::{AppendLock, Appender, Failure};
 pub(crate) use dialect::Dialect;
+pub(crate) use facts::answers_to;
+pub(crate) use insert::{Records, slice};
 pub(crate) use read::{Found, by_rows, corrupt, from_rows};
 pub(crate) use schema::{SchemaFault, is_current, migrate, migration};
 pub(crate) use select::Wanted;

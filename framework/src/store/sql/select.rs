@@ -254,6 +254,6 @@ impl<'d> Builder<'d> {
             return Ok(String::new());
         }
         let names = self.bind(json::list(criterion.any_of_names())?);
-        Ok(format!(" AND e.name IN ({})", (self.dialect.texts_of)(&names)))
+        Ok(format!(" AND e.name {}", (self.dialect.any_of)(&names)))
     }
 }

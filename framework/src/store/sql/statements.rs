@@ -51,6 +51,8 @@ pub(crate) struct Statements {
     pub(crate) snapshot: &'static str,
     pub(crate) save_snapshot: &'static str,
     pub(crate) documents: &'static str,
+    /// The same for a transaction that goes on to write them: no append writes to the view before it ends.
+    pub(crate) documents_to_write: &'static str,
     pub(crate) scan_documents: &'static str,
     pub(crate) write_documents: &'static str,
     pub(crate) clear_documents: &'static str,
@@ -137,6 +139,7 @@ pub(crate) const PORTABLE: Statements = Statements {
     snapshot: include_str!("statements/snapshot.sql"),
     save_snapshot: OWN,
     documents: OWN,
+    documents_to_write: OWN,
     scan_documents: "SELECT document_key, revision, body FROM annals_documents \
                      WHERE tenant = ?1 AND view = ?2 AND view_version = ?3 AND (?4 IS NULL OR document_key > ?4) \
                      AND body IS NOT NULL ORDER BY document_key LIMIT ?5",

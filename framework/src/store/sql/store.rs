@@ -147,7 +147,7 @@ impl<S: SqlStore> Store for S {
     }
 
     async fn documents(&self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
-        all(self, documents(&self.handle().dialect.statements, view, keys)?, rows::document).await
+        all(self, documents(self.handle().dialect.statements.documents, view, keys)?, rows::document).await
     }
 
     async fn scan_documents(

@@ -48,7 +48,7 @@ impl<T: SqlTransaction> StoreTransaction for T {
     }
 
     async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
-        let statement = documents(self.statements(), view, keys)?;
+        let statement = documents(self.statements().documents_to_write, view, keys)?;
         let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
         found.into_iter().map(rows::document).collect::<Result<_, _>>().map_err(StoreError::unavailable)
     }
@@ -199,8 +199,8 @@ impl<T: SqlTransaction> StoreTransaction for T {
 }
 
 /// Reads the documents of `view` under `keys`.
-pub(super) fn documents(sql: &Statements, view: &ViewId, keys: &[String]) -> Result<Statement, StoreError> {
-    Ok(of_view(sql.documents, view).bind(json::list(keys).map_err(StoreError::unavailable)?))
+pub(super) fn documents(text: &'static str, view: &ViewId, keys: &[String]) -> Result<Statement, StoreError> {
+    Ok(of_view(text, view).bind(json::list(keys).map_err(StoreError::unavailable)?))
 }
 
 /// A statement whose first parameters name `view`.

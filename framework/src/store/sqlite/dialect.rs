@@ -7,7 +7,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     join: "CROSS JOIN",
     by_position: "NOT INDEXED",
     by_category: "INDEXED BY annals_events_by_category",
-    texts_of: |parameter| format!("SELECT value FROM json_each({parameter})"),
+    any_of: |parameter| format!("IN (SELECT value FROM json_each({parameter}))"),
 };
 
 const STATEMENTS: Statements = Statements {
@@ -26,6 +26,8 @@ const STATEMENTS: Statements = Statements {
     bump_fence: include_str!("sql/bump_fence.sql"),
     save_snapshot: include_str!("sql/save_snapshot.sql"),
     documents: include_str!("sql/documents.sql"),
+    // A transaction has the file to itself.
+    documents_to_write: include_str!("sql/documents.sql"),
     write_documents: include_str!("sql/write_documents.sql"),
     find_sagas: include_str!("sql/find_sagas.sql"),
     sagas: include_str!("sql/sagas.sql"),

@@ -1,0 +1,45 @@
+//! PostgreSQL's dialect: lists are JSON texts for `jsonb_array_elements`, ids are UUIDs, and tables are joined in the
+//! order written, as [`super::connect`] sets it.
+
+use crate::store::sql::{Dialect, PORTABLE, Statements};
+
+pub(super) static DIALECT: Dialect = Dialect {
+    statements: STATEMENTS,
+    join: "JOIN",
+    by_position: "",
+    by_category: "",
+    any_of: |parameter| format!("= ANY (ARRAY(SELECT jsonb_array_elements_text({parameter}::text::jsonb)))"),
+};
+
+const STATEMENTS: Statements = Statements {
+    facts: include_str!("sql/facts.sql"),
+    insert_events: include_str!("sql/insert_events.sql"),
+    insert_tags: include_str!("sql/insert_tags.sql"),
+    insert_commands: include_str!("sql/insert_commands.sql"),
+    put_documents: include_str!("sql/put_documents.sql"),
+    put_snapshots: include_str!("sql/put_snapshots.sql"),
+    reopen_streams: include_str!("sql/reopen_streams.sql"),
+    put_stream: include_str!("sql/put_stream.sql"),
+    show_tags: include_str!("sql/show_tags.sql"),
+    remove_events: include_str!("sql/remove_events.sql"),
+    remove_tags: include_str!("sql/remove_tags.sql"),
+    prune_snapshots: include_str!("sql/prune_snapshots.sql"),
+    bump_fence: include_str!("sql/bump_fence.sql"),
+    guard: include_str!("sql/guard.sql"),
+    save_snapshot: include_str!("sql/save_snapshot.sql"),
+    documents: include_str!("sql/documents.sql"),
+    documents_to_write: "SELECT document_key, revision, body FROM annals_documents_to_write(?1, ?2, ?3, ?4::text::jsonb)",
+    write_documents: include_str!("sql/write_documents.sql"),
+    find_sagas: include_str!("sql/find_sagas.sql"),
+    sagas: include_str!("sql/sagas.sql"),
+    associations: include_str!("sql/associations.sql"),
+    add_saga: include_str!("sql/add_saga.sql"),
+    drop_associations: include_str!("sql/drop_associations.sql"),
+    add_associations: include_str!("sql/add_associations.sql"),
+    finish_effects: include_str!("sql/finish_effects.sql"),
+    set_timers: include_str!("sql/set_timers.sql"),
+    cancel_timers: include_str!("sql/cancel_timers.sql"),
+    held_sequences: include_str!("sql/held_sequences.sql"),
+    add_letter: include_str!("sql/add_letter.sql"),
+    ..PORTABLE
+};

@@ -1,0 +1,376 @@
+-- Texts are compared byte by byte (`COLLATE "C"`): a key is itself alone, in every locale.
+
+-- Events. Positions and versions are dense as they are given out; a row never changes.
+-- `visibility` is 0 for every reader, 1 for readers of the stream alone, 2 for nobody. `slice` is FNV-1a (64 bits) of
+-- tenant, category and stream id, each followed by a zero byte, modulo 1024. `recorded_at` counts microseconds since
+-- 1970. `tags` is a JSON array of `key:value`. What has a fixed length comes first: the server then finds it at once.
+CREATE TABLE annals_events (
+    position    bigint   NOT NULL,
+    version     bigint   NOT NULL,
+    revision    bigint   NOT NULL,
+    recorded_at bigint   NOT NULL,
+    event_id    uuid     NOT NULL,
+    slice       smallint NOT NULL,
+    visibility  smallint NOT NULL,
+    tenant      text     NOT NULL COLLATE "C",
+    name        text     NOT NULL COLLATE "C",
+    category    text     NOT NULL COLLATE "C",
+    stream_id   text     NOT NULL COLLATE "C",
+    tags        text     NOT NULL COLLATE "C",
+    metadata    text     NOT NULL COLLATE "C",
+    payload     bytea    NOT NULL,
+    PRIMARY KEY (position)
+);
+CREATE UNIQUE INDEX annals_events_by_stream ON annals_events (tenant, category, stream_id, version);
+CREATE UNIQUE INDEX annals_events_by_id ON annals_events (event_id);
+CREATE INDEX annals_events_by_category ON annals_events (tenant, category, position);
+
+-- A transaction that may change and remove events sets `annals.maintenance` to `on` for itself.
+CREATE FUNCTION annals_events_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('annals.maintenance', true) IS DISTINCT FROM 'on' THEN
+        RAISE EXCEPTION '%', CASE TG_OP
+            WHEN 'UPDATE' THEN 'events never change'
+            ELSE 'events are never removed'
+        END USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER annals_events_never_change BEFORE UPDATE ON annals_events
+    FOR EACH STATEMENT EXECUTE FUNCTION annals_events_stay();
+CREATE TRIGGER annals_events_are_never_removed BEFORE DELETE ON annals_events
+    FOR EACH STATEMENT EXECUTE FUNCTION annals_events_stay();
+CREATE TRIGGER annals_events_are_never_emptied BEFORE TRUNCATE ON annals_events
+    FOR EACH STATEMENT EXECUTE FUNCTION annals_events_stay();
+
+-- Bytes as text; those that are no text in hexadecimal, after `\x`.
+CREATE FUNCTION annals_text(bytes bytea) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN convert_from(bytes, 'UTF8');
+EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+    RETURN '\x' || encode(bytes, 'hex');
+END
+$$;
+
+-- Events for people: payloads as text, instants as instants.
+CREATE VIEW annals_readable_events AS
+SELECT
+    position, tenant, category, stream_id, version, name, revision, to_timestamp(recorded_at / 1e6) AS recorded_at,
+    annals_text(payload) AS payload, metadata, tags, event_id, visibility, slice
+FROM annals_events;
+
+-- The tags of events, each with the visibility of its event.
+CREATE TABLE annals_tags (
+    position   bigint   NOT NULL,
+    visibility smallint NOT NULL,
+    tenant     text     NOT NULL COLLATE "C",
+    tag        text     NOT NULL COLLATE "C",
+    PRIMARY KEY (tenant, tag, position)
+);
+
+-- Streams that are or were not like others; one without a row is open. `status` is 0 for an open stream, 1 for an
+-- archived, 2 for a deleted one, 3 for one that was ended for good. `newest` is the newest version when the row was
+-- last written: its event may have been removed since. Events before `truncate_before` are hidden. `max_age` is in
+-- microseconds.
+CREATE TABLE annals_streams (
+    tenant          text     NOT NULL COLLATE "C",
+    category        text     NOT NULL COLLATE "C",
+    stream_id       text     NOT NULL COLLATE "C",
+    status          smallint NOT NULL,
+    newest          bigint   NOT NULL,
+    truncate_before bigint   NOT NULL,
+    max_age         bigint,
+    max_count       bigint,
+    PRIMARY KEY (tenant, category, stream_id)
+);
+
+-- Outcomes of commands. `outcome` is `done` or `rejected`.
+CREATE TABLE annals_commands (
+    tenant      text   NOT NULL COLLATE "C",
+    command_id  uuid   NOT NULL,
+    name        text   NOT NULL COLLATE "C",
+    outcome     text   NOT NULL COLLATE "C",
+    answer      bytea  NOT NULL,
+    recorded_at bigint NOT NULL,
+    position    bigint NOT NULL,
+    version     bigint,
+    target      text   COLLATE "C",
+    PRIMARY KEY (tenant, command_id)
+);
+CREATE INDEX annals_commands_by_age ON annals_commands (recorded_at);
+
+-- Progress of processors. `fence` grows with each claim.
+CREATE TABLE annals_tokens (
+    tenant    text   NOT NULL COLLATE "C",
+    processor text   NOT NULL COLLATE "C",
+    position  bigint NOT NULL,
+    fence     bigint NOT NULL,
+    PRIMARY KEY (tenant, processor)
+) WITH (fillfactor = 50);
+
+CREATE TABLE annals_snapshots (
+    tenant       text   NOT NULL COLLATE "C",
+    category     text   NOT NULL COLLATE "C",
+    stream_id    text   NOT NULL COLLATE "C",
+    state_schema text   NOT NULL COLLATE "C",
+    version      bigint NOT NULL,
+    position     bigint NOT NULL,
+    state        bytea  NOT NULL,
+    PRIMARY KEY (tenant, category, stream_id, state_schema)
+);
+
+-- Documents of views. One without a body was removed; its revision goes on if it comes back.
+CREATE TABLE annals_documents (
+    tenant       text   NOT NULL COLLATE "C",
+    view         text   NOT NULL COLLATE "C",
+    view_version bigint NOT NULL,
+    document_key text   NOT NULL COLLATE "C",
+    revision     bigint NOT NULL,
+    body         bytea,
+    PRIMARY KEY (tenant, view, view_version, document_key)
+);
+
+CREATE TABLE annals_sagas (
+    tenant   text     NOT NULL COLLATE "C",
+    saga     text     NOT NULL COLLATE "C",
+    saga_id  uuid     NOT NULL,
+    revision bigint   NOT NULL,
+    state    bytea    NOT NULL,
+    progress text,
+    ended    smallint NOT NULL,
+    effects  bigint   NOT NULL,
+    PRIMARY KEY (tenant, saga, saga_id)
+);
+
+-- A value is found by its beginning: it may be longer than an index takes.
+CREATE TABLE annals_associations (
+    tenant            text NOT NULL COLLATE "C",
+    saga              text NOT NULL COLLATE "C",
+    association_key   text NOT NULL COLLATE "C",
+    association_value text NOT NULL COLLATE "C",
+    saga_id           uuid NOT NULL
+);
+CREATE INDEX annals_associations_by_value
+    ON annals_associations (tenant, saga, association_key, left(association_value, 200));
+CREATE INDEX annals_associations_by_instance ON annals_associations (tenant, saga, saga_id);
+
+-- Commands that sagas have decided to send. `place` is their order of commit; `parked` says why one was given up.
+CREATE TABLE annals_effects (
+    place      bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    tenant     text   NOT NULL COLLATE "C",
+    command_id uuid   NOT NULL,
+    saga       text   NOT NULL COLLATE "C",
+    saga_id    uuid   NOT NULL,
+    number     bigint NOT NULL,
+    name       text   NOT NULL COLLATE "C",
+    payload    bytea  NOT NULL,
+    metadata   text   NOT NULL COLLATE "C",
+    step       text,
+    attempts   bigint NOT NULL,
+    not_before bigint NOT NULL,
+    parked     text,
+    PRIMARY KEY (place)
+);
+CREATE UNIQUE INDEX annals_effects_by_command ON annals_effects (tenant, command_id);
+CREATE INDEX annals_effects_by_instance ON annals_effects (tenant, saga, saga_id, number);
+CREATE INDEX annals_effects_by_saga ON annals_effects (tenant, saga, place);
+
+CREATE TABLE annals_timers (
+    tenant  text   NOT NULL COLLATE "C",
+    saga    text   NOT NULL COLLATE "C",
+    saga_id uuid   NOT NULL,
+    name    text   NOT NULL COLLATE "C",
+    due     bigint NOT NULL,
+    PRIMARY KEY (tenant, saga, saga_id, name)
+);
+CREATE INDEX annals_timers_by_due ON annals_timers (tenant, saga, due);
+
+-- Events that a processor could not handle. One without `retry_at` is parked.
+CREATE TABLE annals_dead_letters (
+    tenant    text   NOT NULL COLLATE "C",
+    processor text   NOT NULL COLLATE "C",
+    position  bigint NOT NULL,
+    sequence  text   NOT NULL COLLATE "C",
+    attempts  bigint NOT NULL,
+    retry_at  bigint,
+    error     text   NOT NULL,
+    since     bigint NOT NULL,
+    PRIMARY KEY (tenant, processor, position)
+);
+CREATE INDEX annals_dead_letters_by_sequence ON annals_dead_letters (tenant, processor, left(sequence, 200));
+
+-- Documents of a view for a transaction that goes on to write them: no append writes to the view before it ends. A row
+-- could be locked by itself, but not one that is missing yet.
+CREATE FUNCTION annals_view_lock(tenant text, view text, view_version bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT hashtextextended(format('annals view %s %s %s %s', length(tenant), tenant, view_version, view), 0)
+$$;
+CREATE FUNCTION annals_documents_to_write(wanted_tenant text, wanted_view text, wanted_version bigint, wanted_keys jsonb)
+RETURNS TABLE (document_key text, revision bigint, body bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock(annals_view_lock(wanted_tenant, wanted_view, wanted_version));
+    RETURN QUERY SELECT d.document_key, d.revision, d.body
+    FROM annals_documents d
+    WHERE d.tenant = wanted_tenant AND d.view = wanted_view AND d.view_version = wanted_version AND d.body IS NOT NULL
+        AND d.document_key = ANY (ARRAY(SELECT jsonb_array_elements_text(wanted_keys)));
+END
+$$;
+
+-- Waits for transactions that have read documents of these views, [[tenant, view, version, ..]], to write them.
+CREATE FUNCTION annals_lock_views(documents jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(v.key) FROM (
+        SELECT DISTINCT annals_view_lock(q.value ->> 0, q.value ->> 1, (q.value ->> 2)::bigint) AS key
+        FROM jsonb_array_elements(documents) q (value)
+        ORDER BY key
+    ) v;
+END
+$$;
+
+-- Refuses a write of documents of which some have moved meanwhile.
+CREATE FUNCTION annals_documents_stay(moved bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF moved <> 0 THEN
+        RAISE EXCEPTION 'a document was written meanwhile' USING ERRCODE = 'AN001';
+    END IF;
+END
+$$;
+
+-- Writes appends that were planned on assumed facts: verifies the facts and writes, or writes nothing and says what is
+-- not as assumed. It is called as a statement of its own, so that it commits by itself.
+--
+-- Each statement of the function sees what was committed before it, also while it waited for the lock: that is so in
+-- READ COMMITTED alone. What the unique keys guard (event ids, command ids, versions that are taken) is left to them.
+--
+-- `checks` says of each event whether the one before it in its stream must be there: 2 always, 1 if the head has moved,
+-- 0 never (it is the first, or the one before it is written here as well). `watched` are streams that were expected to
+-- be at a version and are not written to: [[tenant, category, stream id, version]], 0 for a stream without events.
+-- Positions inside `tag_positions`, `commands` and `snapshots` are those on the assumed head.
+CREATE FUNCTION annals_append(
+    append_lock bigint, assumed_head bigint, head_is_fixed boolean, some_unknown boolean,
+    tenants text[], categories text[], stream_ids text[], versions bigint[], checks smallint[],
+    event_ids uuid[], names text[], revisions bigint[], payloads bytea[], metadatas text[], tag_lists text[],
+    instants bigint[], slices smallint[],
+    tag_tenants text[], tag_texts text[], tag_positions bigint[],
+    watched jsonb, commands jsonb, documents jsonb, snapshots jsonb,
+    OUT head_before bigint, OUT not_as_assumed text
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    moved   bigint;
+    changed bigint;
+    added   bigint;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'annals_append needs READ COMMITTED' USING ERRCODE = 'invalid_transaction_state';
+    END IF;
+    PERFORM pg_advisory_xact_lock(append_lock);
+    SELECT coalesce(max(position), 0) INTO head_before FROM annals_events;
+    moved := head_before - assumed_head;
+    IF moved <> 0 AND head_is_fixed THEN
+        not_as_assumed := 'the head';
+        RETURN;
+    END IF;
+
+    IF EXISTS (SELECT FROM annals_streams) AND EXISTS (
+        SELECT FROM unnest(tenants, categories, stream_ids) q (tenant, category, stream_id)
+        JOIN annals_streams s
+            ON s.tenant = q.tenant AND s.category = q.category AND s.stream_id = q.stream_id AND s.status <> 0
+    ) THEN
+        not_as_assumed := 'the life of a stream';
+        RETURN;
+    END IF;
+    IF (some_unknown OR moved <> 0) AND EXISTS (
+        SELECT FROM unnest(tenants, categories, stream_ids, versions, checks)
+            q (tenant, category, stream_id, version, checked)
+        WHERE q.checked >= CASE WHEN moved = 0 THEN 2 ELSE 1 END AND NOT EXISTS (
+            SELECT FROM annals_events e
+            WHERE e.tenant = q.tenant AND e.category = q.category AND e.stream_id = q.stream_id
+                AND e.version = q.version - 1
+        )
+    ) THEN
+        not_as_assumed := 'the version of a stream';
+        RETURN;
+    END IF;
+    IF watched IS NOT NULL AND EXISTS (
+        SELECT FROM jsonb_array_elements(watched) q (value)
+        WHERE (q.value ->> 3)::bigint IS DISTINCT FROM coalesce((
+            SELECT e.version FROM annals_events e
+            WHERE e.tenant = q.value ->> 0 AND e.category = q.value ->> 1 AND e.stream_id = q.value ->> 2
+            ORDER BY e.version DESC LIMIT 1
+        ), 0) OR EXISTS (
+            SELECT FROM annals_streams s
+            WHERE s.tenant = q.value ->> 0 AND s.category = q.value ->> 1 AND s.stream_id = q.value ->> 2
+                AND s.status <> 0
+        )
+    ) THEN
+        not_as_assumed := 'a stream that is not written to';
+        RETURN;
+    END IF;
+
+    -- [[tenant, view, version, key, revision, body as text, body in hexadecimal, revision before]]
+    IF documents IS NOT NULL THEN
+        PERFORM annals_lock_views(documents);
+        UPDATE annals_documents d
+        SET revision = (q.value ->> 4)::bigint,
+            body = coalesce(convert_to(q.value ->> 5, 'UTF8'), decode(q.value ->> 6, 'hex'))
+        FROM jsonb_array_elements(documents) q (value)
+        WHERE d.tenant = q.value ->> 0 AND d.view = q.value ->> 1 AND d.view_version = (q.value ->> 2)::bigint
+            AND d.document_key = q.value ->> 3 AND d.revision = (q.value ->> 7)::bigint AND d.body IS NOT NULL;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        INSERT INTO annals_documents (tenant, view, view_version, document_key, revision, body)
+        SELECT
+            q.value ->> 0, q.value ->> 1, (q.value ->> 2)::bigint, q.value ->> 3, (q.value ->> 4)::bigint,
+            coalesce(convert_to(q.value ->> 5, 'UTF8'), decode(q.value ->> 6, 'hex'))
+        FROM jsonb_array_elements(documents) q (value)
+        WHERE (q.value ->> 7)::bigint = 0
+        ON CONFLICT DO NOTHING;
+        GET DIAGNOSTICS added = ROW_COUNT;
+        PERFORM annals_documents_stay(jsonb_array_length(documents) - changed - added);
+    END IF;
+
+    INSERT INTO annals_events (
+        position, version, revision, recorded_at, event_id, slice, visibility, tenant, name, category, stream_id, tags,
+        metadata, payload
+    )
+    SELECT
+        head_before + q.number, q.version, q.revision, q.recorded_at, q.event_id, q.slice, 0, q.tenant, q.name,
+        q.category, q.stream_id, q.tags, q.metadata, q.payload
+    FROM unnest(
+        tenants, categories, stream_ids, versions, event_ids, names, revisions, payloads, metadatas, tag_lists,
+        instants, slices
+    ) WITH ORDINALITY q (
+        tenant, category, stream_id, version, event_id, name, revision, payload, metadata, tags, recorded_at, slice,
+        number
+    );
+    IF cardinality(tag_texts) > 0 THEN
+        INSERT INTO annals_tags (tenant, tag, position, visibility)
+        SELECT q.tenant, q.tag, q.position + moved, 0
+        FROM unnest(tag_tenants, tag_texts, tag_positions) q (tenant, tag, position)
+        ON CONFLICT DO NOTHING;
+    END IF;
+    -- [[tenant, id, name, outcome, answer as text, answer in hexadecimal, recorded at, position, version, target]]
+    IF commands IS NOT NULL THEN
+        INSERT INTO annals_commands (
+            tenant, command_id, name, outcome, answer, recorded_at, position, version, target
+        )
+        SELECT
+            q.value ->> 0, (q.value ->> 1)::uuid, q.value ->> 2, q.value ->> 3,
+            coalesce(convert_to(q.value ->> 4, 'UTF8'), decode(q.value ->> 5, 'hex')), (q.value ->> 6)::bigint,
+            (q.value ->> 7)::bigint + moved, (q.value ->> 8)::bigint, q.value ->> 9
+        FROM jsonb_array_elements(commands) q (value);
+    END IF;
+    -- [[tenant, category, stream id, schema, version, position, state as text, state in hexadecimal]]
+    IF snapshots IS NOT NULL THEN
+        INSERT INTO annals_snapshots AS s (tenant, category, stream_id, state_schema, version, position, state)
+        SELECT
+            q.value ->> 0, q.value ->> 1, q.value ->> 2, q.value ->> 3, (q.value ->> 4)::bigint,
+            (q.value ->> 5)::bigint + moved, coalesce(convert_to(q.value ->> 6, 'UTF8'), decode(q.value ->> 7, 'hex'))
+        FROM jsonb_array_elements(snapshots) q (value)
+        ON CONFLICT (tenant, category, stream_id, state_schema) DO UPDATE
+        SET version = excluded.version, position = excluded.position, state = excluded.state
+        WHERE excluded.version >= s.version;
+    END IF;
+END
+$$;

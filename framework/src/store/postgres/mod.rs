@@ -1,0 +1,185 @@
+//! The store on a PostgreSQL server, version 12 or newer.
+//!
+//! Appends are written on one connection, in one round trip each batch (see [`append`]). Events and records are read on
+//! a few others. Transactions of handlers come from a pool; appends do not wait for them, nor they for appends. One
+//! connection holds the claims of this node's processors, and two wake other nodes and hear from them.
+//!
+//! Between the program and the server there may be a pooler if it keeps a session for each connection; one that hands
+//! connections on between transactions takes the claims away.
+
+mod address;
+mod append;
+mod claims;
+mod connect;
+mod dialect;
+mod errors;
+mod key;
+mod open;
+mod page;
+mod readers;
+mod session;
+mod transaction;
+mod wake;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio::sync::watch;
+
+use crate::handler::Resources;
+
+use super::batcher::{BatchLimits, Batcher};
+use super::error::{BoxError, ClaimError, OpenError, ReadError};
+use super::limits::Limits;
+use super::sql::{Found, Handle, Row, Session, SqlStore, Statement, Wanted};
+
+use address::Address;
+use append::{Line, Writer};
+use claims::Claims;
+use dialect::DIALECT;
+use errors::{Meaning, meaning};
+use key::Keys;
+use readers::Readers;
+pub use transaction::PostgresTransaction;
+use wake::Wake;
+
+/// A store in a schema of a PostgreSQL database.
+///
+/// Any number of nodes may append to it and read it; each of its processors runs on one of them, and on another one as
+/// soon as that node's connection ends. A transaction ([`Store::begin`](super::Store::begin)) is an ordinary one of the
+/// server: appends go on meanwhile.
+///
+/// It offers handlers a [`sqlx::PgPool`], the one that transactions come from.
+///
+/// An append that cannot be written since the server cannot be reached fails after 10 seconds. If the connection broke
+/// while it was written, up to 10 more are spent on finding out what became of it; only then is the outcome unknown.
+#[derive(Debug)]
+pub struct PostgresStore {
+    handle: Handle,
+    line: Line,
+    readers: Readers,
+    pool: PgPool,
+    claims: Claims,
+    keys: Keys,
+    wake: Mutex<Option<Wake>>,
+    address: Address,
+}
+
+impl PostgresStore {
+    /// Opens the store at `url`, bringing the schema up to date; the database must be there. It needs a running tokio
+    /// runtime.
+    ///
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `postgresql:..`, with parameters after a `?`:
+    ///
+    /// | parameter | meaning | default |
+    /// |---|---|---|
+    /// | `max_connections` | connections for transactions and handlers, 1 to 1000 | 10 |
+    /// | `max_readers` | connections that read events and records, 1 to 1000 | 6 |
+    /// | `acquire_timeout` | seconds that somebody waits for one of these, 1 to 1000 | 10 |
+    /// | `application_name` | what the server calls the connections | `annals` |
+    /// | `statement-cache-capacity` | prepared statements of each connection | 512 |
+    /// | `sslmode` | `disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full` | `prefer` |
+    /// | `sslrootcert`, `sslcert`, `sslkey` | files with the server's authority, and the client's certificate and key | |
+    /// | `host` | another host, or the directory of a Unix socket | |
+    /// | `options[search_path]` | the schema of the store, which must be there | `public` |
+    ///
+    /// Four more connections are opened: for appends, for claims, and two to wake other nodes.
+    ///
+    /// # Errors
+    /// [`OpenError::Address`] for another address; [`OpenError::Unavailable`] when the server cannot be reached or is
+    /// too old, or the database is not encoded in UTF-8; [`OpenError::Schema`] when its tables were made by a newer
+    /// program or changed.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        Self::open_with(url, Limits::default(), BatchLimits::default()).await
+    }
+
+    /// Opens the store at `url` with other limits.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::open`].
+    pub async fn open_with(url: &str, limits: Limits, batch: BatchLimits) -> Result<Self, OpenError> {
+        let address = Address::parse(url)?;
+        let opened = open::open(&address).await?;
+        let (options, keys) = (&address.options, opened.keys);
+        let appended = watch::Sender::new(opened.head);
+        let line = Line::new(options.clone(), keys.append());
+        let writer = Writer::new(line.clone(), appended.clone());
+        let batcher = Batcher::start(Arc::new(writer), batch, limits.clone());
+        let pool = PgPoolOptions::new()
+            .max_connections(address.connections)
+            .acquire_timeout(address.acquire_timeout)
+            .test_before_acquire(false)
+            .after_connect(|connection, _| Box::pin(connect::prepare(connection)))
+            .connect_lazy_with(options.clone());
+        Ok(Self {
+            line,
+            readers: Readers::new(options.clone(), address.readers, address.acquire_timeout),
+            pool,
+            claims: Claims::new(options.clone(), keys.clone()),
+            wake: Mutex::new(Some(Wake::start(options.clone(), keys.channel(), appended.clone()))),
+            handle: Handle { dialect: &DIALECT, batcher, appended, limits },
+            keys,
+            address,
+        })
+    }
+}
+
+#[async_trait]
+impl SqlStore for PostgresStore {
+    type Transaction = PostgresTransaction;
+
+    fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    async fn fetch(&self, statement: Statement) -> Result<Vec<Row>, BoxError> {
+        self.readers.fetch(statement).await?.iter().map(session::owned).collect()
+    }
+
+    async fn page(&self, wanted: Wanted) -> Result<Found, ReadError> {
+        page::page(&self.readers, wanted).await
+    }
+
+    async fn transaction(&self) -> Result<PostgresTransaction, BoxError> {
+        // Connections are not tested before they are used. After the server was away all of the idle ones are broken.
+        let mut broken = 0;
+        loop {
+            match self.pool.begin().await {
+                Ok(transaction) => return Ok(PostgresTransaction::new(transaction)),
+                Err(error) if meaning(&error) == Meaning::Lost && broken < self.address.connections => broken += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn maintenance(&self) -> Result<PostgresTransaction, BoxError> {
+        let mut transaction = self.transaction().await?;
+        transaction.control("SET LOCAL annals.maintenance = 'on'").await?;
+        transaction.fetch(Statement::new("SELECT pg_advisory_xact_lock(?1)").bind(self.keys.append())).await?;
+        Ok(transaction)
+    }
+
+    async fn hold(&self, tenant: &str, processor: &str) -> Result<(), ClaimError> {
+        self.claims.hold(tenant, processor).await
+    }
+
+    fn offered(&self) -> Resources {
+        let mut resources = Resources::default();
+        resources.insert(self.pool.clone());
+        resources
+    }
+
+    fn place(&self) -> String {
+        self.address.shown.clone()
+    }
+
+    async fn let_go(&self) {
+        self.wake.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.line.close().await;
+        self.claims.close().await;
+        self.readers.close().await;
+        self.pool.close().await;
+    }
+}

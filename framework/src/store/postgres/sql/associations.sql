@@ -1,0 +1,5 @@
+SELECT saga_id, association_key, association_value
+FROM annals_associations
+WHERE tenant = $1 AND saga = $2
+    AND saga_id = ANY (ARRAY(SELECT value::uuid FROM jsonb_array_elements_text($3::text::jsonb) q (value)))
+ORDER BY association_key, association_value
