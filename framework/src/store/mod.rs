@@ -22,7 +22,13 @@ pub mod stream;
 pub mod transaction;
 
 pub mod memory;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "_sql")]
+#[cfg_attr(
+    not(all(feature = "sqlite", feature = "mysql")),
+    allow(dead_code, unused_imports, reason = "one backend alone does not use everything that several share")
+)]
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -55,6 +61,8 @@ pub use stream::{Retention, Scavenged, StreamChange, StreamInfo, StreamStatus, V
 pub use transaction::StoreTransaction;
 pub(crate) use transaction::{holding, is_held};
 
+#[cfg(feature = "mysql")]
+pub use mysql::{MySqlStore, MySqlTransaction};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, SqliteTransaction};
 

@@ -11,6 +11,7 @@ use super::{MemoryStore, OpenError, SharedStore};
 /// | `memory:` | in this process, gone with it |
 /// | `sqlite://orders.db`, `sqlite:orders.db` | a file; created if it is missing |
 /// | `sqlite::memory:` | SQLite in this process, gone with it |
+/// | `mysql://user@host/orders`, `mariadb://..` | a database on a MySQL 8 or MariaDB 10.11 server |
 ///
 /// # Errors
 /// [`OpenError`] says what is wrong with the address or the database.
@@ -22,6 +23,10 @@ pub async fn open(url: &str) -> Result<SharedStore, OpenError> {
         "sqlite" => Ok(Arc::new(super::SqliteStore::open(url).await?)),
         #[cfg(not(feature = "sqlite"))]
         "sqlite" => Err(OpenError::Feature { scheme: scheme.to_owned(), feature: "sqlite" }),
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => Ok(Arc::new(super::MySqlStore::open(url).await?)),
+        #[cfg(not(feature = "mysql"))]
+        "mysql" | "mariadb" => Err(OpenError::Feature { scheme: scheme.to_owned(), feature: "mysql" }),
         _ => Err(OpenError::Address {
             url: without_password(url),
             reason: "expected `memory:`, `sqlite://FILE` or `sqlite::memory:`".to_owned(),
@@ -30,7 +35,7 @@ pub async fn open(url: &str) -> Result<SharedStore, OpenError> {
 }
 
 /// The address with the password, if it has one, replaced by `***`.
-fn without_password(url: &str) -> String {
+pub(super) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let Some((login, place)) = rest.split_once('@') else { return url.to_owned() };
     let user = login.split(':').next().unwrap_or_default();

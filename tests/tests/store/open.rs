@@ -35,6 +35,12 @@ pub(super) async fn sqlite_file() -> Opened {
     Opened { store: Arc::new(store), _directory: Some(directory) }
 }
 
+#[cfg(feature = "servers")]
+pub(super) async fn mysql() -> Opened {
+    let url = annals_tests::servers::Server::MySql.fresh_database().await;
+    Opened { store: Arc::new(annals::store::MySqlStore::open(&url).await.unwrap()), _directory: None }
+}
+
 pub(super) fn url(directory: &TempDir) -> String {
     format!("sqlite://{}", directory.path().join("annals.db").display())
 }

@@ -51,6 +51,9 @@ pub(crate) struct Statements {
     pub(crate) snapshot: &'static str,
     pub(crate) save_snapshot: &'static str,
     pub(crate) documents: &'static str,
+    /// Sees to it that nobody else writes these documents, missing ones included, before the transaction ends. Empty
+    /// where no two transactions write at the same time.
+    pub(crate) hold_documents: &'static str,
     pub(crate) scan_documents: &'static str,
     pub(crate) write_documents: &'static str,
     pub(crate) clear_documents: &'static str,
@@ -137,6 +140,7 @@ pub(crate) const PORTABLE: Statements = Statements {
     snapshot: include_str!("statements/snapshot.sql"),
     save_snapshot: OWN,
     documents: OWN,
+    hold_documents: "",
     scan_documents: "SELECT document_key, revision, body FROM annals_documents \
                      WHERE tenant = ?1 AND view = ?2 AND view_version = ?3 AND (?4 IS NULL OR document_key > ?4) \
                      AND body IS NOT NULL ORDER BY document_key LIMIT ?5",
