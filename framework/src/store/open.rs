@@ -11,6 +11,7 @@ use super::{MemoryStore, OpenError, SharedStore};
 /// | `memory:` | in this process, gone with it |
 /// | `sqlite://orders.db`, `sqlite:orders.db` | a file; created if it is missing |
 /// | `sqlite::memory:` | SQLite in this process, gone with it |
+/// | `mysql://USER:PASSWORD@HOST/DATABASE`, `mariadb://..` | a database on a MySQL 8 or MariaDB 10.11 server |
 /// | `postgres://USER:PASSWORD@HOST/DATABASE`, `postgresql:..` | a database of a PostgreSQL server |
 ///
 /// # Errors
@@ -23,13 +24,18 @@ pub async fn open(url: &str) -> Result<SharedStore, OpenError> {
         "sqlite" => Ok(Arc::new(super::SqliteStore::open(url).await?)),
         #[cfg(not(feature = "sqlite"))]
         "sqlite" => Err(OpenError::Feature { scheme: scheme.to_owned(), feature: "sqlite" }),
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => Ok(Arc::new(super::MySqlStore::open(url).await?)),
+        #[cfg(not(feature = "mysql"))]
+        "mysql" | "mariadb" => Err(OpenError::Feature { scheme: scheme.to_owned(), feature: "mysql" }),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::open(url).await?)),
         #[cfg(not(feature = "postgres"))]
         "postgres" | "postgresql" => Err(OpenError::Feature { scheme: scheme.to_owned(), feature: "postgres" }),
         _ => Err(OpenError::Address {
             url: without_password(url),
-            reason: "expected `memory:`, `sqlite://FILE`, `sqlite::memory:` or `postgres://USER@HOST/DATABASE`"
+            reason: "expected `memory:`, `sqlite://FILE`, `sqlite::memory:`, `postgres://USER@HOST/DATABASE` or \
+                     `mysql://USER@HOST/DATABASE`"
                 .to_owned(),
         }),
     }

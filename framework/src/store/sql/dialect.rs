@@ -12,6 +12,15 @@ pub(crate) struct Dialect {
     pub(crate) by_position: &'static str,
     /// Stands behind `annals_events e` where the rows of one category are read in the order of their positions.
     pub(crate) by_category: &'static str,
-    /// A comparison, behind a column, with any of the texts of the JSON array that is the parameter.
-    pub(crate) any_of: fn(parameter: &str) -> String,
+    pub(crate) texts: Texts,
+}
+
+/// How a statement asks whether a text is one of several.
+#[derive(Debug)]
+pub(crate) enum Texts {
+    /// By a comparison, behind a column, with any of the texts of a JSON array, which is one parameter.
+    OfJson(fn(parameter: &str) -> String),
+    /// By a parameter for each of them. The last one is repeated up to a power of two, so that there are few texts of
+    /// statements.
+    Listed,
 }

@@ -20,7 +20,7 @@ use super::dialect::Dialect;
 use super::read::Found;
 use super::select::{self, Wanted};
 use super::session::{Session, Statement};
-use super::transaction::{SqlTransaction, documents, of_view};
+use super::transaction::{SqlTransaction, of_keys, of_view};
 use super::value::{Row, first};
 use super::{read, rows};
 
@@ -147,7 +147,7 @@ impl<S: SqlStore> Store for S {
     }
 
     async fn documents(&self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
-        all(self, documents(self.handle().dialect.statements.documents, view, keys)?, rows::document).await
+        all(self, of_keys(self.handle().dialect.statements.documents, view, keys)?, rows::document).await
     }
 
     async fn scan_documents(

@@ -28,7 +28,7 @@ use crate::store::batcher::BatchWriter;
 use crate::store::criteria::Criterion;
 use crate::store::error::{AppendError, BoxError};
 use crate::store::plan::{Plan, Questions, plan};
-use crate::store::sql::{Appender, Failure, Session, Statement, answers_to};
+use crate::store::sql::{Appender, Commit, Failure, Session, Statement, answers_to};
 use crate::store::stream::StreamStatus;
 
 use assume::{Asked, Assumed, Open, Unclear, assume};
