@@ -18,7 +18,7 @@ use crate::store::{EventStore, Store};
 
 use super::dialect::Dialect;
 use super::read::Found;
-use super::select::{self, Wanted};
+use super::select;
 use super::session::{Session, Statement};
 use super::transaction::{SqlTransaction, documents, of_view};
 use super::value::{Row, first};
@@ -44,10 +44,12 @@ pub(crate) trait SqlStore: Send + Sync + 'static {
     /// Runs a statement that reads what was committed.
     async fn fetch(&self, statement: Statement) -> Result<Vec<Row>, BoxError>;
 
-    /// Reads one page.
-    async fn page(&self, wanted: Wanted) -> Result<Found, ReadError> {
-        let rows = self.fetch(read::by_rows(wanted)).await.map_err(|source| ReadError::Unavailable { source })?;
-        read::from_rows(rows)
+    /// Reads one page; `None` where no event can match.
+    async fn page(&self, read: &Read) -> Result<Option<Found>, ReadError> {
+        let unavailable = |source| ReadError::Unavailable { source };
+        let Some(wanted) = select::page(self.handle().dialect, read).map_err(unavailable)? else { return Ok(None) };
+        let rows = self.fetch(read::by_rows(wanted)).await.map_err(unavailable)?;
+        Ok(Some(read::from_rows(rows)?))
     }
 
     /// Begins a transaction over everything but the events.
@@ -76,9 +78,8 @@ impl<S: SqlStore> EventStore for S {
     }
 
     async fn read(&self, read: &Read) -> Result<Page, ReadError> {
-        let wanted = select::page(self.handle().dialect, read);
-        let Found { head, events } = match wanted.map_err(|source| ReadError::Unavailable { source })? {
-            Some(wanted) => self.page(wanted).await?,
+        let Found { head, events } = match self.page(read).await? {
+            Some(found) => found,
             None => Found { head: self.head().await?, events: Vec::new() },
         };
         Ok(Page::answer(read, events, head))
