@@ -45,15 +45,21 @@ impl Recorded {
 /// Metadata as stored, read when it is first asked for: most readers never ask.
 #[derive(Debug, Clone)]
 pub struct StoredMetadata {
-    json: String,
+    json: Name,
     read: OnceLock<Metadata>,
 }
 
 impl StoredMetadata {
     /// Metadata stored as this JSON object.
     #[must_use]
-    pub fn from_json(json: String) -> Self {
-        Self { json, read: OnceLock::new() }
+    pub fn from_json(json: impl Into<Name>) -> Self {
+        Self { json: json.into(), read: OnceLock::new() }
+    }
+
+    /// Metadata stored as this JSON object, sharing the text with `last` if it is the same: the events of one command
+    /// carry the same.
+    pub(crate) fn like(last: Option<&Self>, json: &str) -> Self {
+        Self::from_json(Name::like(last.map(|last| &last.json), json))
     }
 
     /// The JSON object as it is stored.
@@ -77,6 +83,6 @@ impl StoredMetadata {
 impl From<Metadata> for StoredMetadata {
     fn from(metadata: Metadata) -> Self {
         let json = serde_json::to_string(&metadata).unwrap_or_default();
-        Self { json, read: OnceLock::from(metadata) }
+        Self { json: json.into(), read: OnceLock::from(metadata) }
     }
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::shaky::Fate::{self, Slow, Unavailable, UnknownUnwritten, UnknownWritten};
 use crate::shaky::Shaky;
-use crate::support::{Place, begin, eventually, in_each_place};
+use crate::support::{Place, begin, eventually, in_each_embedded_place, in_each_place};
 use crate::wallet::*;
 
 /// An application that counts decisions, with the wallet `w-1` open.
@@ -69,7 +69,7 @@ fn foreign(amount: u64) -> Append {
 
 #[tokio::test]
 async fn commands_are_decided_while_the_appends_before_them_are_under_way() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let (app, runs) = opened(place, 0, |app| app).await;
         let writing = app.journal().store().begin().await.unwrap();
         let before = runs.get();
@@ -92,7 +92,7 @@ async fn commands_are_decided_while_the_appends_before_them_are_under_way() {
 /// Guarantee 4: the balance of the rejection has to become true before anyone hears of it.
 #[tokio::test]
 async fn a_rejection_waits_until_what_it_rests_on_is_stored() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let (app, runs) = opened(place, 10, |app| app).await;
         let writing = app.journal().store().begin().await.unwrap();
         let before = runs.get();
@@ -121,7 +121,7 @@ async fn a_rejection_waits_until_what_it_rests_on_is_stored() {
 /// Guarantee 5: what is recorded under an id of the caller's is recorded in its turn.
 #[tokio::test]
 async fn a_rejection_under_an_id_is_recorded_behind_what_it_rests_on() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let (app, _) = opened(place, 10, |app| app).await;
         let writing = app.journal().store().begin().await.unwrap();
         let id = CommandId::new();
@@ -143,7 +143,7 @@ async fn a_rejection_under_an_id_is_recorded_behind_what_it_rests_on() {
 /// The version that the second command expects holds, since the other writer's event took the place of the first's.
 #[tokio::test]
 async fn an_event_of_another_writer_at_the_right_version_is_no_basis() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let (app, runs) = opened(place, 10, |app| app.commands(|commands| commands.conflict_retries = 1)).await;
         let store = app.journal().store();
         let writing = store.begin().await.unwrap();
@@ -174,7 +174,7 @@ async fn an_event_of_another_writer_at_the_right_version_is_no_basis() {
 /// Only the first command has met a conflict of its own.
 #[tokio::test]
 async fn what_was_decided_on_top_of_a_conflict_has_met_none() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let (app, runs) = opened(place, 10, |app| app.commands(|commands| commands.conflict_retries = 0)).await;
         let store = app.journal().store();
         let writing = store.begin().await.unwrap();
@@ -202,7 +202,7 @@ async fn what_was_decided_on_top_of_a_conflict_has_met_none() {
 /// The caller knows the version from an answer that is still on its way to somebody else.
 #[tokio::test]
 async fn an_expected_version_may_be_one_that_is_under_way() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let (app, runs) = opened(place, 10, |app| app).await;
         let writing = app.journal().store().begin().await.unwrap();
         let before = runs.get();
@@ -226,7 +226,7 @@ async fn an_expected_version_may_be_one_that_is_under_way() {
 
 #[tokio::test]
 async fn a_creation_under_way_exists_for_those_behind_it() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let (app, runs) = opened(place, 10, |app| app).await;
         let writing = app.journal().store().begin().await.unwrap();
         let before = runs.get();
@@ -319,7 +319,7 @@ async fn a_record_that_was_overtaken_has_met_no_conflict() {
 
 #[tokio::test]
 async fn a_repeat_among_commands_is_answered_and_what_was_decided_on_top_of_it_goes_on() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let (app, _) = opened(place, 10, |app| app).await;
         let id = CommandId::new();
         let once = app.send(deposit("w-1", 1)).id(id).await.unwrap();
@@ -341,7 +341,7 @@ async fn a_repeat_among_commands_is_answered_and_what_was_decided_on_top_of_it_g
 /// Its append goes on, and those behind it need not decide again.
 #[tokio::test]
 async fn a_call_that_is_dropped_while_its_append_is_under_way_leaves_the_others_alone() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let (app, runs) = opened(place, 10, |app| app).await;
         let writing = app.journal().store().begin().await.unwrap();
         let before = runs.get();
@@ -395,7 +395,7 @@ async fn a_call_that_is_dropped_when_it_is_to_be_decided_again_holds_nobody_up()
 
 #[tokio::test]
 async fn the_commands_that_are_decided_ahead_are_bounded() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let (app, runs) = opened(place, 0, |app| app).await;
         let writing = app.journal().store().begin().await.unwrap();
         let before = runs.get();
@@ -431,7 +431,7 @@ impl CommandInterceptor for Inside {
 
 #[tokio::test]
 async fn interceptors_around_handling_surround_the_commit_too() {
-    in_each_place(async |place| {
+    in_each_embedded_place(async |place| {
         let inside = Inside::default();
         let counting = inside.clone();
         let (app, runs) = opened(place, 10, |app| app.handler_interceptor(counting)).await;

@@ -128,7 +128,7 @@ impl SqlStore for MySqlStore {
         page::fetch(&self.readers, statement).await
     }
 
-    async fn page(&self, wanted: Wanted) -> Result<Found, ReadError> {
+    async fn events(&self, wanted: Wanted) -> Result<Found, ReadError> {
         page::page(&self.readers, wanted).await
     }
 

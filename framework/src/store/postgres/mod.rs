@@ -138,7 +138,7 @@ impl SqlStore for PostgresStore {
         self.readers.fetch(statement).await?.iter().map(session::owned).collect()
     }
 
-    async fn page(&self, wanted: Wanted) -> Result<Found, ReadError> {
+    async fn events(&self, wanted: Wanted) -> Result<Found, ReadError> {
         page::page(&self.readers, wanted).await
     }
 

@@ -14,7 +14,7 @@ mod read;
 mod rows;
 mod sagas;
 mod schema;
-mod select;
+pub(crate) mod select;
 mod session;
 mod statements;
 mod store;

@@ -56,7 +56,7 @@ fn event(position: Position, mut row: Row, before: Option<&Recorded>) -> Result<
     let id = row.id("event_id")?.into();
     let name = Name::like(before.map(|before| &before.name), &row.text("name")?);
     let stream = StreamId::like(before.map(|before| &before.stream), &row.text("category")?, &row.text("stream_id")?);
-    let metadata = StoredMetadata::from_json(row.text("metadata")?);
+    let metadata = StoredMetadata::like(before.map(|before| &before.metadata), &row.text("metadata")?);
     let recorded = Recorded { position, stream, version, id, name, revision, recorded_at, metadata };
     Ok(RecordedEvent { recorded, payload: row.bytes("payload")? })
 }

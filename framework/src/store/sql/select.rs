@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::message::{Position, Version};
 use crate::store::criteria::{Condition, Criteria, Criterion};
 use crate::store::error::BoxError;
 use crate::store::read::{Content, Direction, Read, Scope};
@@ -16,7 +17,7 @@ use super::value::Value;
 
 /// A query for the events of one page, with the columns `position`, `version`, `revision`, `recorded_at`, `event_id`,
 /// `name`, `category`, `stream_id`, `metadata` and `payload`, in the order asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Wanted {
     pub(crate) text: String,
     pub(crate) values: Vec<Value>,
@@ -24,7 +25,7 @@ pub(crate) struct Wanted {
 }
 
 /// The events of one page; `None` where none can match.
-pub(super) fn page(dialect: &Dialect, read: &Read) -> Result<Option<Wanted>, BoxError> {
+pub(crate) fn page(dialect: &Dialect, read: &Read) -> Result<Option<Wanted>, BoxError> {
     let mut builder = Builder::new(dialect);
     let payload = if read.content == Content::WithoutPayload { "''" } else { "e.payload" };
     let columns = format!(
@@ -46,6 +47,50 @@ pub(super) fn page(dialect: &Dialect, read: &Read) -> Result<Option<Wanted>, Box
         (criteria, _) => builder.scan(&columns, criteria.as_ref(), &bounds)?,
     };
     Ok(Some(Wanted { text, values: builder.values, order }))
+}
+
+/// A statement that makes one row of the events whose places are the next ones after the start of `read`, as many as its
+/// page holds; `columns` are aggregate expressions over columns of `e`.
+#[derive(Debug)]
+pub(crate) struct Folded {
+    pub(crate) statement: Statement,
+    /// The last place that it covers.
+    pub(crate) covers: u64,
+}
+
+/// Folds the next places of `read`; `None` where a page is not a run of places: read backwards, or with conditions.
+pub(crate) fn folded(dialect: &Dialect, read: &Read, columns: &str) -> Result<Option<Folded>, BoxError> {
+    let conditions = read.criteria.is_some() || read.since.is_some() || read.until.is_some();
+    if conditions || read.direction == Direction::Backward {
+        return Ok(None);
+    }
+    let mut run = read.clone();
+    let behind = |after: u64| after.saturating_add(u64::try_from(read.limit).unwrap_or(u64::MAX));
+    let covers = match &mut run.scope {
+        Scope::Category { .. } => return Ok(None),
+        Scope::All { after, up_to } => {
+            let end = up_to.map_or(u64::MAX, Position::get).min(behind(after.get()));
+            *up_to = Some(Position::new(end));
+            end
+        }
+        Scope::Stream { after, up_to, .. } => {
+            let end = up_to.map_or(u64::MAX, Version::get).min(behind(after.map_or(0, Version::get)));
+            *up_to = Version::new(end);
+            end
+        }
+    };
+    let mut builder = Builder::new(dialect);
+    let Some(bounds) = builder.bounds(&run, None) else { return Ok(None) };
+    let newest = match &bounds.place {
+        Place::Stream(category, id) => format!(
+            "SELECT max(version) FROM annals_events WHERE tenant = {} AND category = {category} AND stream_id = {id}",
+            bounds.tenant
+        ),
+        Place::All | Place::Category(_) => "SELECT max(position) FROM annals_events".to_owned(),
+    };
+    let columns = format!("(SELECT max(position) FROM annals_events), ({newest}), {columns}");
+    let text = builder.scan(&columns, None, &bounds)?;
+    Ok(Some(Folded { statement: Statement::built(text, builder.values), covers }))
 }
 
 /// A statement that counts what `read` asks for; `None` where nothing can match.

@@ -44,8 +44,16 @@ pub(crate) trait SqlStore: Send + Sync + 'static {
     /// Runs a statement that reads what was committed.
     async fn fetch(&self, statement: Statement) -> Result<Vec<Row>, BoxError>;
 
-    /// Reads one page.
-    async fn page(&self, wanted: Wanted) -> Result<Found, ReadError> {
+    /// Reads one page; `None` where no event can match.
+    async fn page(&self, read: &Read) -> Result<Option<Found>, ReadError> {
+        match select::page(self.handle().dialect, read).map_err(|source| ReadError::Unavailable { source })? {
+            Some(wanted) => self.events(wanted).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Runs the query of a page.
+    async fn events(&self, wanted: Wanted) -> Result<Found, ReadError> {
         let rows = self.fetch(read::by_rows(wanted)).await.map_err(|source| ReadError::Unavailable { source })?;
         read::from_rows(rows)
     }
@@ -76,9 +84,8 @@ impl<S: SqlStore> EventStore for S {
     }
 
     async fn read(&self, read: &Read) -> Result<Page, ReadError> {
-        let wanted = select::page(self.handle().dialect, read);
-        let Found { head, events } = match wanted.map_err(|source| ReadError::Unavailable { source })? {
-            Some(wanted) => self.page(wanted).await?,
+        let Found { head, events } = match self.page(read).await? {
+            Some(found) => found,
             None => Found { head: self.head().await?, events: Vec::new() },
         };
         Ok(Page::answer(read, events, head))

@@ -62,9 +62,14 @@ impl Row {
 
     /// The bytes of a blob or of a text.
     pub(crate) fn bytes(&mut self, column: &'static str) -> Result<Vec<u8>, ColumnError> {
+        self.optional_bytes(column)?.ok_or(ColumnError { column, found: "null", expected: "a text or a blob" })
+    }
+
+    pub(crate) fn optional_bytes(&mut self, column: &'static str) -> Result<Option<Vec<u8>>, ColumnError> {
         match self.next(column)? {
-            Cell::Bytes(bytes) => Ok(bytes),
-            Cell::Text(text) => Ok(text.into_bytes()),
+            Cell::Null => Ok(None),
+            Cell::Bytes(bytes) => Ok(Some(bytes)),
+            Cell::Text(text) => Ok(Some(text.into_bytes())),
             other => Err(other.is_not("a text or a blob", column)),
         }
     }

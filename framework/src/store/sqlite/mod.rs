@@ -26,7 +26,8 @@ use crate::handler::Resources;
 use super::batcher::{BatchLimits, Batcher};
 use super::error::{BoxError, ClaimError, OpenError, ReadError, StoreError};
 use super::limits::Limits;
-use super::sql::{Appender, Found, Handle, Row, Session, SqlStore, Statement, Wanted};
+use super::read::Read;
+use super::sql::{Appender, Found, Handle, Row, Session, SqlStore, Statement};
 
 use claims::ClaimFile;
 use dialect::DIALECT;
@@ -110,8 +111,8 @@ impl SqlStore for SqliteStore {
         Ok(SqliteTransaction::new(self.writer.begin().await?))
     }
 
-    async fn page(&self, wanted: Wanted) -> Result<Found, ReadError> {
-        pack::page(&self.readers, wanted).await
+    async fn page(&self, read: &Read) -> Result<Option<Found>, ReadError> {
+        pack::page(&self.readers, read).await
     }
 
     async fn maintenance(&self) -> Result<SqliteTransaction, BoxError> {

@@ -7,56 +7,132 @@
 //! name, category, stream id and metadata, none of which can hold a zero byte; then the 16 bytes of its id and the
 //! payload as it is.
 
+use std::cmp::Reverse;
 use std::str::FromStr;
 
-use sqlx::SqlitePool;
+use sqlx::{SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use crate::message::{Name, Position, Recorded, RecordedEvent, StoredMetadata, StreamId, Timestamp, Version};
 use crate::store::error::{BoxError, ReadError};
-use crate::store::sql::{Found, Session, Statement, Wanted, by_rows, corrupt, from_rows};
+use crate::store::read::{Content, Read, Scope};
+use crate::store::sql::select::{self, Folded};
+use crate::store::sql::{Found, Row, Session, Statement, by_rows, corrupt, from_rows};
 
+use super::dialect::DIALECT;
 use super::errors::{SQLITE_TOOBIG, code};
 
 /// Names of events that are shared inside a page; more of them are kept each for itself.
 const SHARED_NAMES: usize = 16;
 
-/// Reads a page.
-pub(super) async fn page(readers: &SqlitePool, wanted: Wanted) -> Result<Found, ReadError> {
-    let unavailable = |source: BoxError| ReadError::Unavailable { source };
-    let mut connection = readers.acquire().await.map_err(|error| unavailable(error.into()))?;
-    let order = wanted.order;
-    let answer = match connection.fetch(packed(wanted.clone())).await {
-        // A page that fits into no blob is read row by row.
-        Err(error) if error.downcast_ref().and_then(code) == Some(SQLITE_TOOBIG) => {
-            return from_rows(connection.fetch(by_rows(wanted)).await.map_err(unavailable)?);
+/// Reads a page; `None` where no event can match.
+pub(super) async fn page(readers: &SqlitePool, read: &Read) -> Result<Option<Found>, ReadError> {
+    let mut connection = readers.acquire().await.map_err(|error| ReadError::Unavailable { source: error.into() })?;
+    match run(&mut connection, read).await? {
+        Run::Page(found) => Ok(Some(found)),
+        Run::Sparse(found, rest) => {
+            let Some(more) = selected(&mut connection, &rest).await? else { return Ok(Some(found)) };
+            Ok(Some(Found { head: more.head, events: found.events.into_iter().chain(more.events).collect() }))
         }
-        answer => answer.map_err(unavailable)?,
+        Run::None => selected(&mut connection, read).await,
+    }
+}
+
+/// What came of reading the next places in one run.
+enum Run {
+    /// The page.
+    Page(Found),
+    /// A part of it, and the request for the rest: places were missing, since they are another tenant's or hidden.
+    Sparse(Found, Read),
+    /// The page is no run of places.
+    None,
+}
+
+/// Reads as many places as the page holds. That is cheaper than a limit, which needs a subquery whose rows are copied.
+async fn run(connection: &mut SqliteConnection, read: &Read) -> Result<Run, ReadError> {
+    let folded = select::folded(&DIALECT, read, &columns("e.", read.content));
+    let Some(Folded { statement, covers }) = folded.map_err(|source| ReadError::Unavailable { source })? else {
+        return Ok(Run::None);
     };
-    drop(connection);
-    let Some(mut row) = answer.into_iter().next() else { return Ok(Found::default()) };
-    let head = row.position("head").map_err(|error| corrupt(Position::START, error))?;
-    let mut events = unpack(&row.bytes("events").map_err(|error| corrupt(Position::START, error))?)?;
-    // An aggregate function takes its rows in the order of the subquery; nothing promises that.
+    let Some(mut row) = one_row(connection, statement).await? else { return Ok(Run::None) };
+    let (head, newest) = (number(&mut row, "head")?, number(&mut row, "newest")?);
+    let found = Found { head: Position::new(head), events: events(&mut row, "ASC")? };
+    if found.events.len() >= read.limit || covers >= newest {
+        return Ok(Run::Page(found));
+    }
+    let mut rest = Read { limit: read.limit - found.events.len(), ..read.clone() };
+    let at_end = match &mut rest.scope {
+        Scope::All { after, up_to } | Scope::Category { after, up_to, .. } => {
+            *after = Position::new(covers);
+            up_to.is_some_and(|up_to| up_to.get() <= covers)
+        }
+        Scope::Stream { after, up_to, .. } => {
+            *after = Version::new(covers);
+            up_to.is_some_and(|up_to| up_to.get() <= covers)
+        }
+    };
+    Ok(if at_end { Run::Page(found) } else { Run::Sparse(found, rest) })
+}
+
+/// Reads a page with a limit; `None` where no event can match.
+async fn selected(connection: &mut SqliteConnection, read: &Read) -> Result<Option<Found>, ReadError> {
+    let unavailable = |source: BoxError| ReadError::Unavailable { source };
+    let Some(wanted) = select::page(&DIALECT, read).map_err(unavailable)? else { return Ok(None) };
+    let text = format!(
+        "SELECT (SELECT max(position) FROM annals_events), {} FROM ({})",
+        columns("", Content::Full),
+        wanted.text
+    );
+    let statement = Statement::built(text, wanted.values.clone());
+    let Some(mut row) = one_row(connection, statement).await? else {
+        return Ok(Some(from_rows(connection.fetch(by_rows(wanted)).await.map_err(unavailable)?)?));
+    };
+    let head = Position::new(number(&mut row, "head")?);
+    Ok(Some(Found { head, events: events(&mut row, wanted.order)? }))
+}
+
+/// The one row that `statement` gives; `None` for a page that fits into no blob.
+async fn one_row(connection: &mut SqliteConnection, statement: Statement) -> Result<Option<Row>, ReadError> {
+    match connection.fetch(statement).await {
+        Ok(rows) => Ok(rows.into_iter().next()),
+        Err(error) if error.downcast_ref().and_then(code) == Some(SQLITE_TOOBIG) => Ok(None),
+        Err(source) => Err(ReadError::Unavailable { source }),
+    }
+}
+
+/// An expression for the packed events.
+fn columns(table: &str, content: Content) -> String {
+    let e = table;
+    let (length, payload) = match content {
+        Content::WithoutPayload => ("0".to_owned(), String::new()),
+        Content::Full => (format!("octet_length({e}payload)"), format!(" || {e}payload")),
+    };
+    format!(
+        "CAST(group_concat(concat_ws(x'00', {e}position, {e}version, {e}revision, {e}recorded_at, {length}, {e}name, \
+         {e}category, {e}stream_id, {e}metadata, {e}event_id{payload}), '') AS BLOB)"
+    )
+}
+
+/// A number that is null where there is none.
+fn number(row: &mut Row, column: &'static str) -> Result<u64, ReadError> {
+    let number = row.optional_integer(column).map_err(|error| corrupt(Position::START, error))?;
+    Ok(number.unwrap_or_default().unsigned_abs())
+}
+
+/// The packed events, in order.
+fn events(row: &mut Row, order: &str) -> Result<Vec<RecordedEvent>, ReadError> {
+    let packed = row.optional_bytes("events").map_err(|error| corrupt(Position::START, error))?;
+    let mut events = unpack(&packed.unwrap_or_default())?;
+    // An aggregate function takes its rows in the order in which they are read; nothing promises that.
     let position = |event: &RecordedEvent| event.recorded.position;
     match order {
         "ASC" if !events.is_sorted_by_key(position) => events.sort_by_key(position),
         "DESC" if !events.iter().rev().is_sorted_by_key(position) => {
-            events.sort_by_key(|event| std::cmp::Reverse(position(event)))
+            events.sort_by_key(|event| Reverse(position(event)));
         }
         _ => {}
     }
-    Ok(Found { head, events })
-}
-
-/// A statement for one row with the head and the packed events.
-fn packed(Wanted { text, values, .. }: Wanted) -> Statement {
-    let text = format!(
-        "SELECT coalesce((SELECT max(position) FROM annals_events), 0), coalesce(CAST(group_concat(concat_ws(x'00', \
-         position, version, revision, recorded_at, octet_length(payload), name, category, stream_id, metadata, \
-         event_id || payload), '') AS BLOB), x'') FROM ({text})"
-    );
-    Statement::built(text, values)
+    Ok(events)
 }
 
 fn unpack(bytes: &[u8]) -> Result<Vec<RecordedEvent>, ReadError> {
@@ -66,7 +142,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<RecordedEvent>, ReadError> {
     while !rest.0.is_empty() {
         let last = events.last().map(|event| &event.recorded);
         let position = last.map(|last| last.position).unwrap_or_default();
-        let event = rest.event(last.map(|last| &last.stream), &mut names);
+        let event = rest.event(last, &mut names);
         events.push(event.map_err(|error| corrupt(position.next(), error))?);
     }
     Ok(events)
@@ -76,15 +152,15 @@ fn unpack(bytes: &[u8]) -> Result<Vec<RecordedEvent>, ReadError> {
 struct Packed<'a>(&'a [u8]);
 
 impl<'a> Packed<'a> {
-    fn event(&mut self, last: Option<&StreamId>, names: &mut Vec<Name>) -> Result<RecordedEvent, BoxError> {
+    fn event(&mut self, last: Option<&Recorded>, names: &mut Vec<Name>) -> Result<RecordedEvent, BoxError> {
         let position = Position::new(self.number()?);
         let version = Version::new(self.number()?).ok_or("a version of 0")?;
         let revision = self.number()?;
         let recorded_at = Timestamp::from_micros(self.number()?);
         let length = self.number()?;
         let name = shared(names, self.text()?);
-        let stream = StreamId::like(last, self.text()?, self.text()?);
-        let metadata = StoredMetadata::from_json(self.text()?.to_owned());
+        let stream = StreamId::like(last.map(|last| &last.stream), self.text()?, self.text()?);
+        let metadata = StoredMetadata::like(last.map(|last| &last.metadata), self.text()?);
         let id = Uuid::from_slice(self.take(16)?)?.into();
         let payload = self.take(length)?.to_vec();
         let recorded = Recorded { position, stream, version, id, name, revision, recorded_at, metadata };
