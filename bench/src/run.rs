@@ -1,7 +1,7 @@
 //! One run: what is measured, on what, for how long, and what has come of it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -13,6 +13,9 @@ use crate::plain::Access;
 use crate::report::{Case, Figures, Row};
 use crate::subject::Subject;
 use crate::workload::trial;
+
+/// Time after which a quick run of a workload makes haste, so that it stays under two minutes.
+const QUICK: Duration = Duration::from_secs(60);
 
 /// Something that several subjects do in turn.
 #[async_trait]
@@ -37,6 +40,8 @@ pub(crate) struct Run<'a> {
     rows: Vec<Row>,
     /// How plain SQL does best, by database and number of clients.
     access: BTreeMap<(Database, u32), Access>,
+    /// When the present workload began.
+    begun: Instant,
 }
 
 impl<'a> Run<'a> {
@@ -45,7 +50,7 @@ impl<'a> Run<'a> {
         let databases = Databases::start(&arguments.databases(), arguments.dir.as_deref(), arguments.route())?;
         let machine = Machine::describe(databases.folder())?.to_string();
         println!("{machine}");
-        Ok(Self { arguments, databases, machine, rows: Vec::new(), access: BTreeMap::new() })
+        Ok(Self { arguments, databases, machine, rows: Vec::new(), access: BTreeMap::new(), begun: Instant::now() })
     }
 
     /// Measures one case and keeps its rows.
@@ -57,7 +62,7 @@ impl<'a> Run<'a> {
         let title =
             [case.workload.to_owned(), format!("{}, {} clients", case.database.name(), case.clients), case.detail()];
         let title = title.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-        for round in 0..self.arguments.rounds {
+        for round in 0..self.rounds() {
             // Nobody has the first place of every round.
             measured.rotate_left(usize::from(round > 0));
             for (subject, figures) in &mut measured {
@@ -99,9 +104,17 @@ impl<'a> Run<'a> {
         self.databases.fresh(database).await
     }
 
-    /// Rounds of each subject.
+    /// Rounds of each subject. On a machine so slow that a short run would become a long one, there is but one.
     pub(crate) fn rounds(&self) -> u32 {
-        self.arguments.rounds
+        let late = self.arguments.quick && self.begun.elapsed() > QUICK;
+        if late { 1 } else { self.arguments.rounds }
+    }
+
+    /// Begins a workload; tells how busy the machine and its disk are.
+    pub(crate) fn begin(&mut self) -> Result<String, Error> {
+        self.begun = Instant::now();
+        let flush = format!("flush to disk {:.2} ms", flush_ms(self.databases.folder())?);
+        Ok(load().map_or_else(|| flush.clone(), |load| format!("load {load}, {flush}")))
     }
 
     /// Whether `subject` was asked for.
@@ -132,12 +145,6 @@ impl<'a> Run<'a> {
     /// How plain SQL comes to its connections.
     pub(crate) fn access(&self, database: Database, clients: u32) -> Access {
         self.access.get(&(database, clients)).copied().unwrap_or(Access::Shared)
-    }
-
-    /// How busy the machine and its disk are now.
-    pub(crate) fn present(&self) -> Result<String, Error> {
-        let flush = format!("flush to disk {:.2} ms", flush_ms(self.databases.folder())?);
-        Ok(load().map_or_else(|| flush.clone(), |load| format!("load {load}, {flush}")))
     }
 
     pub(crate) fn machine(&self) -> &str {

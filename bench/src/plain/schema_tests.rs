@@ -49,3 +49,9 @@ async fn check(database: Database) {
 async fn the_tables_of_plain_sql_are_those_of_annals_on_sqlite() {
     check(Database::Sqlite).await;
 }
+
+#[cfg(feature = "servers")]
+#[tokio::test]
+async fn the_tables_of_plain_sql_are_those_of_annals_on_postgres() {
+    check(Database::Postgres).await;
+}

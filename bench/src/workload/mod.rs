@@ -47,7 +47,7 @@ impl Workload {
     /// Measures all of its cases.
     pub(crate) async fn run(self, run: &mut Run<'_>) -> Result<(), Error> {
         let name = self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
-        println!("\n{name} ({})", run.present()?);
+        println!("\n{name} ({})", run.begin()?);
         match self {
             Self::Commands => commands::run(run).await,
             Self::Append => append::run(run).await,
