@@ -1,15 +1,15 @@
 //! The dialect of MySQL and MariaDB: lists are JSON texts for `JSON_TABLE`, keys are texts in binary columns.
 //!
-//! Texts of `JSON_TABLE` are wider than any key, since MariaDB cuts what does not fit without a word.
+//! AnyOf of `JSON_TABLE` are wider than any key, since MariaDB cuts what does not fit without a word.
 
-use crate::store::sql::{Dialect, PORTABLE, Statements, Texts};
+use crate::store::sql::{Dialect, PORTABLE, Statements, AnyOf};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
     join: "STRAIGHT_JOIN",
     by_position: "FORCE INDEX (PRIMARY)",
     by_category: "FORCE INDEX (annals_events_by_category)",
-    texts: Texts::Listed,
+    any_of: AnyOf::Listed,
 };
 
 /// What appends and imports write is not here: `append` has it.

@@ -1,14 +1,14 @@
 //! PostgreSQL's dialect: lists are JSON texts for `jsonb_array_elements`, ids are UUIDs, and tables are joined in the
 //! order written, as [`super::connect`] sets it.
 
-use crate::store::sql::{Dialect, PORTABLE, Statements, Texts};
+use crate::store::sql::{Dialect, PORTABLE, Statements, AnyOf};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
     join: "JOIN",
     by_position: "",
     by_category: "",
-    texts: Texts::OfJson(|parameter| {
+    any_of: AnyOf::OfJson(|parameter| {
         format!("= ANY (ARRAY(SELECT jsonb_array_elements_text({parameter}::text::jsonb)))")
     }),
 };

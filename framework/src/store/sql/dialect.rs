@@ -12,12 +12,12 @@ pub(crate) struct Dialect {
     pub(crate) by_position: &'static str,
     /// Stands behind `annals_events e` where the rows of one category are read in the order of their positions.
     pub(crate) by_category: &'static str,
-    pub(crate) texts: Texts,
+    pub(crate) any_of: AnyOf,
 }
 
 /// How a statement asks whether a text is one of several.
 #[derive(Debug)]
-pub(crate) enum Texts {
+pub(crate) enum AnyOf {
     /// By a comparison, behind a column, with any of the texts of a JSON array, which is one parameter.
     OfJson(fn(parameter: &str) -> String),
     /// By a parameter for each of them. The last one is repeated up to a power of two, so that there are few texts of

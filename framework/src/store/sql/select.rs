@@ -10,7 +10,7 @@ use crate::store::criteria::{Condition, Criteria, Criterion};
 use crate::store::error::BoxError;
 use crate::store::read::{Content, Direction, Read, Scope};
 
-use super::dialect::{Dialect, Texts};
+use super::dialect::{Dialect, AnyOf};
 use super::json;
 use super::session::Statement;
 use super::value::Value;
@@ -300,14 +300,14 @@ impl<'d> Builder<'d> {
         if criterion.any_of_names().is_empty() {
             return Ok(String::new());
         }
-        let any_of = match self.dialect.texts {
-            Texts::OfJson(any_of) => any_of(&self.bind(json::list(criterion.any_of_names())?)),
-            Texts::Listed => format!("IN ({})", self.listed(criterion.any_of_names())),
+        let any_of = match self.dialect.any_of {
+            AnyOf::OfJson(any_of) => any_of(&self.bind(json::list(criterion.any_of_names())?)),
+            AnyOf::Listed => format!("IN ({})", self.listed(criterion.any_of_names())),
         };
         Ok(format!(" AND e.name {any_of}"))
     }
 
-    /// A parameter for each of `texts`; see [`Texts::Listed`].
+    /// A parameter for each of `texts`; see [`AnyOf::Listed`].
     fn listed(&mut self, texts: &BTreeSet<String>) -> String {
         let mut bound: Vec<String> = texts.iter().map(|text| self.bind(text)).collect();
         let last = bound.last().cloned().unwrap_or_default();

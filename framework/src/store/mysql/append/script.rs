@@ -67,7 +67,7 @@ pub(super) struct Insert {
 #[derive(Debug)]
 pub(super) struct Script {
     limit: usize,
-    /// Texts that are full.
+    /// AnyOf that are full.
     full: Vec<Text>,
     open: Text,
     /// Rows that are too large for a text: their values go as parameters, which take half the bytes.
