@@ -1,4 +1,4 @@
-//! The contract of the store on every backend, and what is particular to some.
+//! The contract of the store on every backend, and what is particular to each.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,6 +13,11 @@ mod store {
 
     mod sqlite_in_memory {
         annals::store_compliance!(super::open::sqlite_in_memory);
+    }
+
+    #[cfg(feature = "servers")]
+    mod mysql_server {
+        annals::store_compliance!(super::open::mysql);
     }
 
     mod sqlite_file {

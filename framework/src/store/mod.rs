@@ -22,9 +22,15 @@ pub mod stream;
 pub mod transaction;
 
 pub mod memory;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "_sql")]
+#[cfg_attr(
+    not(all(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    allow(dead_code, unused_imports, reason = "one backend alone does not use everything that several share")
+)]
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -57,6 +63,8 @@ pub use stream::{Retention, Scavenged, StreamChange, StreamInfo, StreamStatus, V
 pub use transaction::StoreTransaction;
 pub(crate) use transaction::{holding, is_held};
 
+#[cfg(feature = "mysql")]
+pub use mysql::{MySqlStore, MySqlTransaction};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresTransaction};
 #[cfg(feature = "sqlite")]

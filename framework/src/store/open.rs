@@ -12,6 +12,7 @@ use super::{MemoryStore, OpenError, SharedStore};
 /// | `sqlite://orders.db`, `sqlite:orders.db` | a file; created if it is missing |
 /// | `sqlite::memory:` | SQLite in this process, gone with it |
 /// | `postgres://USER:PASSWORD@HOST/DATABASE`, `postgresql:..` | a database of a PostgreSQL server |
+/// | `mysql://USER:PASSWORD@HOST/DATABASE`, `mariadb:..` | a database of a MySQL or MariaDB server |
 ///
 /// # Errors
 /// [`OpenError`] says what is wrong with the address or the database.
@@ -27,9 +28,14 @@ pub async fn open(url: &str) -> Result<SharedStore, OpenError> {
         "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::open(url).await?)),
         #[cfg(not(feature = "postgres"))]
         "postgres" | "postgresql" => Err(OpenError::Feature { scheme: scheme.to_owned(), feature: "postgres" }),
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => Ok(Arc::new(super::MySqlStore::open(url).await?)),
+        #[cfg(not(feature = "mysql"))]
+        "mysql" | "mariadb" => Err(OpenError::Feature { scheme: scheme.to_owned(), feature: "mysql" }),
         _ => Err(OpenError::Address {
             url: without_password(url),
-            reason: "expected `memory:`, `sqlite://FILE`, `sqlite::memory:` or `postgres://USER@HOST/DATABASE`"
+            reason: "expected `memory:`, `sqlite://FILE`, `sqlite::memory:`, `postgres://USER@HOST/DATABASE` or \
+                     `mysql://USER@HOST/DATABASE`"
                 .to_owned(),
         }),
     }

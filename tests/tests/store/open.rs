@@ -41,6 +41,12 @@ pub(super) async fn postgres() -> Opened {
     Opened { store: Arc::new(annals::store::PostgresStore::open(&url).await.unwrap()), _directory: None }
 }
 
+#[cfg(feature = "servers")]
+pub(super) async fn mysql() -> Opened {
+    let url = annals_tests::servers::Server::MySql.fresh_database().await;
+    Opened { store: Arc::new(annals::store::MySqlStore::open(&url).await.unwrap()), _directory: None }
+}
+
 pub(super) fn url(directory: &TempDir) -> String {
     format!("sqlite://{}", directory.path().join("annals.db").display())
 }

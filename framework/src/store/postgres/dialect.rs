@@ -1,14 +1,16 @@
 //! PostgreSQL's dialect: lists are JSON texts for `jsonb_array_elements`, ids are UUIDs, and tables are joined in the
 //! order written, as [`super::connect`] sets it.
 
-use crate::store::sql::{Dialect, PORTABLE, Statements};
+use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
     join: "JOIN",
     by_position: "",
     by_category: "",
-    any_of: |parameter| format!("= ANY (ARRAY(SELECT jsonb_array_elements_text({parameter}::text::jsonb)))"),
+    any_of: AnyOf::Json(|parameter| {
+        format!("= ANY (ARRAY(SELECT jsonb_array_elements_text({parameter}::text::jsonb)))")
+    }),
 };
 
 const STATEMENTS: Statements = Statements {

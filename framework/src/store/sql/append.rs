@@ -59,6 +59,32 @@ pub(crate) enum Failure {
     Unknown(BoxError),
 }
 
+/// Writes a batch in one commit.
+#[async_trait]
+pub(crate) trait Commit: Send + Sync + 'static {
+    /// Writes those appends of `batch` whose expectations hold; one answer for each, in order.
+    async fn commit(&self, batch: &[Append]) -> Result<Vec<Result<Appended, AppendError>>, Failure>;
+}
+
+/// Commits a batch; one that is refused is taken apart, so that an append does not take its neighbours along.
+pub(crate) async fn write<C: Commit>(commit: &C, batch: &[Append]) -> Vec<Result<Appended, AppendError>> {
+    match commit.commit(batch).await {
+        Ok(answers) => answers,
+        Err(Failure::Refused(error)) if batch.len() > 1 => {
+            tracing::warn!(%error, appends = batch.len(), "a batch was refused; its appends are written one by one");
+            let mut answers = Vec::with_capacity(batch.len());
+            for append in batch.chunks(1) {
+                answers.extend(match commit.commit(append).await {
+                    Ok(answers) => answers,
+                    Err(failure) => failure.answers(1),
+                });
+            }
+            answers
+        }
+        Err(failure) => failure.answers(batch.len()),
+    }
+}
+
 /// The part of a store that the batcher drives.
 #[derive(Debug)]
 pub(crate) struct Appender<L> {
@@ -70,21 +96,7 @@ pub(crate) struct Appender<L> {
 #[async_trait]
 impl<L: AppendLock> BatchWriter for Appender<L> {
     async fn write(&self, batch: &[Append]) -> Vec<Result<Appended, AppendError>> {
-        match self.commit(batch).await {
-            Ok(answers) => answers,
-            Err(Failure::Refused(error)) if batch.len() > 1 => {
-                tracing::warn!(%error, appends = batch.len(), "a batch was refused; its appends are written one by one");
-                let mut answers = Vec::with_capacity(batch.len());
-                for append in batch.chunks(1) {
-                    answers.extend(match self.commit(append).await {
-                        Ok(answers) => answers,
-                        Err(failure) => failure.answers(1),
-                    });
-                }
-                answers
-            }
-            Err(failure) => failure.answers(batch.len()),
-        }
+        write(self, batch).await
     }
 }
 
@@ -125,6 +137,13 @@ impl<L: AppendLock> Appender<L> {
             insert::plan(locked, &self.dialect.statements, &plan, &deleted).await?;
         }
         Ok(plan)
+    }
+}
+
+#[async_trait]
+impl<L: AppendLock> Commit for Appender<L> {
+    async fn commit(&self, batch: &[Append]) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
+        Self::commit(self, batch).await
     }
 }
 

@@ -12,6 +12,15 @@ pub(crate) struct Dialect {
     pub(crate) by_position: &'static str,
     /// Stands behind `annals_events e` where the rows of one category are read in the order of their positions.
     pub(crate) by_category: &'static str,
-    /// A comparison, behind a column, with any of the texts of the JSON array that is the parameter.
-    pub(crate) any_of: fn(parameter: &str) -> String,
+    pub(crate) any_of: AnyOf,
+}
+
+/// How a statement compares a column with any of several texts.
+#[derive(Debug)]
+pub(crate) enum AnyOf {
+    /// By a comparison, behind the column, with the texts of the JSON array that is the parameter.
+    Json(fn(parameter: &str) -> String),
+    /// By a parameter for each of them. The last one is repeated up to a power of two, so that there are few texts of
+    /// statements.
+    Listed,
 }

@@ -17,10 +17,10 @@ use super::session::{Session, Statement};
 use super::statements::Statements;
 
 /// Streams that an append opens again: deleted ones.
-pub(super) type Deleted = HashSet<(String, StreamId)>;
+pub(crate) type Deleted = HashSet<(String, StreamId)>;
 
 /// The deleted streams among those that were asked for.
-pub(super) fn deleted(facts: &Facts) -> Deleted {
+pub(crate) fn deleted(facts: &Facts) -> Deleted {
     let deleted = facts.streams.iter().filter(|(_, state)| state.status == StreamStatus::Deleted);
     deleted.map(|(stream, _)| stream.clone()).collect()
 }
@@ -98,12 +98,9 @@ async fn events<S: Session + ?Sized>(
     placed: Vec<Placed<'_>>,
     deleted: &Deleted,
 ) -> Result<(), BoxError> {
-    if !deleted.is_empty() {
-        let written: HashSet<_> = placed.iter().map(|event| (event.tenant.to_owned(), event.stream.clone())).collect();
-        let opened = deleted.intersection(&written);
-        insert(session, sql.reopen_streams, opened.map(|(tenant, at)| (tenant, at.category(), at.id())).collect())
-            .await?;
-    }
+    let opened = opened(&placed, deleted);
+    let opened = opened.iter().map(|(tenant, at)| (tenant, at.category(), at.id())).collect();
+    insert(session, sql.reopen_streams, opened).await?;
     let tags = placed.iter().flat_map(|event| {
         let visibility = event.visibility.code();
         event.tags.iter().map(move |tag| (event.tenant, tag.to_string(), event.position, visibility))
@@ -112,6 +109,15 @@ async fn events<S: Session + ?Sized>(
     let rows: Result<Vec<_>, _> = placed.iter().map(Placed::row).collect();
     insert(session, sql.insert_events, rows?).await?;
     insert(session, sql.insert_tags, tags).await
+}
+
+/// Those of `deleted` that get events.
+pub(crate) fn opened(placed: &[Placed<'_>], deleted: &Deleted) -> Deleted {
+    if deleted.is_empty() {
+        return Deleted::new();
+    }
+    let written: Deleted = placed.iter().map(|event| (event.tenant.to_owned(), event.stream.clone())).collect();
+    deleted.intersection(&written).cloned().collect()
 }
 
 /// Runs a statement over a list of rows, if there are any.
@@ -127,23 +133,23 @@ async fn insert<S: Session + ?Sized, T: Serialize>(
 }
 
 /// An event with its place.
-struct Placed<'a> {
-    tenant: &'a str,
-    position: Position,
-    stream: &'a StreamId,
-    version: Version,
-    id: uuid::Uuid,
-    name: &'a str,
-    revision: u32,
-    payload: &'a [u8],
-    metadata: &'a Metadata,
-    tags: &'a [Tag],
-    recorded_at: Timestamp,
-    visibility: Visibility,
+pub(crate) struct Placed<'a> {
+    pub(crate) tenant: &'a str,
+    pub(crate) position: Position,
+    pub(crate) stream: &'a StreamId,
+    pub(crate) version: Version,
+    pub(crate) id: uuid::Uuid,
+    pub(crate) name: &'a str,
+    pub(crate) revision: u32,
+    pub(crate) payload: &'a [u8],
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) tags: &'a [Tag],
+    pub(crate) recorded_at: Timestamp,
+    pub(crate) visibility: Visibility,
 }
 
 impl<'a> Placed<'a> {
-    fn new(tenant: &'a str, event: &'a NewEvent, version: Version, position: Position) -> Self {
+    pub(crate) fn new(tenant: &'a str, event: &'a NewEvent, version: Version, position: Position) -> Self {
         let NewEvent { stream, id, name, revision, payload, metadata, tags, recorded_at } = event;
         Self {
             tenant,

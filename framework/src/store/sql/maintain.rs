@@ -18,7 +18,7 @@ use super::statements::Statements;
 use super::store::{SqlStore, read_one};
 use super::transaction::SqlTransaction;
 use super::value::{ColumnError, Row, first};
-use super::{facts, insert, json};
+use super::{insert, json};
 
 /// Events that a scavenge removes in one transaction, during which appends wait.
 const WASTE_AT_ONCE: usize = 500;
@@ -85,12 +85,10 @@ impl<S: SqlStore> Maintain for S {
         let unavailable = |source| ImportError::Unavailable { source };
         let dialect = self.handle().dialect;
         let mut transaction = self.maintenance().await.map_err(unavailable)?;
-        let facts = facts::answers_to(&mut transaction, dialect, Questions::of_import(&import)).await;
-        let facts = facts.map_err(unavailable)?;
+        let facts = transaction.facts(dialect, Questions::of_import(&import)).await.map_err(unavailable)?;
         let (head, deleted) = (facts.head, insert::deleted(&facts));
         let fresh = admit(&import, facts)?;
-        let written = insert::import(&mut transaction, &dialect.statements, &fresh, &deleted).await;
-        written.map_err(unavailable)?;
+        transaction.write_import(&fresh, &deleted).await.map_err(unavailable)?;
         for info in &import.streams {
             import_stream(&mut transaction, &dialect.statements, info).await.map_err(unavailable)?;
         }

@@ -35,12 +35,18 @@ pub(crate) fn from_rows(rows: Vec<Row>) -> Result<Found, ReadError> {
         let unknown = |error| corrupt(Position::START, error);
         found.head = row.position("head").map_err(unknown)?;
         let Some(position) = row.optional_integer("position").map_err(unknown)? else { continue };
-        let position = Position::new(position.unsigned_abs());
-        let before = found.events.last();
-        let event = event(position, row, before.map(|event| &event.recorded));
-        found.events.push(event.map_err(|error| corrupt(position, error))?);
+        found.push(Position::new(position.unsigned_abs()), row)?;
     }
     Ok(found)
+}
+
+impl Found {
+    /// Adds the event at `position`, whose further columns are still in `row`.
+    pub(crate) fn push(&mut self, position: Position, row: Row) -> Result<(), ReadError> {
+        let before = self.events.last().map(|event| &event.recorded);
+        self.events.push(event(position, row, before).map_err(|error| corrupt(position, error))?);
+        Ok(())
+    }
 }
 
 fn event(position: Position, mut row: Row, before: Option<&Recorded>) -> Result<RecordedEvent, ColumnError> {

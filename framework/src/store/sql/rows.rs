@@ -5,7 +5,7 @@ use crate::store::records::{DeadLetter, Document, Effect, LetterState, SagaRow, 
 
 use super::value::{ColumnError, Row};
 
-pub(super) fn command(mut row: Row) -> Result<CommandRecord, ColumnError> {
+pub(crate) fn command(mut row: Row) -> Result<CommandRecord, ColumnError> {
     let id = row.id("command_id")?.into();
     let name = row.text("name")?;
     let outcome = row.text("outcome")?;

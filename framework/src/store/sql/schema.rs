@@ -6,7 +6,7 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use crate::store::error::{BoxError, OpenError};
 
 /// Where a database keeps which migrations it has.
-const TABLE: &str = "annals_migrations";
+pub(crate) const MIGRATIONS: &str = "annals_migrations";
 
 /// A migration of this program. Once released, its text never changes.
 pub(crate) fn migration(version: i64, description: &'static str, sql: &'static str) -> Migration {
@@ -16,8 +16,8 @@ pub(crate) fn migration(version: i64, description: &'static str, sql: &'static s
 /// Whether the schema is exactly the one of this program. Nothing is locked or written for it, so that a store opens while
 /// another program writes.
 pub(crate) async fn is_current<C: Migrate>(connection: &mut C, migrations: &[Migration]) -> bool {
-    let Ok(None) = connection.dirty_version(TABLE).await else { return false };
-    let Ok(applied) = connection.list_applied_migrations(TABLE).await else { return false };
+    let Ok(None) = connection.dirty_version(MIGRATIONS).await else { return false };
+    let Ok(applied) = connection.list_applied_migrations(MIGRATIONS).await else { return false };
     let ours = migrations.iter().map(|migration| (migration.version, &migration.checksum));
     applied.iter().map(|applied| (applied.version, &applied.checksum)).eq(ours)
 }
@@ -25,8 +25,8 @@ pub(crate) async fn is_current<C: Migrate>(connection: &mut C, migrations: &[Mig
 /// Applies what is missing. The caller sees to it that no second program does so meanwhile.
 pub(crate) async fn migrate<C: Migrate>(connection: &mut C, migrations: Vec<Migration>) -> Result<(), SchemaFault> {
     let mut migrator = Migrator::with_migrations(migrations);
-    migrator.dangerous_set_table_name(TABLE);
-    if let Some(version) = connection.dirty_version(TABLE).await.ok().flatten() {
+    migrator.dangerous_set_table_name(MIGRATIONS);
+    if let Some(version) = connection.dirty_version(MIGRATIONS).await.ok().flatten() {
         return Err(MigrateError::Dirty(version).into());
     }
     // `run_direct` and not `run`: with the latter the compiler cannot prove that callers may be sent between threads.

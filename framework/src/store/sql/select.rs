@@ -3,11 +3,13 @@
 //! The text of a statement depends on the shape of the request alone (how many criteria, each with how many tags), so
 //! that a connection prepares it once. Values are always bound.
 
+use std::collections::BTreeSet;
+
 use crate::store::criteria::{Condition, Criteria, Criterion};
 use crate::store::error::BoxError;
 use crate::store::read::{Content, Direction, Read, Scope};
 
-use super::dialect::Dialect;
+use super::dialect::{AnyOf, Dialect};
 use super::json;
 use super::session::Statement;
 use super::value::Value;
@@ -60,7 +62,7 @@ pub(super) fn count(dialect: &Dialect, read: &Read) -> Result<Option<Statement>,
 }
 
 /// A statement for whether a stored event breaks `condition`; `None` where none can. Hidden events break it as well.
-pub(super) fn breaks(dialect: &Dialect, tenant: &str, condition: &Condition) -> Result<Option<Statement>, BoxError> {
+pub(crate) fn breaks(dialect: &Dialect, tenant: &str, condition: &Condition) -> Result<Option<Statement>, BoxError> {
     if condition.criteria.any_of().is_empty() {
         return Ok(None);
     }
@@ -253,7 +255,19 @@ impl<'d> Builder<'d> {
         if criterion.any_of_names().is_empty() {
             return Ok(String::new());
         }
-        let names = self.bind(json::list(criterion.any_of_names())?);
-        Ok(format!(" AND e.name {}", (self.dialect.any_of)(&names)))
+        Ok(match self.dialect.any_of {
+            AnyOf::Json(any_of) => {
+                format!(" AND e.name {}", any_of(&self.bind(json::list(criterion.any_of_names())?)))
+            }
+            AnyOf::Listed => format!(" AND e.name IN ({})", self.listed(criterion.any_of_names())),
+        })
+    }
+
+    /// A parameter for each of `texts`; see [`AnyOf::Listed`].
+    fn listed(&mut self, texts: &BTreeSet<String>) -> String {
+        let mut bound: Vec<String> = texts.iter().map(|text| self.bind(text)).collect();
+        let last = bound.last().cloned().unwrap_or_default();
+        bound.resize(bound.len().next_power_of_two(), last);
+        bound.join(", ")
     }
 }

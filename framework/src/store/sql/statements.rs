@@ -53,6 +53,9 @@ pub(crate) struct Statements {
     pub(crate) documents: &'static str,
     /// The same for a transaction that goes on to write them: no append writes to the view before it ends.
     pub(crate) documents_to_write: &'static str,
+    /// Sees to it that nobody else writes these documents, missing ones included, before the transaction ends. Empty
+    /// where no two transactions write at the same time.
+    pub(crate) hold_documents: &'static str,
     pub(crate) scan_documents: &'static str,
     pub(crate) write_documents: &'static str,
     pub(crate) clear_documents: &'static str,
@@ -140,6 +143,7 @@ pub(crate) const PORTABLE: Statements = Statements {
     save_snapshot: OWN,
     documents: OWN,
     documents_to_write: OWN,
+    hold_documents: "",
     scan_documents: "SELECT document_key, revision, body FROM annals_documents \
                      WHERE tenant = ?1 AND view = ?2 AND view_version = ?3 AND (?4 IS NULL OR document_key > ?4) \
                      AND body IS NOT NULL ORDER BY document_key LIMIT ?5",

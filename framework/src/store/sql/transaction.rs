@@ -6,13 +6,17 @@ use async_trait::async_trait;
 
 use crate::message::{CommandId, Position, SagaId, Timestamp};
 use crate::store::error::{BoxError, StoreError};
+use crate::store::exchange::StoredEvent;
+use crate::store::plan::{Facts, Questions};
 use crate::store::records::{Association, Claim, DeadLetter, Document, LetterState, SagaRow, SagaWrite, ViewId};
 use crate::store::transaction::StoreTransaction;
 
+use super::dialect::Dialect;
+use super::insert::{self, Deleted};
 use super::sagas::Sagas;
 use super::session::{Session, Statement};
 use super::statements::Statements;
-use super::{json, rows};
+use super::{facts, json, rows};
 
 /// What a backend's transaction is asked for; the rest is [`StoreTransaction`].
 #[async_trait]
@@ -25,6 +29,17 @@ pub(crate) trait SqlTransaction: Session + Sized + 'static {
 
     /// Makes everything permanent.
     async fn finish(self) -> Result<(), BoxError>;
+
+    /// What an import depends on.
+    async fn facts(&mut self, dialect: &'static Dialect, questions: Questions<'_>) -> Result<Facts, BoxError> {
+        facts::answers_to(self, dialect, questions).await
+    }
+
+    /// Writes events that were exported elsewhere. Of `deleted` streams, those that get events are opened again.
+    async fn write_import(&mut self, fresh: &[&StoredEvent], deleted: &Deleted) -> Result<(), BoxError> {
+        let statements = self.statements();
+        insert::import(self, statements, fresh, deleted).await
+    }
 }
 
 #[async_trait]
@@ -48,7 +63,11 @@ impl<T: SqlTransaction> StoreTransaction for T {
     }
 
     async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
-        let statement = documents(self.statements().documents_to_write, view, keys)?;
+        let sql = self.statements();
+        if !sql.hold_documents.is_empty() {
+            run(self, documents(sql.hold_documents, view, keys)?).await?;
+        }
+        let statement = documents(sql.documents_to_write, view, keys)?;
         let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
         found.into_iter().map(rows::document).collect::<Result<_, _>>().map_err(StoreError::unavailable)
     }
@@ -198,7 +217,7 @@ impl<T: SqlTransaction> StoreTransaction for T {
     }
 }
 
-/// Reads the documents of `view` under `keys`.
+/// A statement for the documents of `view` under `keys`.
 pub(super) fn documents(text: &'static str, view: &ViewId, keys: &[String]) -> Result<Statement, StoreError> {
     Ok(of_view(text, view).bind(json::list(keys).map_err(StoreError::unavailable)?))
 }

@@ -71,11 +71,9 @@ impl Row {
 
     pub(crate) fn id(&mut self, column: &'static str) -> Result<Uuid, ColumnError> {
         match self.next(column)? {
-            Cell::Bytes(bytes) => Uuid::from_slice(&bytes).map_err(|_| ColumnError {
-                column,
-                found: "a blob of another length",
-                expected: "an id of 16 bytes",
-            }),
+            Cell::Bytes(bytes) => id_of(&bytes, column),
+            // Where a database does not tell texts from blobs, the bytes of an id may look like a text.
+            Cell::Text(text) => id_of(text.as_bytes(), column),
             other => Err(other.is_not("an id of 16 bytes", column)),
         }
     }
@@ -114,6 +112,11 @@ impl Row {
     fn next(&mut self, column: &'static str) -> Result<Cell, ColumnError> {
         self.0.next().ok_or(ColumnError { column, found: "no such column", expected: "one more" })
     }
+}
+
+fn id_of(bytes: &[u8], column: &'static str) -> Result<Uuid, ColumnError> {
+    let wrong = ColumnError { column, found: "a value of another length", expected: "an id of 16 bytes" };
+    Uuid::from_slice(bytes).map_err(|_| wrong)
 }
 
 impl Cell {

@@ -1,13 +1,13 @@
 //! SQLite's dialect: lists are JSON texts for `json_each`, ids are blobs of 16 bytes.
 
-use crate::store::sql::{Dialect, PORTABLE, Statements};
+use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
     join: "CROSS JOIN",
     by_position: "NOT INDEXED",
     by_category: "INDEXED BY annals_events_by_category",
-    any_of: |parameter| format!("IN (SELECT value FROM json_each({parameter}))"),
+    any_of: AnyOf::Json(|parameter| format!("IN (SELECT value FROM json_each({parameter}))")),
 };
 
 const STATEMENTS: Statements = Statements {

@@ -1,0 +1,41 @@
+//! The dialect of MySQL and MariaDB: lists are JSON texts for `JSON_TABLE`, keys are texts in binary columns.
+//!
+//! Texts of `JSON_TABLE` are wider than any key, since MariaDB cuts what does not fit without a word.
+
+use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
+
+pub(super) static DIALECT: Dialect = Dialect {
+    statements: STATEMENTS,
+    join: "STRAIGHT_JOIN",
+    by_position: "FORCE INDEX (PRIMARY)",
+    by_category: "FORCE INDEX (annals_events_by_category)",
+    any_of: AnyOf::Listed,
+};
+
+/// What appends and imports write is not here: `append` has it.
+const STATEMENTS: Statements = Statements {
+    put_stream: include_str!("sql/put_stream.sql"),
+    show_tags: include_str!("sql/show_tags.sql"),
+    remove_events: include_str!("sql/remove_events.sql"),
+    remove_tags: include_str!("sql/remove_tags.sql"),
+    prune_snapshots: include_str!("sql/prune_snapshots.sql"),
+    bump_fence: include_str!("sql/bump_fence.sql"),
+    guard: include_str!("sql/guard.sql"),
+    save_snapshot: include_str!("sql/save_snapshot.sql"),
+    documents: include_str!("sql/documents.sql"),
+    documents_to_write: include_str!("sql/documents.sql"),
+    hold_documents: include_str!("sql/hold_documents.sql"),
+    write_documents: include_str!("sql/write_documents.sql"),
+    find_sagas: include_str!("sql/find_sagas.sql"),
+    sagas: include_str!("sql/sagas.sql"),
+    associations: include_str!("sql/associations.sql"),
+    add_saga: include_str!("sql/add_saga.sql"),
+    drop_associations: include_str!("sql/drop_associations.sql"),
+    add_associations: include_str!("sql/add_associations.sql"),
+    finish_effects: include_str!("sql/finish_effects.sql"),
+    set_timers: include_str!("sql/set_timers.sql"),
+    cancel_timers: include_str!("sql/cancel_timers.sql"),
+    held_sequences: include_str!("sql/held_sequences.sql"),
+    add_letter: include_str!("sql/add_letter.sql"),
+    ..PORTABLE
+};

@@ -1,0 +1,215 @@
+-- Every statement can be repeated: MySQL commits each by itself, so a migration that was left half-way is run again.
+--
+-- Keys are texts in UTF-8, kept as bytes so that they are compared exactly: no collation of MySQL 8 and MariaDB alike tells
+-- apart trailing spaces, case and accents. 512 bytes each, four of them fit into an index of InnoDB (3,072 bytes).
+-- `annals_readable_events` shows them as texts.
+
+-- Whoever appends locks the one row. `changes` grows with everything but appends that changes what appends depend on.
+CREATE TABLE IF NOT EXISTS annals_lock (
+    id      TINYINT NOT NULL PRIMARY KEY,
+    changes BIGINT  NOT NULL
+) ENGINE = InnoDB;
+INSERT INTO annals_lock (id, changes) VALUES (1, 0) ON DUPLICATE KEY UPDATE id = id;
+
+-- Events. Positions and versions are dense as they are given out; a row never changes.
+-- `visibility` is 0 for every reader, 1 for readers of the stream alone, 2 for nobody. `slice` is FNV-1a (64 bits) of
+-- tenant, category and stream id, each followed by a zero byte, modulo 1024. `recorded_at` counts microseconds since
+-- 1970. `tags` is a JSON array of `key:value`.
+CREATE TABLE IF NOT EXISTS annals_events (
+    position    BIGINT         NOT NULL,
+    tenant      VARBINARY(512) NOT NULL,
+    visibility  TINYINT        NOT NULL,
+    slice       SMALLINT       NOT NULL,
+    version     BIGINT         NOT NULL,
+    revision    BIGINT         NOT NULL,
+    recorded_at BIGINT         NOT NULL,
+    name        VARBINARY(512) NOT NULL,
+    category    VARBINARY(512) NOT NULL,
+    stream_id   VARBINARY(512) NOT NULL,
+    event_id    BINARY(16)     NOT NULL,
+    tags        MEDIUMTEXT     NOT NULL,
+    metadata    MEDIUMTEXT     NOT NULL,
+    payload     LONGBLOB       NOT NULL,
+    PRIMARY KEY (position),
+    UNIQUE KEY annals_events_by_stream (tenant, category, stream_id, version),
+    UNIQUE KEY annals_events_by_id (event_id),
+    KEY annals_events_by_category (tenant, category, position)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
+
+DROP TRIGGER IF EXISTS annals_events_never_change;
+CREATE TRIGGER annals_events_never_change BEFORE UPDATE ON annals_events FOR EACH ROW
+BEGIN
+    IF @annals_maintenance IS NULL THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'events never change';
+    END IF;
+END;
+DROP TRIGGER IF EXISTS annals_events_are_never_removed;
+CREATE TRIGGER annals_events_are_never_removed BEFORE DELETE ON annals_events FOR EACH ROW
+BEGIN
+    IF @annals_maintenance IS NULL THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'events are never removed';
+    END IF;
+END;
+
+-- Always empty. TRUNCATE calls no trigger, but InnoDB refuses it for a table that another one refers to.
+CREATE TABLE IF NOT EXISTS annals_events_stay (
+    position BIGINT NOT NULL PRIMARY KEY,
+    CONSTRAINT annals_events_are_not_truncated FOREIGN KEY (position) REFERENCES annals_events (position)
+) ENGINE = InnoDB;
+
+-- The tags of events, each with the visibility of its event. A tag has a colon between its key and its value.
+CREATE TABLE IF NOT EXISTS annals_tags (
+    tenant     VARBINARY(512) NOT NULL,
+    tag        VARBINARY(513) NOT NULL,
+    position   BIGINT         NOT NULL,
+    visibility TINYINT        NOT NULL,
+    PRIMARY KEY (tenant, tag, position)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
+-- Streams that are or were not like others; one without a row is open. `status` is 0 for an open stream, 1 for an
+-- archived, 2 for a deleted one, 3 for one that was ended for good. `newest` is the newest version when the row was
+-- last written: its event may have been removed since. Events before `truncate_before` are hidden. `max_age` is in
+-- microseconds.
+CREATE TABLE IF NOT EXISTS annals_streams (
+    tenant          VARBINARY(512) NOT NULL,
+    category        VARBINARY(512) NOT NULL,
+    stream_id       VARBINARY(512) NOT NULL,
+    status          TINYINT        NOT NULL,
+    newest          BIGINT         NOT NULL,
+    truncate_before BIGINT         NOT NULL,
+    max_age         BIGINT,
+    max_count       BIGINT,
+    PRIMARY KEY (tenant, category, stream_id)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
+-- Outcomes of commands. `outcome` is `done` or `rejected`.
+CREATE TABLE IF NOT EXISTS annals_commands (
+    tenant      VARBINARY(512) NOT NULL,
+    command_id  BINARY(16)     NOT NULL,
+    name        VARBINARY(512) NOT NULL,
+    outcome     VARBINARY(8)   NOT NULL,
+    answer      LONGBLOB       NOT NULL,
+    recorded_at BIGINT         NOT NULL,
+    position    BIGINT         NOT NULL,
+    version     BIGINT,
+    target      LONGBLOB,
+    PRIMARY KEY (tenant, command_id),
+    KEY annals_commands_by_age (recorded_at)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
+-- Progress of processors. `fence` grows with each claim.
+CREATE TABLE IF NOT EXISTS annals_tokens (
+    tenant    VARBINARY(512) NOT NULL,
+    processor VARBINARY(512) NOT NULL,
+    position  BIGINT         NOT NULL,
+    fence     BIGINT         NOT NULL,
+    PRIMARY KEY (tenant, processor)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
+CREATE TABLE IF NOT EXISTS annals_snapshots (
+    tenant       VARBINARY(512) NOT NULL,
+    category     VARBINARY(512) NOT NULL,
+    stream_id    VARBINARY(512) NOT NULL,
+    state_schema VARBINARY(512) NOT NULL,
+    version      BIGINT         NOT NULL,
+    position     BIGINT         NOT NULL,
+    state        LONGBLOB       NOT NULL,
+    PRIMARY KEY (tenant, category, stream_id, state_schema)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
+-- Documents of views. One without a body was removed, or is about to be written; its revision goes on if it comes back.
+CREATE TABLE IF NOT EXISTS annals_documents (
+    tenant       VARBINARY(512) NOT NULL,
+    view         VARBINARY(512) NOT NULL,
+    view_version BIGINT         NOT NULL,
+    document_key VARBINARY(512) NOT NULL,
+    revision     BIGINT         NOT NULL,
+    body         LONGBLOB,
+    PRIMARY KEY (tenant, view, view_version, document_key)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
+CREATE TABLE IF NOT EXISTS annals_sagas (
+    tenant   VARBINARY(512) NOT NULL,
+    saga     VARBINARY(512) NOT NULL,
+    saga_id  BINARY(16)     NOT NULL,
+    revision BIGINT         NOT NULL,
+    state    LONGBLOB       NOT NULL,
+    progress LONGTEXT,
+    ended    TINYINT        NOT NULL,
+    effects  BIGINT         NOT NULL,
+    PRIMARY KEY (tenant, saga, saga_id)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
+
+CREATE TABLE IF NOT EXISTS annals_associations (
+    tenant            VARBINARY(512) NOT NULL,
+    saga              VARBINARY(512) NOT NULL,
+    association_key   VARBINARY(512) NOT NULL,
+    association_value VARBINARY(512) NOT NULL,
+    saga_id           BINARY(16)     NOT NULL,
+    PRIMARY KEY (tenant, saga, association_key, association_value, saga_id),
+    KEY annals_associations_by_instance (tenant, saga, saga_id)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
+-- Commands that sagas have decided to send. `place` is their order; `parked` says why one was given up.
+CREATE TABLE IF NOT EXISTS annals_effects (
+    place      BIGINT         NOT NULL AUTO_INCREMENT,
+    tenant     VARBINARY(512) NOT NULL,
+    command_id BINARY(16)     NOT NULL,
+    saga       VARBINARY(512) NOT NULL,
+    saga_id    BINARY(16)     NOT NULL,
+    number     BIGINT         NOT NULL,
+    name       VARBINARY(512) NOT NULL,
+    payload    LONGBLOB       NOT NULL,
+    metadata   MEDIUMTEXT     NOT NULL,
+    step       VARBINARY(512),
+    attempts   BIGINT         NOT NULL,
+    not_before BIGINT         NOT NULL,
+    parked     LONGTEXT,
+    PRIMARY KEY (place),
+    UNIQUE KEY annals_effects_by_command (tenant, command_id),
+    KEY annals_effects_by_instance (tenant, saga, saga_id, number),
+    KEY annals_effects_by_saga (tenant, saga)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
+
+CREATE TABLE IF NOT EXISTS annals_timers (
+    tenant  VARBINARY(512) NOT NULL,
+    saga    VARBINARY(512) NOT NULL,
+    saga_id BINARY(16)     NOT NULL,
+    name    VARBINARY(512) NOT NULL,
+    due     BIGINT         NOT NULL,
+    PRIMARY KEY (tenant, saga, saga_id, name),
+    KEY annals_timers_by_due (tenant, saga, due)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
+-- Events that a processor could not handle. One without `retry_at` is parked.
+CREATE TABLE IF NOT EXISTS annals_dead_letters (
+    tenant    VARBINARY(512)  NOT NULL,
+    processor VARBINARY(512)  NOT NULL,
+    position  BIGINT          NOT NULL,
+    sequence  VARBINARY(1536) NOT NULL,
+    attempts  BIGINT          NOT NULL,
+    retry_at  BIGINT,
+    error     LONGTEXT        NOT NULL,
+    since     BIGINT          NOT NULL,
+    PRIMARY KEY (tenant, processor, position),
+    KEY annals_dead_letters_by_sequence (tenant, processor, sequence)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
+
+-- Events as people read them: keys and payloads as texts, ids in hexadecimal, the time in UTC.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW annals_readable_events AS
+SELECT
+    position,
+    CONVERT(tenant USING utf8mb4) AS tenant,
+    CONVERT(category USING utf8mb4) AS category,
+    CONVERT(stream_id USING utf8mb4) AS stream_id,
+    version,
+    LOWER(HEX(event_id)) AS event_id,
+    CONVERT(name USING utf8mb4) AS name,
+    revision,
+    CONVERT(payload USING utf8mb4) AS payload,
+    metadata,
+    tags,
+    TIMESTAMPADD(MICROSECOND, recorded_at, '1970-01-01 00:00:00') AS recorded_at,
+    visibility,
+    slice
+FROM annals_events;
