@@ -1,8 +1,10 @@
 //! One attempt at a command of an aggregate: load, decide, store, answer.
 
-use crate::aggregate::{Aggregate, Creation, Events, HandledBy, Repository, Sourced};
-use crate::message::{Position, StreamId, Version};
-use crate::store::{Append, AppendError, CommandRecord, Conflict, Expected, Outcome};
+use std::task::Poll;
+
+use crate::aggregate::{Aggregate, Creation, Events, HandledBy, LoadError, Repository, Sourced};
+use crate::message::{Command, Position, StreamId, Version};
+use crate::store::{AppendError, CommandRecord, Conflict, Expected, Outcome};
 
 use super::error::{CommandError, CommandFailure, Rejection};
 use super::execute::{Basis, Decided, Executor, HandedOver, guarded};
@@ -21,6 +23,12 @@ pub(super) struct Attempt<'a, A, C> {
     pub(super) number: u32,
     /// How many attempts were such.
     pub(super) ahead: u32,
+}
+
+/// A decision that was made.
+enum Made<A, C: Command> {
+    Events { events: Events<A>, reply: C::Reply, storing: HandedOver },
+    Nothing(Decided<A, C>),
 }
 
 /// How an attempt has ended.
@@ -45,47 +53,62 @@ pub(super) enum Return<A> {
 }
 
 impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
-    /// Decides once, and stores what was decided.
+    /// Decides once, and stores what was decided. What is rare is boxed, so that the way of a command that finds its state
+    /// in memory stays short.
     pub(super) async fn run(&self, mut turn: Turn<A>) -> Ended<A> {
         // A handler that creates needs no state at first: the append checks that the stream is empty.
         let loaded = turn.state.is_none() && (!self.creates() || self.number > 1);
         if loaded {
-            let id = self.stream.id();
-            // After two conflicts the snapshot itself may be at fault.
-            let load = if self.number > 2 { self.repository.replay(id).await } else { self.repository.load(id).await };
-            match load {
+            match Box::pin(self.load()).await {
                 Ok(state) => turn.state = state,
-                Err(error) => return failed(CommandFailure::from(error)),
+                Err(error) => return Ended::Answered(Err(CommandFailure::from(error).into())),
             }
         }
+        let basis = self.basis(&turn);
+        match self.decide(&turn, &basis) {
+            Made::Events { events, reply, storing } => self.store(turn, &basis, events, reply, storing).await,
+            Made::Nothing(decided) => Box::pin(self.store_nothing(turn, &basis, decided, loaded)).await,
+        }
+    }
+
+    async fn load(&self) -> Result<Option<Sourced<A>>, LoadError> {
+        let id = self.stream.id();
+        // After two conflicts the snapshot itself may be at fault.
+        if self.number > 2 { self.repository.replay(id).await } else { self.repository.load(id).await }
+    }
+
+    fn basis(&self, turn: &Turn<A>) -> Basis {
         let version = turn.state.as_ref().map(|sourced| sourced.version);
-        let basis = Basis {
-            expected: vec![(self.stream.clone(), Expected::exactly(version))],
+        Basis {
+            now: self.executor.journal.now(),
+            expected: Some(Expected::exactly(version)),
             rests_on: turn.rests_on(),
             condition: None,
             stream: self.stream.clone(),
             version,
             position: turn.state.as_ref().map(|sourced| sourced.position).unwrap_or_default(),
-        };
-        let decided = match self.decide(turn.state.as_ref()) {
-            Decided::Done { events, reply } if !events.is_empty() => {
-                let outcome = || self.executor.reply::<C>(&reply);
-                match self.executor.prepare(self.message, &basis, &events, outcome) {
-                    Ok(append) => return self.store(turn, &basis, events, reply, append).await,
-                    Err(failure) => Decided::Failed(failure),
-                }
-            }
-            other => other,
-        };
-        self.store_nothing(turn, &basis, decided, loaded).await
+        }
     }
 
     fn creates(&self) -> bool {
         C::CREATION == Creation::MustNotExist
     }
 
-    fn decide(&self, state: Option<&Sourced<A>>) -> Decided<A, C> {
-        let version = state.map(|sourced| sourced.version);
+    /// Decides, and prepares what is to be stored.
+    fn decide(&self, turn: &Turn<A>, basis: &Basis) -> Made<A, C> {
+        let (events, reply) = match self.decided(turn.state.as_ref(), basis) {
+            Decided::Done { events, reply } if !events.is_empty() => (events, reply),
+            other => return Made::Nothing(other),
+        };
+        let outcome = || self.executor.reply::<C>(&reply);
+        match self.executor.prepare(self.message, basis, &events, outcome) {
+            Ok(append) => Made::Events { events, reply, storing: self.executor.hand_over(append) },
+            Err(failure) => Made::Nothing(Decided::Failed(failure)),
+        }
+    }
+
+    fn decided(&self, state: Option<&Sourced<A>>, basis: &Basis) -> Decided<A, C> {
+        let version = basis.version;
         if let Some(expected) = self.message.expected
             && !expected.holds_for(version)
         {
@@ -108,35 +131,29 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
                 &initial
             }
         };
-        let context = self.executor.context(self.message, version);
+        let context = self.executor.context(self.message, basis.now, version);
         decide(self.command, current, &context)
     }
 
-    /// Stores the events of a decision. The next command passes as soon as they are on their way.
+    /// Waits until the events of a decision are stored. The next command passes as soon as they are on their way.
     async fn store(
         &self,
         mut turn: Turn<A>,
         basis: &Basis,
         events: Events<A>,
         reply: C::Reply,
-        append: Append,
+        mut storing: HandedOver,
     ) -> Ended<A> {
-        let last = append.events.last().map(|event| event.id);
-        let handed_over = match self.executor.is_inline(&append) {
-            // Documents are read and written under turns of their own; the next command waits for them.
-            Ok(true) => HandedOver::Ended(self.executor.submit(append).await),
-            Ok(false) => self.executor.hand_over(append).await,
-            Err(failure) => HandedOver::Ended(Err(failure)),
-        };
-        let (appended, due) = match handed_over {
-            HandedOver::Ended(Ok(appended)) => {
+        let first = storing.begin().await;
+        let (appended, due) = match (first, storing) {
+            (Poll::Ready(Ok(appended)), _) => {
                 self.move_on(&mut turn, basis, &events);
                 let due = self.due_snapshot(&turn, basis);
                 turn.store(&appended);
                 (appended, due)
             }
-            HandedOver::Ended(Err(failure)) => return self.unstored(failure, basis, Return::Turn(turn)),
-            HandedOver::UnderWay(appending) => {
+            (Poll::Ready(Err(failure)), _) => return self.unstored(failure, basis, Return::Turn(turn)),
+            (Poll::Pending, HandedOver { appending, last, .. }) => {
                 self.move_on(&mut turn, basis, &events);
                 let due = self.due_snapshot(&turn, basis);
                 match turn.pass_on(appending, last).settled().await {
@@ -185,19 +202,21 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
     /// Records the outcome of a decision without events; the append checks what the decision rests on. Gives the position
     /// of the record: a repeat gets it too.
     async fn store_outcome(&self, turn: Turn<A>, basis: &Basis, outcome: Outcome) -> Result<Position, Ended<A>> {
-        let append = self.executor.recording(self.message, basis, outcome);
-        match self.executor.hand_over(append).await {
-            HandedOver::Ended(Ok(appended)) => Ok(appended.position),
-            HandedOver::Ended(Err(failure)) => Err(self.unstored(failure, basis, Return::Turn(turn))),
-            HandedOver::UnderWay(appending) => match turn.pass_on(appending, None).settled().await {
-                Settled::Stored(appended) => Ok(appended.position),
-                // Nothing rests on a record, so that commands behind this one may have overtaken it while its outcome was
-                // unknown.
-                Settled::Failed(failure, comeback) if is_stream_conflict(&failure) && self.ahead < AHEAD_ATTEMPTS => {
-                    Err(Ended::Again(Why::Ahead, Return::Comeback(comeback)))
-                }
-                Settled::Failed(failure, comeback) => Err(self.unstored(failure, basis, Return::Comeback(comeback))),
-            },
+        let append = Executor::recording(self.message, basis, outcome);
+        let mut storing = self.executor.hand_over(append);
+        let settled = match storing.begin().await {
+            Poll::Ready(Ok(appended)) => return Ok(appended.position),
+            Poll::Ready(Err(failure)) => return Err(self.unstored(failure, basis, Return::Turn(turn))),
+            Poll::Pending => turn.pass_on(storing.appending, None).settled().await,
+        };
+        match settled {
+            Settled::Stored(appended) => Ok(appended.position),
+            // Nothing rests on a record, so that commands behind this one may have overtaken it while its outcome was
+            // unknown.
+            Settled::Failed(failure, comeback) if is_stream_conflict(&failure) && self.ahead < AHEAD_ATTEMPTS => {
+                Err(Ended::Again(Why::Ahead, Return::Comeback(comeback)))
+            }
+            Settled::Failed(failure, comeback) => Err(self.unstored(failure, basis, Return::Comeback(comeback))),
         }
     }
 
@@ -284,8 +303,4 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
 
 fn is_stream_conflict(failure: &CommandFailure) -> bool {
     matches!(failure, CommandFailure::Append(AppendError::Conflict(Conflict::Stream { .. })))
-}
-
-fn failed<A>(failure: CommandFailure) -> Ended<A> {
-    Ended::Answered(Err(failure.into()))
 }

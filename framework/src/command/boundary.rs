@@ -32,13 +32,8 @@ impl<D: Decision, C: HandledBy<D>> CommandHandler for BoundaryHandler<D, C> {
         let Some(first) = D::BOUNDARY.first().and_then(|key| tags.iter().find(|tag| tag.key() == *key)) else {
             return Err(CommandFailure::NoTarget { command: C::NAME }.into());
         };
-        let stream = StreamId::new(D::NAME, first.value());
-        let turn = self.lanes.turn(first.value()).await;
-        let _turn = turn.map_err(|waiting| CommandFailure::Busy {
-            stream: stream.clone(),
-            waiting,
-            limit: self.lanes.limit(),
-        })?;
+        let turn = self.lanes.turn(first.value()).await?;
+        let stream = turn.stream().clone();
         let last = InLane { handler: self, stream: &stream, tags: &tags };
         Next::new(&self.executor.handling, &last).run(message).await
     }
@@ -82,10 +77,12 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
         let executor = &self.handler.executor;
         let criteria = self.criteria();
         let (state, head) = self.read(command, &criteria).await.map_err(CommandFailure::from)?;
-        let context = executor.context(message, None);
+        let now = executor.journal.now();
+        let context = executor.context(message, now, None);
         let decided = decide(command, &state, &context);
         let basis = Basis {
-            expected: message.expected.iter().map(|expected| (self.stream.clone(), *expected)).collect(),
+            now,
+            expected: message.expected,
             rests_on: None,
             condition: Some(Condition { criteria, after: head }),
             stream: self.stream.clone(),

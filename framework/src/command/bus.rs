@@ -8,6 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use foldhash::fast::RandomState;
 use futures_util::FutureExt;
 
 use crate::message::{CodecError, Command, Payloads};
@@ -25,7 +26,7 @@ pub(crate) trait CommandHandler: Send + Sync {
 
 /// The handlers of an application, built once at start.
 pub struct CommandBus {
-    routes: HashMap<&'static str, Route>,
+    routes: HashMap<&'static str, Route, RandomState>,
     dispatching: Vec<Arc<dyn CommandInterceptor>>,
     payloads: Payloads,
 }
@@ -58,7 +59,7 @@ impl<C: Command> Format for FormatOf<C> {
 
 impl CommandBus {
     pub(crate) fn new(
-        routes: HashMap<&'static str, Route>,
+        routes: HashMap<&'static str, Route, RandomState>,
         dispatching: Vec<Arc<dyn CommandInterceptor>>,
         payloads: Payloads,
     ) -> Self {
@@ -71,15 +72,26 @@ impl CommandBus {
     /// # Errors
     /// What the handler or an interceptor ends in.
     pub async fn dispatch(&self, mut message: CommandMessage) -> CommandResult {
-        if message.metadata.correlation_id().is_none() {
-            message.metadata.insert(crate::Metadata::CORRELATION_ID, message.id.to_string());
-        }
+        message.metadata.correlate(message.id);
         let name = message.name;
+        let running = async {
+            match self.dispatching.is_empty() {
+                true => self.handle(message).await,
+                false => Next::new(&self.dispatching, self).run(message).await,
+            }
+        };
         // Handlers that decide are guarded where they run. This catches everything else that the application wrote: an
         // `#[apply]`, an interceptor, the initial state of a decision.
-        AssertUnwindSafe(Next::new(&self.dispatching, self).run(message)).catch_unwind().await.unwrap_or_else(|panic| {
+        AssertUnwindSafe(running).catch_unwind().await.unwrap_or_else(|panic| {
             Err(CommandFailure::Panicked { command: name.to_owned(), message: panic_message(&*panic) }.into())
         })
+    }
+
+    async fn handle(&self, message: CommandMessage) -> CommandResult {
+        match self.routes.get(message.name) {
+            Some(route) if route.command == message.type_id_of_command() => route.handler.handle(message).await,
+            _ => Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into()),
+        }
     }
 
     /// Reads a command that was stored under `name`.
@@ -107,10 +119,7 @@ impl CommandBus {
 #[async_trait]
 impl Last for CommandBus {
     async fn run(&self, message: CommandMessage) -> CommandResult {
-        match self.routes.get(message.name) {
-            Some(route) if route.command == message.type_id_of_command() => route.handler.handle(message).await,
-            _ => Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into()),
-        }
+        self.handle(message).await
     }
 }
 

@@ -45,7 +45,10 @@ pub(crate) enum Decided<S, C: Command> {
 
 /// What an append rests on.
 pub(crate) struct Basis {
-    pub(crate) expected: Vec<(StreamId, Expected)>,
+    /// The instant of the decision.
+    pub(crate) now: Timestamp,
+    /// What the stream must be like.
+    pub(crate) expected: Option<Expected>,
     /// The newest event in the state, if it was not known to be stored.
     pub(crate) rests_on: Option<EventId>,
     pub(crate) condition: Option<Condition>,
@@ -55,16 +58,38 @@ pub(crate) struct Basis {
     pub(crate) position: Position,
 }
 
-/// What has become of an append that was handed over.
-pub(crate) enum HandedOver {
-    /// The store has answered at once.
-    Ended(Result<Appended, CommandFailure>),
-    UnderWay(Appending),
+/// An append on its way to the store.
+pub(crate) struct HandedOver {
+    pub(crate) appending: Appending,
+    /// Its last event, if it has any.
+    pub(crate) last: Option<EventId>,
+    /// Whether it writes documents of inline views. Those are read and written under turns of their own; nothing is decided
+    /// ahead of them.
+    inline: bool,
+}
+
+impl HandedOver {
+    /// Brings the append to its place in the store, behind what was handed over before. It is pending where the next
+    /// decision may be made ahead of it.
+    pub(crate) async fn begin(&mut self) -> Poll<Result<Appended, CommandFailure>> {
+        if self.inline {
+            return Poll::Ready((&mut self.appending).await);
+        }
+        // Polled once, the append has its place. Tokio's budget for a task must not keep it from that.
+        let mut first = tokio::task::unconstrained(&mut self.appending);
+        std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut first).poll(context))).await
+    }
 }
 
 impl Executor {
-    pub(crate) fn context<'a>(&'a self, message: &'a CommandMessage, version: Option<Version>) -> Context<'a> {
-        Context::new(self.journal.now(), &message.metadata, &self.resources).with_command(message.id, version)
+    /// What surrounds `message` when it is decided at `now`.
+    pub(crate) fn context<'a>(
+        &'a self,
+        message: &'a CommandMessage,
+        now: Timestamp,
+        version: Option<Version>,
+    ) -> Context<'a> {
+        Context::new(now, &message.metadata, &self.resources).with_command(message.id, version)
     }
 
     /// Stores `events` and the record of the command. A repeat of the command is an `Err` with its record.
@@ -87,7 +112,6 @@ impl Executor {
         events: &Events<S>,
         outcome: impl Fn() -> Result<Outcome, CommandFailure>,
     ) -> Result<Append, CommandFailure> {
-        let now = self.journal.now();
         let metadata = Arc::new(message.metadata.caused_by_command(message.id));
         let mut stored = Vec::with_capacity(events.len());
         for event in events.iter() {
@@ -102,20 +126,34 @@ impl Executor {
                 payload,
                 metadata: Arc::clone(&metadata),
                 tags: event.tags(),
-                recorded_at: now,
+                recorded_at: basis.now,
             });
         }
-        let command = if message.recorded { Some(record(message, basis, now, outcome()?)) } else { None };
+        let command = if message.recorded { Some(record(message, basis, outcome()?)) } else { None };
         Ok(Append { events: stored, command, ..resting_on(basis) })
     }
 
     /// The append of the outcome of a command without events.
-    pub(crate) fn recording(&self, message: &CommandMessage, basis: &Basis, outcome: Outcome) -> Append {
-        Append { command: Some(record(message, basis, self.journal.now(), outcome)), ..resting_on(basis) }
+    pub(crate) fn recording(message: &CommandMessage, basis: &Basis, outcome: Outcome) -> Append {
+        Append { command: Some(record(message, basis, outcome)), ..resting_on(basis) }
+    }
+
+    /// Prepares `append` for the store.
+    pub(crate) fn hand_over(&self, append: Append) -> HandedOver {
+        let last = append.events.last().map(|event| event.id);
+        let (appending, inline): (Appending, bool) = match self.is_inline(&append) {
+            Ok(false) => (Box::pin(settled(self.journal.clone(), self.config.conflict_pause, append)), false),
+            Ok(true) => {
+                let executor = self.clone();
+                (Box::pin(async move { executor.submit(append).await }), true)
+            }
+            Err(failure) => (Box::pin(std::future::ready(Err(failure))), true),
+        };
+        HandedOver { appending, last, inline }
     }
 
     /// Whether documents of inline views are written with `append`.
-    pub(crate) fn is_inline(&self, append: &Append) -> Result<bool, CommandFailure> {
+    fn is_inline(&self, append: &Append) -> Result<bool, CommandFailure> {
         if self.inline.is_empty() {
             return Ok(false);
         }
@@ -126,17 +164,6 @@ impl Executor {
             }
         }
         Ok(false)
-    }
-
-    /// Hands over an append without documents of inline views. It keeps its place behind what was handed over before.
-    pub(crate) async fn hand_over(&self, append: Append) -> HandedOver {
-        let mut appending: Appending = Box::pin(settled(self.journal.clone(), self.config.conflict_pause, append));
-        // Polled once, the append has its place. Tokio's budget for a task must not keep it from that.
-        let mut first = tokio::task::unconstrained(&mut appending);
-        match std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut first).poll(context))).await {
-            Poll::Ready(result) => HandedOver::Ended(result),
-            Poll::Pending => HandedOver::UnderWay(appending),
-        }
     }
 
     /// Appends until the outcome is known. Documents of inline views are folded anew when another node has moved them.
@@ -168,12 +195,7 @@ impl Executor {
         }
         let mut turns = Vec::with_capacity(keys.len());
         for key in keys {
-            let busy = |waiting| CommandFailure::Busy {
-                stream: StreamId::new("view", key.as_str()),
-                waiting,
-                limit: self.documents.limit(),
-            };
-            turns.push(self.documents.turn(&key).await.map_err(busy)?);
+            turns.push(self.documents.turn(&key).await?);
         }
         Ok(turns)
     }
@@ -221,11 +243,27 @@ impl Executor {
 
 /// Appends until the outcome is known.
 async fn settled(journal: Journal, pause: Duration, append: Append) -> Result<Appended, CommandFailure> {
+    let copy = journal.store().outcomes_may_be_unknown().then(|| Box::new(append.clone()));
+    match (journal.append(append).await, copy) {
+        (Ok(appended), _) => Ok(appended),
+        (Err(error), Some(copy)) => Box::pin(repeated(journal, pause, *copy, error)).await,
+        (Err(error), None) => Err(error.into()),
+    }
+}
+
+/// Repeats an append that has ended with `error`, as far as that can settle it.
+async fn repeated(
+    journal: Journal,
+    pause: Duration,
+    append: Append,
+    mut error: AppendError,
+) -> Result<Appended, CommandFailure> {
     let mut tries = Tries::default();
     loop {
+        tokio::time::sleep(pause * tries.again(error)?).await;
         match journal.append(append.clone()).await {
             Ok(appended) => return Ok(appended),
-            Err(error) => tokio::time::sleep(pause * tries.again(error)?).await,
+            Err(next) => error = next,
         }
     }
 }
@@ -271,20 +309,20 @@ impl Tries {
 /// An append of nothing that rests on `basis`.
 fn resting_on(basis: &Basis) -> Append {
     Append {
-        expected: basis.expected.clone(),
+        expected: basis.expected.map(|expected| (basis.stream.clone(), expected)).into_iter().collect(),
         rests_on: basis.rests_on,
         condition: basis.condition.clone(),
         ..Append::default()
     }
 }
 
-fn record(message: &CommandMessage, basis: &Basis, now: Timestamp, outcome: Outcome) -> CommandRecord {
+fn record(message: &CommandMessage, basis: &Basis, outcome: Outcome) -> CommandRecord {
     CommandRecord {
         id: message.id,
         name: message.name.to_owned(),
         target: message.target.clone(),
         outcome,
-        recorded_at: now,
+        recorded_at: basis.now,
         position: basis.position,
         version: basis.version,
     }

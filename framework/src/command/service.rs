@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 
 use crate::aggregate::Refusal;
 use crate::handler::panic_message;
-use crate::message::{Position, StreamId};
+use crate::message::Position;
 use crate::store::{Append, AppendError, CommandRecord, Outcome};
 
 use super::bus::CommandHandler;
@@ -17,7 +17,7 @@ use super::error::{CommandError, CommandFailure, Rejection};
 use super::execute::Executor;
 use super::handler::ServedBy;
 use super::interceptor::{Last, Next};
-use super::lane::{Lanes, Turn};
+use super::lane::Lanes;
 use super::message::{CommandMessage, CommandResult, Executed};
 
 /// Handles the command `C` with the component `H`.
@@ -49,11 +49,11 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
             let reason = format!("`{}` has no stream whose version could be expected", C::NAME);
             return Err(CommandFailure::Refused { reason }.into());
         }
-        let _turn = if message.recorded { Some(self.turn(&message).await?) } else { None };
+        let _turn = if message.recorded { Some(self.lanes.turn(&message.id.to_string()).await?) } else { None };
         if let Some(record) = self.executor.recorded(&message).await? {
             return self.executor.answer::<C>(&message, record, None);
         }
-        let context = self.executor.context(&message, None);
+        let context = self.executor.context(&message, self.executor.journal.now(), None);
         let served = command.serve(self.component.as_deref(), &context);
         let result = AssertUnwindSafe(served).catch_unwind().await.map_err(|panic| CommandFailure::Panicked {
             command: C::NAME.to_owned(),
@@ -94,16 +94,6 @@ enum Recorded {
 }
 
 impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
-    /// Waits for the turn of the command's id.
-    async fn turn(&self, message: &CommandMessage) -> Result<Turn<()>, CommandFailure> {
-        let id = message.id.to_string();
-        self.lanes.turn(&id).await.map_err(|waiting| CommandFailure::Busy {
-            stream: StreamId::new(C::NAME, id),
-            waiting,
-            limit: self.lanes.limit(),
-        })
-    }
-
     /// Records the outcome.
     async fn record(
         &self,

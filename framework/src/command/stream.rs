@@ -28,48 +28,51 @@ pub(crate) struct StreamHandler<A: Aggregate, C> {
 impl<A: Aggregate, C: HandledBy<A>> CommandHandler for StreamHandler<A, C> {
     async fn handle(&self, message: CommandMessage) -> CommandResult {
         let Some(target) = &message.target else { return Err(CommandFailure::NoTarget { command: C::NAME }.into()) };
-        let stream = StreamId::new(A::NAME, target.as_str());
-        let turn = self.turn(&stream).await?;
-        let last = InLane { handler: self, turn: Mutex::new(Some(turn)), stream: &stream };
+        let turn = self.lanes.turn(target).await?;
+        if self.executor.handling.is_empty() {
+            return self.execute(&message, turn).await;
+        }
+        let last = InLane { handler: self, stream: turn.stream().clone(), turn: Mutex::new(Some(turn)) };
         Next::new(&self.executor.handling, &last).run(message).await
-    }
-}
-
-impl<A: Aggregate, C> StreamHandler<A, C> {
-    async fn turn(&self, stream: &StreamId) -> Result<Turn<A>, CommandFailure> {
-        let busy = |waiting| CommandFailure::Busy { stream: stream.clone(), waiting, limit: self.lanes.limit() };
-        self.lanes.turn(stream.id()).await.map_err(busy)
     }
 }
 
 /// A command whose turn it is.
 struct InLane<'a, A: Aggregate, C> {
     handler: &'a StreamHandler<A, C>,
+    stream: StreamId,
     /// Taken when the command is decided.
     turn: Mutex<Option<Turn<A>>>,
-    stream: &'a StreamId,
 }
 
 #[async_trait]
 impl<A: Aggregate, C: HandledBy<A>> Last for InLane<'_, A, C> {
     async fn run(&self, message: CommandMessage) -> CommandResult {
+        let taken = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let turn = match taken {
+            Some(turn) => turn,
+            None => self.handler.lanes.turn(self.stream.id()).await?,
+        };
+        self.handler.execute(&message, turn).await
+    }
+}
+
+impl<A: Aggregate, C: HandledBy<A>> StreamHandler<A, C> {
+    /// Decides as often as it takes.
+    async fn execute(&self, message: &CommandMessage, mut turn: Turn<A>) -> CommandResult {
         let Some(command) = message.command::<C>() else {
             return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
         };
-        let taken = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut turn = match taken {
-            Some(turn) => turn,
-            None => self.handler.turn(self.stream).await?,
-        };
+        let stream = turn.stream().clone();
         let mut pauses = None;
         let (mut attempts, mut ahead) = (1, 0);
         loop {
             turn = turn.ready(ahead).await;
             let attempt = Attempt {
-                executor: &self.handler.executor,
-                repository: &self.handler.repository,
-                stream: self.stream,
-                message: &message,
+                executor: &self.executor,
+                repository: &self.repository,
+                stream: &stream,
+                message,
                 command,
                 number: attempts,
                 ahead,
@@ -82,12 +85,12 @@ impl<A: Aggregate, C: HandledBy<A>> Last for InLane<'_, A, C> {
                 Why::Ahead => ahead += 1,
                 Why::Stale => attempts += 1,
                 Why::Conflict(source) => {
-                    let pauses = pauses.get_or_insert_with(|| self.handler.executor.config.pauses());
+                    let pauses = pauses.get_or_insert_with(|| Box::new(self.executor.config.pauses()));
                     // The caller who named a version wants to know, not to have the decision run on another one.
                     let pause = if message.expected.is_some() { None } else { pauses.next() };
                     let Some(pause) = pause else { return Err(CommandFailure::Conflict { attempts, source }.into()) };
                     attempts += 1;
-                    tokio::time::sleep(pause).await;
+                    Box::pin(tokio::time::sleep(pause)).await;
                 }
             }
             turn = match back {

@@ -84,14 +84,15 @@ impl Lanekeeper {
 
     /// The lanes of handlers outside aggregates, by command id.
     pub(crate) fn services(&mut self) -> Arc<Lanes<()>> {
-        self.lanes::<Services, ()>()
+        self.lanes::<Services, ()>("command")
     }
 
     /// The lanes of the state `S`, which hold states of type `A`.
-    fn lanes<S: 'static, A: Send + Sync + 'static>(&mut self) -> Arc<Lanes<A>> {
+    fn lanes<S: 'static, A: Send + Sync + 'static>(&mut self, category: &'static str) -> Arc<Lanes<A>> {
         let config = Arc::clone(&self.executor.config);
-        let shared = self.lanes.entry(TypeId::of::<S>()).or_insert_with(|| Arc::new(Lanes::<A>::new(&config)));
-        Arc::clone(shared).downcast().unwrap_or_else(|_| Arc::new(Lanes::new(&config)))
+        let shared =
+            self.lanes.entry(TypeId::of::<S>()).or_insert_with(|| Arc::new(Lanes::<A>::new(category, &config)));
+        Arc::clone(shared).downcast().unwrap_or_else(|_| Arc::new(Lanes::new(category, &config)))
     }
 }
 
@@ -118,7 +119,7 @@ mod sealed {
     impl<A: Aggregate> Handlers<A> for StreamConsistency {
         fn handler<C: HandledBy<A>>(lanes: &mut Lanekeeper) -> Arc<dyn CommandHandler> {
             Arc::new(StreamHandler::<A, C> {
-                lanes: lanes.lanes::<A, A>(),
+                lanes: lanes.lanes::<A, A>(A::NAME),
                 repository: Repository::new(lanes.executor().journal.clone()),
                 executor: lanes.executor().clone(),
                 command: PhantomData,
@@ -130,7 +131,7 @@ mod sealed {
     impl<D: Decision> Handlers<D> for BoundaryConsistency {
         fn handler<C: HandledBy<D>>(lanes: &mut Lanekeeper) -> Arc<dyn CommandHandler> {
             Arc::new(BoundaryHandler::<D, C> {
-                lanes: lanes.lanes::<D, ()>(),
+                lanes: lanes.lanes::<D, ()>(D::NAME),
                 executor: lanes.executor().clone(),
                 types: PhantomData,
             })

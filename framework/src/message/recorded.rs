@@ -42,10 +42,12 @@ impl Recorded {
     }
 }
 
-/// Metadata as stored, read when it is first asked for: most readers never ask.
+/// Metadata as stored, read when it is first asked for: most readers never ask. What comes out of memory is written
+/// when its text is first asked for.
 #[derive(Debug, Clone)]
 pub struct StoredMetadata {
-    json: Name,
+    /// One of the two is always there.
+    json: OnceLock<Name>,
     read: OnceLock<Metadata>,
 }
 
@@ -53,26 +55,26 @@ impl StoredMetadata {
     /// Metadata stored as this JSON object.
     #[must_use]
     pub fn from_json(json: impl Into<Name>) -> Self {
-        Self { json: json.into(), read: OnceLock::new() }
+        Self { json: OnceLock::from(json.into()), read: OnceLock::new() }
     }
 
     /// Metadata stored as this JSON object, sharing the text with `last` if it is the same: the events of one command
     /// carry the same.
     pub(crate) fn like(last: Option<&Self>, json: &str) -> Self {
-        Self::from_json(Name::like(last.map(|last| &last.json), json))
+        Self::from_json(Name::like(last.and_then(|last| last.json.get()), json))
     }
 
     /// The JSON object as it is stored.
     #[must_use]
     pub fn as_json(&self) -> &str {
-        &self.json
+        self.json.get_or_init(|| serde_json::to_string(&self.read.get()).unwrap_or_default().into())
     }
 
     /// The metadata. A text that is no JSON object of texts is reported to the log and read as empty.
     #[must_use]
     pub fn get(&self) -> &Metadata {
         self.read.get_or_init(|| {
-            serde_json::from_str(&self.json).unwrap_or_else(|error| {
+            serde_json::from_str(self.as_json()).unwrap_or_else(|error| {
                 tracing::error!(%error, "stored metadata is unreadable");
                 Metadata::new()
             })
@@ -82,7 +84,6 @@ impl StoredMetadata {
 
 impl From<Metadata> for StoredMetadata {
     fn from(metadata: Metadata) -> Self {
-        let json = serde_json::to_string(&metadata).unwrap_or_default();
-        Self { json: json.into(), read: OnceLock::from(metadata) }
+        Self { json: OnceLock::new(), read: OnceLock::from(metadata) }
     }
 }

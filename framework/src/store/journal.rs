@@ -142,12 +142,13 @@ impl Journal {
     ///
     /// # Errors
     /// As [`super::EventStore::append`].
-    pub async fn append(&self, mut append: Append) -> Result<Appended, AppendError> {
+    pub fn append(&self, mut append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send + '_ {
         append.tenant.clone_from(&self.0.tenant);
         if let Some(condition) = &mut append.condition {
             condition.criteria = self.stored(&condition.criteria);
         }
-        self.0.store.append(append).await
+        // Not an `async fn`, which would keep the append in its own future as well.
+        self.0.store.append(append)
     }
 
     /// The newest version of `stream`.

@@ -91,6 +91,12 @@ pub trait EventStore: Send + Sync + 'static {
     /// broke during commit: repeat the same append to settle it. In every other case nothing was written.
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
 
+    /// Whether an append may end in [`AppendError::OutcomeUnknown`]. Where it cannot, nobody keeps a copy of an append to
+    /// repeat it.
+    fn outcomes_may_be_unknown(&self) -> bool {
+        true
+    }
+
     /// Reads one page of events in order. [`Page::scanned`] says how far the store has looked, so that a filtered reader
     /// advances past what it skipped.
     ///

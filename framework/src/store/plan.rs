@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use crate::message::{CommandId, EventId, Position, StreamId, Version};
 
 use super::append::{Append, Appended, CommandRecord, NewEvent, SnapshotWrite};
@@ -14,21 +16,69 @@ use super::exchange::Import;
 use super::records::ViewId;
 use super::stream::StreamStatus;
 
+/// A map with a quick hash that is seeded anew for each map.
+pub type Map<K, V> = HashMap<K, V, RandomState>;
+/// A set with a quick hash that is seeded anew for each set.
+pub type Set<K> = HashSet<K, RandomState>;
+
+/// What the rules of an append ask a store, under its append lock. [`Facts`] answers from what was looked up before; a
+/// store in memory may answer by itself.
+pub trait Known {
+    /// Position of the newest event.
+    fn head(&self) -> Position;
+    /// State of a stream; `None` for one that never had an event.
+    fn stream(&self, tenant: &str, stream: &StreamId) -> Option<StreamState>;
+    /// Place of a stored event.
+    fn event(&self, id: EventId) -> Option<Place>;
+    /// Record of a command that was executed.
+    fn command(&self, tenant: &str, id: CommandId) -> Option<CommandRecord>;
+    /// State of a document; `None` for one that never was.
+    fn document(&self, view: &ViewId, key: &str) -> Option<DocumentState>;
+    /// Whether a stored event breaks the condition of `append`, which is the batch's append of this index.
+    fn breaks_condition(&self, index: usize, append: &Append) -> bool;
+}
+
 /// What the store knows, under its append lock, about everything that a batch touches.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// Position of the newest event.
     pub head: Position,
     /// State of each stream in question; missing for a stream that never had an event.
-    pub streams: HashMap<(String, StreamId), StreamState>,
+    pub streams: Map<(String, StreamId), StreamState>,
     /// Place of each event id in question that is stored already.
-    pub events: HashMap<EventId, Place>,
+    pub events: Map<EventId, Place>,
     /// Record of each command id in question that was executed already.
-    pub commands: HashMap<(String, CommandId), CommandRecord>,
+    pub commands: Map<(String, CommandId), CommandRecord>,
     /// State of each document in question; missing for one that never was.
-    pub documents: HashMap<(ViewId, String), DocumentState>,
+    pub documents: Map<(ViewId, String), DocumentState>,
     /// Of the batch's appends, by index: those whose condition is broken by a stored event.
-    pub broken_conditions: HashSet<usize>,
+    pub broken_conditions: Set<usize>,
+}
+
+impl Known for Facts {
+    fn head(&self) -> Position {
+        self.head
+    }
+
+    fn stream(&self, tenant: &str, stream: &StreamId) -> Option<StreamState> {
+        self.streams.get(&(tenant.to_owned(), stream.clone())).copied()
+    }
+
+    fn event(&self, id: EventId) -> Option<Place> {
+        self.events.get(&id).cloned()
+    }
+
+    fn command(&self, tenant: &str, id: CommandId) -> Option<CommandRecord> {
+        self.commands.get(&(tenant.to_owned(), id)).cloned()
+    }
+
+    fn document(&self, view: &ViewId, key: &str) -> Option<DocumentState> {
+        self.documents.get(&(view.clone(), key.to_owned())).copied()
+    }
+
+    fn breaks_condition(&self, index: usize, _: &Append) -> bool {
+        self.broken_conditions.contains(&index)
+    }
 }
 
 /// Where a stored event stands.
@@ -91,13 +141,13 @@ impl DocumentState {
 #[derive(Debug, Default)]
 pub struct Questions<'a> {
     /// Streams whose state is wanted.
-    pub streams: HashSet<(&'a str, &'a StreamId)>,
+    pub streams: Set<(&'a str, &'a StreamId)>,
     /// Event ids that may be stored already.
     pub events: Vec<EventId>,
     /// Command ids that may be recorded already.
-    pub commands: HashSet<(&'a str, CommandId)>,
+    pub commands: Set<(&'a str, CommandId)>,
     /// Documents whose revision is wanted.
-    pub documents: HashSet<(&'a ViewId, &'a str)>,
+    pub documents: Set<(&'a ViewId, &'a str)>,
 }
 
 impl<'a> Questions<'a> {
@@ -133,8 +183,8 @@ impl Questions<'_> {
         if batch.iter().all(|append| append.rests_on.is_none()) {
             return;
         }
-        let own: HashSet<EventId> = self.events.iter().copied().collect();
-        let bases: HashSet<EventId> = batch.iter().filter_map(|append| append.rests_on).collect();
+        let own: Set<EventId> = self.events.iter().copied().collect();
+        let bases: Set<EventId> = batch.iter().filter_map(|append| append.rests_on).collect();
         self.events.extend(bases.difference(&own));
     }
 }
@@ -164,8 +214,17 @@ impl Plan<'_> {
 
 /// Decides what of `batch` is stored, and where.
 #[must_use]
-pub fn plan<'a>(batch: &'a [Append], facts: Facts) -> Plan<'a> {
-    let mut planner = Planner { facts, plan: Plan::default() };
+pub fn plan<'a>(batch: &'a [Append], known: impl Known) -> Plan<'a> {
+    let mut planner = Planner {
+        head: known.head(),
+        known,
+        last: batch.len().saturating_sub(1),
+        streams: Map::default(),
+        events: Map::default(),
+        commands: Map::default(),
+        documents: Map::default(),
+        plan: Plan::default(),
+    };
     for (index, append) in batch.iter().enumerate() {
         let answer = planner.append(index, append);
         planner.plan.answers.push(answer);
@@ -173,12 +232,20 @@ pub fn plan<'a>(batch: &'a [Append], facts: Facts) -> Plan<'a> {
     planner.plan
 }
 
-struct Planner<'a> {
-    facts: Facts,
+/// What is known, under what the batch has brought so far.
+struct Planner<'a, K> {
+    known: K,
+    /// Index of the last append: nobody asks for what it brings.
+    last: usize,
+    head: Position,
+    streams: Map<(&'a str, &'a StreamId), StreamState>,
+    events: Map<EventId, Place>,
+    commands: Map<(&'a str, CommandId), CommandRecord>,
+    documents: Map<(&'a ViewId, &'a str), DocumentState>,
     plan: Plan<'a>,
 }
 
-impl<'a> Planner<'a> {
+impl<'a, K: Known> Planner<'a, K> {
     fn append(&mut self, index: usize, append: &'a Append) -> Result<Appended, AppendError> {
         if let Some(repeated) = self.repeated(append)? {
             return Ok(repeated);
@@ -189,43 +256,43 @@ impl<'a> Planner<'a> {
         self.check_streams(append)?;
         self.check_condition(index, append)?;
         self.check_documents(append)?;
-        Ok(self.accept(append))
+        Ok(self.accept(index, append))
     }
 
     /// The first places of an append whose events are all stored already.
     fn repeated(&self, append: &Append) -> Result<Option<Appended>, AppendError> {
-        let mut ids = HashSet::new();
-        if let Some(twice) = append.events.iter().find(|event| !ids.insert(event.id)) {
-            return Err(AppendError::EventIdTaken { id: twice.id });
+        if let Some(id) = twice(append) {
+            return Err(AppendError::EventIdTaken { id });
         }
-        let Some(known) = append.events.iter().find(|event| self.facts.events.contains_key(&event.id)) else {
+        let Some(known) = append.events.iter().find(|event| self.event(event.id).is_some()) else {
             return Ok(None);
         };
-        let places: Option<Vec<&Place>> = append
-            .events
-            .iter()
-            .map(|event| {
-                self.facts
-                    .events
-                    .get(&event.id)
-                    .filter(|place| place.stream == event.stream && place.tenant == append.tenant)
-            })
-            .collect();
-        let Some(places) = places else { return Err(AppendError::EventIdTaken { id: known.id }) };
         let mut versions: Vec<(StreamId, Version)> = Vec::new();
-        for place in &places {
+        let mut position = Position::START;
+        for event in &append.events {
+            let place = self.event(event.id);
+            let place = place.filter(|place| place.stream == event.stream && place.tenant == append.tenant);
+            let Some(place) = place else { return Err(AppendError::EventIdTaken { id: known.id }) };
             note_version(&mut versions, &place.stream, place.version);
+            position = position.max(place.position);
         }
-        let position = places.iter().map(|place| place.position).max().unwrap_or_default();
         Ok(Some(Appended { position, versions, repeated: true }))
     }
 
     fn check_command(&self, append: &Append) -> Result<(), AppendError> {
-        let recorded =
-            append.command.as_ref().and_then(|command| self.facts.commands.get(&(append.tenant.clone(), command.id)));
-        match recorded {
-            Some(record) => Err(AppendError::CommandRepeated(Box::new(record.clone()))),
+        let Some(CommandRecord { id, .. }) = append.command else { return Ok(()) };
+        let before = self.commands.get(&(append.tenant.as_str(), id)).cloned();
+        match before.or_else(|| self.known.command(&append.tenant, id)) {
+            Some(record) => Err(AppendError::CommandRepeated(Box::new(record))),
             None => Ok(()),
+        }
+    }
+
+    fn check_basis(&self, append: &Append) -> Result<(), Conflict> {
+        let Some(event) = append.rests_on else { return Ok(()) };
+        match self.event(event) {
+            Some(place) if place.tenant == append.tenant => Ok(()),
+            _ => Err(Conflict::Basis { event }),
         }
     }
 
@@ -244,18 +311,6 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn check_basis(&self, append: &Append) -> Result<(), Conflict> {
-        let Some(event) = append.rests_on else { return Ok(()) };
-        match self.facts.events.get(&event) {
-            Some(place) if place.tenant == append.tenant => Ok(()),
-            _ => Err(Conflict::Basis { event }),
-        }
-    }
-
-    fn stream(&self, tenant: &str, stream: &StreamId) -> Option<StreamState> {
-        self.facts.streams.get(&(tenant.to_owned(), stream.clone())).copied()
-    }
-
     fn check_streams(&self, append: &Append) -> Result<(), Conflict> {
         for (stream, expected) in &append.expected {
             let actual = self.stream(&append.tenant, stream).and_then(StreamState::seen);
@@ -268,7 +323,7 @@ impl<'a> Planner<'a> {
 
     fn check_condition(&self, index: usize, append: &Append) -> Result<(), Conflict> {
         let Some(condition) = &append.condition else { return Ok(()) };
-        let broken = self.facts.broken_conditions.contains(&index)
+        let broken = self.known.breaks_condition(index, append)
             || self.plan.events.iter().any(|(tenant, event, _, position)| {
                 *tenant == append.tenant
                     && *position > condition.after
@@ -282,50 +337,77 @@ impl<'a> Planner<'a> {
 
     fn check_documents(&self, append: &Append) -> Result<(), Conflict> {
         for write in &append.documents {
-            let state = self.facts.documents.get(&(write.view.clone(), write.key.clone()));
-            if state.map_or(0, |state| state.seen()) != write.read_revision {
+            let state = self.document(&write.view, &write.key);
+            if state.map_or(0, DocumentState::seen) != write.read_revision {
                 return Err(Conflict::Document { view: write.view.to_string(), key: write.key.clone() });
             }
         }
         Ok(())
     }
 
-    fn accept(&mut self, append: &'a Append) -> Appended {
+    fn stream(&self, tenant: &str, stream: &StreamId) -> Option<StreamState> {
+        let brought = if self.streams.is_empty() { None } else { self.streams.get(&(tenant, stream)).copied() };
+        brought.or_else(|| self.known.stream(tenant, stream))
+    }
+
+    fn event(&self, id: EventId) -> Option<Place> {
+        self.events.get(&id).cloned().or_else(|| self.known.event(id))
+    }
+
+    fn document(&self, view: &ViewId, key: &str) -> Option<DocumentState> {
+        self.documents.get(&(view, key)).copied().or_else(|| self.known.document(view, key))
+    }
+
+    fn accept(&mut self, index: usize, append: &'a Append) -> Appended {
+        let tenant = append.tenant.as_str();
         let mut versions = Vec::new();
+        // What the last event of the last append brings is asked for by nobody.
+        let mut left = append.events.len() + usize::from(index < self.last);
         for event in &append.events {
-            let key = (append.tenant.clone(), event.stream.clone());
-            let version = Version::after(self.facts.streams.get(&key).map(|state| state.newest));
-            let position = self.facts.head.next();
-            self.facts.head = position;
-            self.facts.streams.insert(key, StreamState::open(version));
-            self.facts.events.insert(
-                event.id,
-                Place { tenant: append.tenant.clone(), stream: event.stream.clone(), version, position },
-            );
-            self.plan.events.push((&append.tenant, event, version, position));
+            let before = self.stream(tenant, &event.stream).map(|state| state.newest);
+            let (version, position) = (Version::after(before), self.head.next());
+            self.head = position;
+            left -= 1;
+            if left > 0 {
+                self.streams.insert((tenant, &event.stream), StreamState::open(version));
+            }
+            if index < self.last {
+                let (tenant, stream) = (append.tenant.clone(), event.stream.clone());
+                self.events.insert(event.id, Place { tenant, stream, version, position });
+            }
+            self.plan.events.push((tenant, event, version, position));
             note_version(&mut versions, &event.stream, version);
         }
         for write in &append.documents {
-            let key = (write.view.clone(), write.key.clone());
-            let revision = self.facts.documents.get(&key).map_or(0, |state| state.revision) + 1;
-            self.facts.documents.insert(key, DocumentState { revision, removed: write.document.is_none() });
+            let revision = self.document(&write.view, &write.key).map_or(0, |state| state.revision) + 1;
+            let state = DocumentState { revision, removed: write.document.is_none() };
+            self.documents.insert((&write.view, &write.key), state);
             self.plan.documents.push((&write.view, &write.key, revision, write.document.as_deref()));
         }
         // A snapshot of another version than the stream has now would be one of a state that never was.
-        let (tenant, head) = (append.tenant.as_str(), self.facts.head);
+        let head = self.head;
         let written = append.snapshots.iter().filter(|write| {
             versions.iter().any(|(stream, version)| *stream == write.stream && *version == write.version)
         });
         self.plan.snapshots.extend(written.map(|write| (tenant, write, head)));
         if let Some(command) = &append.command {
             let mut record = command.clone();
-            record.position = self.facts.head;
+            record.position = self.head;
             record.version = versions.last().map(|(_, version)| *version).or(command.version);
-            self.facts.commands.insert((append.tenant.clone(), record.id), record.clone());
-            self.plan.commands.push((&append.tenant, record));
+            if index < self.last {
+                self.commands.insert((tenant, record.id), record.clone());
+            }
+            self.plan.commands.push((tenant, record));
         }
-        Appended { position: self.facts.head, versions, repeated: false }
+        Appended { position: self.head, versions, repeated: false }
     }
+}
+
+/// An event id that `append` has twice.
+fn twice(append: &Append) -> Option<EventId> {
+    let [_, _, ..] = append.events.as_slice() else { return None };
+    let mut ids = Set::default();
+    append.events.iter().find(|event| !ids.insert(event.id)).map(|event| event.id)
 }
 
 fn note_version(versions: &mut Vec<(StreamId, Version)>, stream: &StreamId, version: Version) {
@@ -482,7 +564,7 @@ mod tests {
         let batch = [append("a", Expected::Any)];
         let place =
             Place { tenant: "other".into(), stream: stream("a"), version: version(1), position: Position::new(1) };
-        let known = Facts { events: [(batch[0].events[0].id, place)].into(), ..facts() };
+        let known = Facts { events: [(batch[0].events[0].id, place)].into_iter().collect(), ..facts() };
         assert!(matches!(plan(&batch, known).answers[0], Err(AppendError::EventIdTaken { .. })));
     }
 
@@ -548,7 +630,7 @@ mod tests {
 
     fn known(status: StreamStatus) -> Facts {
         let state = StreamState { newest: version(2), status };
-        Facts { streams: [((String::new(), stream("a")), state)].into(), ..facts() }
+        Facts { streams: [((String::new(), stream("a")), state)].into_iter().collect(), ..facts() }
     }
 
     #[test]

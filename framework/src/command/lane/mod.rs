@@ -18,7 +18,10 @@ use std::sync::Arc;
 use quick_cache::Lifecycle;
 use quick_cache::sync::Cache;
 
+use crate::message::StreamId;
+
 use super::config::CommandConfig;
+use super::error::CommandFailure;
 
 pub(crate) use turn::Turn;
 pub(crate) use under_way::{Appending, Comeback, Settled};
@@ -39,43 +42,50 @@ pub(crate) const AHEAD_ATTEMPTS: u32 = 3;
 /// The lanes of one aggregate type, by aggregate id. A lane in use is never dropped; idle ones are, oldest first, when
 /// there are more than [`CommandConfig::cached_states`].
 pub(crate) struct Lanes<A: Send> {
-    lanes: Cache<String, Arc<Lane<A>>, quick_cache::UnitWeighter, quick_cache::DefaultHashBuilder, KeepUsed>,
+    category: &'static str,
+    lanes: Cache<Arc<str>, Arc<Lane<A>>, quick_cache::UnitWeighter, foldhash::fast::RandomState, KeepUsed>,
     limit: usize,
 }
 
 /// Lanes without a state, for documents of inline views. A command may wait for more than one, so they take any number.
 pub(crate) fn document_lanes(config: &CommandConfig) -> Arc<Lanes<()>> {
     let config = CommandConfig { lane_limit: usize::MAX, ..config.clone() };
-    Arc::new(Lanes::new(&config))
+    Arc::new(Lanes::new("view", &config))
 }
 
 impl<A: Send> Lanes<A> {
-    pub(crate) fn new(config: &CommandConfig) -> Self {
+    /// Lanes whose streams are of `category`.
+    pub(crate) fn new(category: &'static str, config: &CommandConfig) -> Self {
         let capacity = config.cached_states.max(1);
         let lanes = Cache::with(capacity, capacity as u64, quick_cache::UnitWeighter, Default::default(), KeepUsed);
-        Self { lanes, limit: config.lane_limit }
+        Self { category, lanes, limit: config.lane_limit }
     }
 
     /// Waits for a turn in the lane of `key`, first come first served.
     ///
     /// # Errors
-    /// How many commands wait there, when that is the limit.
-    pub(crate) async fn turn(&self, key: &str) -> Result<Turn<A>, usize> {
-        self.lane(key).enter(self.limit).await
-    }
-
-    pub(crate) fn limit(&self) -> usize {
-        self.limit
+    /// [`CommandFailure::Busy`] when too many commands wait there.
+    pub(crate) async fn turn(&self, key: &str) -> Result<Turn<A>, CommandFailure> {
+        let lane = self.lane(key);
+        match lane.enter(self.limit).await {
+            Ok(turn) => Ok(turn),
+            Err(waiting) => {
+                let stream = StreamId::new(self.category, key);
+                Err(CommandFailure::Busy { stream, waiting, limit: self.limit })
+            }
+        }
     }
 
     fn lane(&self, key: &str) -> Arc<Lane<A>> {
-        let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Lane::default()));
-        match self.lanes.get(key) {
-            Some(lane) => lane,
-            None => match self.lanes.get_or_insert_with(key, fresh) {
-                Ok(lane) => lane,
-                Err(never) => match never {},
-            },
+        if let Some(lane) = self.lanes.get(key) {
+            return lane;
+        }
+        let key: Arc<str> = key.into();
+        let stream = StreamId::new(self.category, Arc::clone(&key));
+        let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Lane::new(stream)));
+        match self.lanes.get_or_insert_with(&key, fresh) {
+            Ok(lane) => lane,
+            Err(never) => match never {},
         }
     }
 }
@@ -84,14 +94,14 @@ impl<A: Send> Lanes<A> {
 #[derive(Clone)]
 struct KeepUsed;
 
-impl<A> Lifecycle<String, Arc<Lane<A>>> for KeepUsed {
+impl<A> Lifecycle<Arc<str>, Arc<Lane<A>>> for KeepUsed {
     type RequestState = ();
 
-    fn is_pinned(&self, _key: &String, lane: &Arc<Lane<A>>) -> bool {
+    fn is_pinned(&self, _key: &Arc<str>, lane: &Arc<Lane<A>>) -> bool {
         Arc::strong_count(lane) > 1
     }
 
-    fn on_evict(&self, _state: &mut Self::RequestState, _key: String, _lane: Arc<Lane<A>>) {}
+    fn on_evict(&self, _state: &mut Self::RequestState, _key: Arc<str>, _lane: Arc<Lane<A>>) {}
 }
 
 #[cfg(test)]

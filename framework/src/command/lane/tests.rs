@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::{CommandConfig, Lanes};
 
 fn lanes(cached_states: usize, lane_limit: usize) -> Lanes<()> {
-    Lanes::new(&CommandConfig { cached_states, lane_limit, ..CommandConfig::default() })
+    Lanes::new("wallet", &CommandConfig { cached_states, lane_limit, ..CommandConfig::default() })
 }
 
 fn key(number: usize) -> String {

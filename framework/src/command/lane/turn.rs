@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::aggregate::Sourced;
-use crate::message::{EventId, Position};
+use crate::message::{EventId, Position, StreamId};
 use crate::store::Appended;
 
 use super::under_way::Resting;
 use super::{AHEAD_ATTEMPTS, DEPTH};
 
 /// The lane of one aggregate.
-pub(crate) struct Lane<A>(Mutex<Inner<A>>);
+pub(crate) struct Lane<A> {
+    stream: StreamId,
+    inner: Mutex<Inner<A>>,
+}
 
 /// What a lane knows. Numbers are given out as commands enter, so a lower one was here earlier.
 pub(super) struct Inner<A> {
@@ -67,8 +70,12 @@ pub(crate) struct Turn<A> {
 }
 
 impl<A> Lane<A> {
+    pub(super) fn new(stream: StreamId) -> Self {
+        Self { stream, inner: Mutex::default() }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner<A>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a turn, behind everyone who is here already.
@@ -89,7 +96,7 @@ impl<A> Lane<A> {
             inner.next += 1;
             number
         };
-        Ok(self.turn_of(number, 0).await)
+        Ok(Box::pin(self.turn_of(number, 0)).await)
     }
 
     /// Waits for the turn of the command `number`, before everyone who entered after it. It has been decided ahead in vain
@@ -152,28 +159,33 @@ impl<A> Inner<A> {
 }
 
 impl<A> Turn<A> {
+    /// The stream of the aggregate.
+    pub(crate) fn stream(&self) -> &StreamId {
+        &self.lane.stream
+    }
+
     /// Waits until the state can be decided on: what it rests on may have failed since the turn was given, and then
     /// commands that were here earlier go first.
     pub(crate) async fn ready(mut self, attempts: u32) -> Self {
-        loop {
+        while !self.is_ready() {
             let (lane, number) = (Arc::clone(&self.lane), self.number);
-            {
-                let inner = lane.lock();
-                if inner.breaks != self.breaks {
-                    (self.state, self.breaks) = (None, inner.breaks);
-                }
-                self.tail = if self.state.is_some() { inner.tail } else { None };
-                self.note_position(&inner);
-                if !inner.somebody_returns_before(number) && (self.state.is_some() || inner.under_way == 0) {
-                    break;
-                }
-            }
             // Its place is taken before the turn goes on, so that nobody who entered later is let in before.
             lane.lock().returning.insert(number);
             drop(self);
-            self = lane.turn_of(number, attempts).await;
+            self = Box::pin(lane.turn_of(number, attempts)).await;
         }
         self
+    }
+
+    fn is_ready(&mut self) -> bool {
+        let lane = Arc::clone(&self.lane);
+        let inner = lane.lock();
+        if inner.breaks != self.breaks {
+            (self.state, self.breaks) = (None, inner.breaks);
+        }
+        self.tail = if self.state.is_some() { inner.tail } else { None };
+        self.note_position(&inner);
+        !inner.somebody_returns_before(self.number) && (self.state.is_some() || inner.under_way == 0)
     }
 
     /// The event that the state rests on, if that was not yet stored when the turn became ready.
@@ -246,9 +258,9 @@ impl<A> Drop for Place<'_, A> {
     }
 }
 
-impl<A> Default for Lane<A> {
+impl<A> Default for Inner<A> {
     fn default() -> Self {
-        Self(Mutex::new(Inner {
+        Self {
             next: 0,
             taken: false,
             waiting: BTreeMap::new(),
@@ -260,6 +272,6 @@ impl<A> Default for Lane<A> {
             depth: DEPTH,
             breaks: 0,
             resting: Vec::new(),
-        }))
+        }
     }
 }

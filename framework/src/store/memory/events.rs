@@ -1,6 +1,6 @@
 //! Events, streams and recorded commands in memory.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::message::{
     CommandId, EventId, Position, Recorded, RecordedEvent, StoredMetadata, StreamId, Tag, Timestamp, Version,
@@ -8,8 +8,9 @@ use crate::message::{
 use crate::store::append::{Append, CommandRecord, NewEvent};
 use crate::store::exchange::StoredEvent;
 use crate::store::maintain::StreamStep;
-use crate::store::plan::{Facts, Place, Plan, Questions, StreamState};
+use crate::store::plan::{DocumentState, Facts, Known, Map, Place, Plan, Questions, StreamState};
 use crate::store::read::{Content, Direction, Page, Read, Scope};
+use crate::store::records::ViewId;
 use crate::store::stream::{Retention, Scavenged, StreamInfo, StreamStatus, Visibility};
 
 /// A stored event.
@@ -49,24 +50,34 @@ impl Stream {
 pub(super) struct Events {
     /// In the order of their positions.
     list: Vec<Stored>,
-    streams: HashMap<(String, StreamId), Stream>,
-    ids: HashMap<EventId, Position>,
-    commands: HashMap<(String, CommandId), CommandRecord>,
+    streams: Map<(String, StreamId), Stream>,
+    ids: Map<EventId, Position>,
+    commands: Map<(String, CommandId), CommandRecord>,
 }
 
-impl super::State {
-    /// What a batch needs to know.
-    pub(super) fn facts(&self, batch: &[Append]) -> Facts {
-        let questions = Questions::of(batch);
-        let documents = questions.documents.iter().filter_map(|(view, key)| {
-            Some((((*view).clone(), (*key).to_owned()), self.records.document_state(view, key)?))
-        });
-        let broken = batch.iter().enumerate().filter(|(_, append)| self.events.breaks_condition_of(append));
-        Facts {
-            documents: documents.collect(),
-            broken_conditions: broken.map(|(index, _)| index).collect(),
-            ..self.events.facts(&questions)
-        }
+impl Known for &super::State {
+    fn head(&self) -> Position {
+        self.events.head()
+    }
+
+    fn stream(&self, tenant: &str, stream: &StreamId) -> Option<StreamState> {
+        self.events.stream(tenant, stream)
+    }
+
+    fn event(&self, id: EventId) -> Option<Place> {
+        self.events.place(id)
+    }
+
+    fn command(&self, tenant: &str, id: CommandId) -> Option<CommandRecord> {
+        self.events.command(tenant, id).cloned()
+    }
+
+    fn document(&self, view: &ViewId, key: &str) -> Option<DocumentState> {
+        self.records.document_state(view, key)
+    }
+
+    fn breaks_condition(&self, _: usize, append: &Append) -> bool {
+        self.events.breaks_condition_of(append)
     }
 }
 
@@ -74,9 +85,8 @@ impl Events {
     /// What is known about streams, events and commands.
     pub(super) fn facts(&self, questions: &Questions<'_>) -> Facts {
         let streams = questions.streams.iter().filter_map(|(tenant, stream)| {
-            let key = ((*tenant).to_owned(), (*stream).clone());
-            let Stream { newest, status, .. } = *self.streams.get(&key)?;
-            Some((key, StreamState { newest, status }))
+            let state = self.stream(tenant, stream)?;
+            Some((((*tenant).to_owned(), (*stream).clone()), state))
         });
         let commands = questions
             .commands
@@ -96,8 +106,12 @@ impl Events {
     }
 
     pub(super) fn stream_head(&self, tenant: &str, stream: &StreamId) -> Option<Version> {
+        self.stream(tenant, stream).and_then(StreamState::seen)
+    }
+
+    fn stream(&self, tenant: &str, stream: &StreamId) -> Option<StreamState> {
         let Stream { newest, status, .. } = *self.streams.get(&(tenant.to_owned(), stream.clone()))?;
-        StreamState { newest, status }.seen()
+        Some(StreamState { newest, status })
     }
 
     pub(super) fn command(&self, tenant: &str, command: CommandId) -> Option<&CommandRecord> {
@@ -157,17 +171,20 @@ impl Events {
         self.list[index].event.recorded.position
     }
 
-    /// Stores the events and commands of `plan`.
-    pub(super) fn store(&mut self, plan: &Plan<'_>) {
-        for (tenant, event, version, position) in &plan.events {
-            let NewEvent { stream, id, name, revision, payload, metadata, tags, recorded_at } = (*event).clone();
-            let metadata = StoredMetadata::from(metadata.as_ref().clone());
-            let recorded =
-                Recorded { position: *position, stream, version: *version, id, name, revision, recorded_at, metadata };
-            self.push((*tenant).to_owned(), tags, Visibility::Visible, RecordedEvent { recorded, payload });
+    /// Stores events at their places.
+    pub(super) fn store(&mut self, tenant: &str, events: Vec<NewEvent>, places: Vec<(Version, Position)>) {
+        for (event, (version, position)) in events.into_iter().zip(places) {
+            let NewEvent { stream, id, name, revision, payload, metadata, tags, recorded_at } = event;
+            let metadata = StoredMetadata::from(Arc::unwrap_or_clone(metadata));
+            let recorded = Recorded { position, stream, version, id, name, revision, recorded_at, metadata };
+            self.push(tenant.to_owned(), tags, Visibility::Visible, RecordedEvent { recorded, payload });
         }
-        for (tenant, record) in &plan.commands {
-            self.commands.insert(((*tenant).to_owned(), record.id), record.clone());
+    }
+
+    /// Stores the commands of `plan`.
+    pub(super) fn store_commands(&mut self, plan: &mut Plan<'_>) {
+        for (tenant, record) in plan.commands.drain(..) {
+            self.commands.insert((tenant.to_owned(), record.id), record);
         }
     }
 

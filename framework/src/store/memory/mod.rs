@@ -102,16 +102,23 @@ impl EventStore for MemoryStore {
         let _right = self.right_to_write.lock().await;
         let batch = [append];
         let mut state = self.shared.write();
-        let facts = state.facts(&batch);
-        let mut plan = plan(&batch, facts);
+        let mut plan = plan(&batch, &*state);
         let answer = plan.answers.pop();
-        state.events.store(&plan);
         state.records.store_documents(&plan);
         state.snapshots.store(&plan);
+        state.events.store_commands(&mut plan);
+        // All events of the append have places, or none has.
+        let places: Vec<_> = plan.events.iter().map(|(_, _, version, position)| (*version, *position)).collect();
+        let [Append { tenant, events, .. }] = batch;
+        state.events.store(&tenant, events, places);
         let head = state.events.head();
         drop(state);
         self.appended.send_if_modified(|seen| std::mem::replace(seen, head) != head);
         answer.unwrap_or_else(|| Err(AppendError::Unavailable { source: "the append got no answer".into() }))
+    }
+
+    fn outcomes_may_be_unknown(&self) -> bool {
+        false
     }
 
     async fn read(&self, read: &Read) -> Result<Page, ReadError> {

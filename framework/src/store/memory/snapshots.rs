@@ -1,13 +1,13 @@
 //! Snapshots in memory: one for each stream and schema.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::message::StreamId;
-use crate::store::plan::Plan;
+use crate::store::plan::{Map, Plan};
 use crate::store::records::Snapshot;
 
 #[derive(Debug, Default)]
-pub(super) struct Snapshots(HashMap<(String, StreamId), BTreeMap<String, Snapshot>>);
+pub(super) struct Snapshots(Map<(String, StreamId), BTreeMap<String, Snapshot>>);
 
 impl Snapshots {
     pub(super) fn get(&self, tenant: &str, stream: &StreamId, schema: &str) -> Option<&Snapshot> {
