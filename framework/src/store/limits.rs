@@ -95,7 +95,7 @@ impl Limits {
             self.name("the schema of a snapshot", &write.schema)?;
         }
         for write in &append.documents {
-            self.name("the key of a document", &write.key)?;
+            self.check_document_key(&write.key)?;
         }
         Ok(())
     }
@@ -119,6 +119,14 @@ impl Limits {
             }
         }
         Ok(())
+    }
+
+    /// Checks the key of a document, which may come from what an event says.
+    ///
+    /// # Errors
+    /// When it is too long, or holds a zero character.
+    pub fn check_document_key(&self, key: &str) -> Result<(), LimitError> {
+        self.name("the key of a document", key)
     }
 
     fn name(&self, what: &str, name: &str) -> Result<(), LimitError> {

@@ -11,7 +11,7 @@ use crate::command::inline::Inline;
 use crate::handler::{Context, HandlerError, Resources, panic_message};
 use crate::message::{Position, RecordedEvent};
 use crate::processor::{Batch, EventComponent};
-use crate::store::{Document, DocumentWrite, Journal, StoreTransaction};
+use crate::store::{Document, DocumentWrite, Journal, Limits, StoreTransaction};
 
 use super::fold::{Keep, ViewHandlers, ViewStep};
 
@@ -31,7 +31,12 @@ impl<V: ViewHandlers> ViewComponent<V> {
 
     /// Which document `event` concerns, and how.
     pub(super) fn route(&self, event: &RecordedEvent) -> Result<Option<ViewStep<V>>, HandlerError> {
-        Ok(V::route(self.journal.decode(event)?)?)
+        let step = V::route(self.journal.decode(event)?)?;
+        if let Some(step) = &step {
+            // Here the event alone fails; when its batch is written, everything in it would, again and again.
+            Limits::default().check_document_key(&step.key)?;
+        }
+        Ok(step)
     }
 
     /// Folds one event into a document; `None` is a document that does not exist. A panic is an error.

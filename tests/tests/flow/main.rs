@@ -8,6 +8,7 @@ mod book;
 mod crash;
 mod dead_letters;
 mod deadlines;
+mod document_keys;
 mod errand;
 mod given;
 mod queries;

@@ -298,6 +298,53 @@ async fn an_append_that_the_database_refuses_does_not_take_its_neighbours_along(
     assert_eq!(stored, ["one", "two", "three"]);
 }
 
+#[tokio::test]
+async fn a_commit_that_the_database_refuses_stores_nothing_and_stops_nobody() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    let sql = "CREATE TABLE parents (id INTEGER PRIMARY KEY); \
+               CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED); \
+               CREATE TRIGGER orphan AFTER INSERT ON annals_events WHEN new.name = 'poison' \
+               BEGIN INSERT INTO children VALUES (1); END";
+    sqlx::raw_sql(sql).execute(&mut plain(&directory).await).await.unwrap();
+    let names = ["one", "poison", "two"];
+    let results = futures_join(names.map(|name| store.append(append([event("a", name)])))).await;
+    for (name, result) in names.iter().zip(&results) {
+        match result {
+            Ok(_) => assert_ne!(*name, "poison"),
+            Err(AppendError::Unavailable { source }) => {
+                assert_eq!(*name, "poison");
+                assert!(source.to_string().contains("FOREIGN KEY"), "{source}");
+            }
+            Err(other) => panic!("{name}: {other:?}"),
+        }
+    }
+    let stored = store.read(&Read::all(Position::START)).await.unwrap();
+    let stored: Vec<_> = stored.events.iter().map(|event| event.recorded.name.as_str()).collect();
+    assert_eq!(stored, ["one", "two"]);
+}
+
+#[tokio::test]
+async fn a_page_is_full_although_others_events_lie_between() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    for number in 0..60 {
+        let tenant = if number % 10 == 0 { "rare" } else { "common" };
+        let of_tenant = Append { tenant: tenant.to_owned(), ..append([event("a", "wallet.credited")]) };
+        store.append(of_tenant).await.unwrap();
+    }
+    let read = |after, limit| Read::all(Position::new(after)).tenant("rare").limit(limit);
+    let positions = async |read: &Read| {
+        let page = store.read(read).await.unwrap();
+        let positions: Vec<_> = page.events.iter().map(|event| event.recorded.position.get()).collect();
+        (positions, page.scanned.get(), page.more)
+    };
+    assert_eq!(positions(&read(0, 3)).await, (vec![1, 11, 21], 21, true));
+    assert_eq!(positions(&read(21, 3)).await, (vec![31, 41, 51], 51, true));
+    assert_eq!(positions(&read(51, 3)).await, (vec![], 60, false));
+    assert_eq!(positions(&read(0, 3).up_to(Position::new(12))).await, (vec![1, 11], 12, false));
+}
+
 /// Polls all of `futures` together, so that they meet in one batch.
 async fn futures_join<F: Future + Unpin, const N: usize>(futures: [F; N]) -> Vec<F::Output> {
     let mut pending: Vec<_> = futures.into_iter().map(Some).collect();
