@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::message::{EventId, Position, StreamId};
+use crate::message::{Position, StreamId};
 use crate::store::append::{Append, Expected};
 use crate::store::plan::{DocumentState, Facts, StreamState};
 use crate::store::stream::StreamStatus;
@@ -86,11 +86,6 @@ pub(super) fn assume<'a>(batch: &'a [Append], memory: &mut Memory, asked: &Asked
             assumed.facts.streams.insert(key.clone(), state);
         }
         met.insert(key);
-    }
-    let own: HashSet<EventId> = batch.iter().flat_map(|append| &append.events).map(|event| event.id).collect();
-    for id in batch.iter().filter_map(|append| append.rests_on).filter(|id| !own.contains(id)) {
-        let Some(place) = memory.place(id) else { return Err(Unclear::Rare) };
-        assumed.facts.events.insert(id, place.clone());
     }
     for (index, append) in batch.iter().enumerate() {
         for write in &append.documents {

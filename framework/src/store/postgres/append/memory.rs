@@ -4,17 +4,15 @@
 
 use quick_cache::unsync::Cache;
 
-use crate::message::{EventId, Position, StreamId, Version};
-use crate::store::append::{Append, Appended, NewEvent};
+use crate::message::{Position, StreamId, Version};
+use crate::store::append::{Append, Appended};
 use crate::store::error::AppendError;
-use crate::store::plan::{Place, Plan};
+use crate::store::plan::Plan;
 
 use super::ring::Ring;
 
 /// Streams whose newest version is remembered; about 10 MB.
 const STREAMS: usize = 65_536;
-/// Newest events whose places are remembered, for the appends that rest on them; about 2 MB.
-const PLACES: usize = 16_384;
 
 /// What is known about one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,15 +32,13 @@ pub(super) struct Memory {
     /// Changes when others have appended: what was known about streams then holds no longer for sure.
     age: u64,
     streams: Cache<(String, StreamId), (Version, u64)>,
-    /// Places of events that were seen stored, which they stay.
-    places: Cache<EventId, Place>,
     /// Made when the first condition is met: who has none pays nothing.
     ring: Option<Ring>,
 }
 
 impl Memory {
     pub(super) fn new() -> Self {
-        Self { head: None, age: 0, streams: Cache::new(STREAMS), places: Cache::new(PLACES), ring: None }
+        Self { head: None, age: 0, streams: Cache::new(STREAMS), ring: None }
     }
 
     /// Position of the newest event, as far as this node knows.
@@ -61,20 +57,6 @@ impl Memory {
             Some((version, age)) if *age == self.age => Known::AtHead(*version),
             Some((version, _)) => Known::Once(*version),
             None => Known::Nothing,
-        }
-    }
-
-    /// Where an event stands that is stored, if this node remembers it.
-    pub(super) fn place(&self, id: EventId) -> Option<&Place> {
-        self.places.get(&id)
-    }
-
-    /// An event was stored.
-    fn saw_event(&mut self, tenant: &str, event: &NewEvent, version: Version, position: Position) {
-        let place = Place { tenant: tenant.to_owned(), stream: event.stream.clone(), version, position };
-        self.places.insert(event.id, place);
-        if let Some(ring) = &mut self.ring {
-            ring.push(tenant, event);
         }
     }
 
@@ -104,11 +86,11 @@ impl Memory {
     /// What `plan` says was written behind `before`.
     pub(super) fn wrote(&mut self, plan: &Plan<'_>, before: Position) {
         self.saw_head(before);
-        let mut position = before;
         for (tenant, event, version, _) in &plan.events {
-            position = position.next();
             self.saw_stream(((*tenant).to_owned(), event.stream.clone()), *version);
-            self.saw_event(tenant, event, *version, position);
+            if let Some(ring) = &mut self.ring {
+                ring.push(tenant, event);
+            }
         }
         self.head = Some(Position::new(before.get() + plan.events.len() as u64));
     }
@@ -121,14 +103,9 @@ impl Memory {
                 continue;
             }
             let events = append.events.len() as u64;
-            let mut position = Position::new(appended.position.get().saturating_sub(events));
-            self.saw_head(position);
-            for (number, event) in append.events.iter().enumerate() {
-                position = position.next();
-                let later = append.events[number + 1..].iter().filter(|later| later.stream == event.stream).count();
-                let newest = appended.version_of(&event.stream).map_or(1, Version::get);
-                let version = Version::new(newest.saturating_sub(later as u64)).unwrap_or(Version::FIRST);
-                self.saw_event(&append.tenant, event, version, position);
+            self.saw_head(Position::new(appended.position.get().saturating_sub(events)));
+            if let Some(ring) = &mut self.ring {
+                append.events.iter().for_each(|event| ring.push(&append.tenant, event));
             }
             self.head = Some(appended.position);
             for (stream, version) in &appended.versions {
