@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::message::{Position, StreamId};
+use crate::message::{EventId, Position, StreamId};
 use crate::store::append::{Append, Expected};
-use crate::store::plan::{DocumentState, Facts, StreamState};
+use crate::store::plan::{DocumentState, Facts, Place, StreamState};
 use crate::store::stream::StreamStatus;
 
 use super::memory::{Known, Memory};
@@ -26,6 +26,8 @@ pub(super) struct Assumed {
 #[derive(Debug, Default)]
 pub(super) struct Open<'a> {
     pub(super) streams: HashSet<(&'a str, &'a StreamId)>,
+    /// Events that appends rest on.
+    pub(super) events: Vec<EventId>,
     /// Appends, by index.
     pub(super) conditions: Vec<usize>,
 }
@@ -35,6 +37,7 @@ pub(super) struct Open<'a> {
 pub(super) struct Asked {
     pub(super) head: Option<Position>,
     pub(super) streams: HashMap<Key, Option<StreamState>>,
+    pub(super) events: HashMap<EventId, Option<Place>>,
     /// Of the appends that were asked for, whether the condition is broken.
     pub(super) conditions: HashMap<usize, bool>,
 }
@@ -87,7 +90,15 @@ pub(super) fn assume<'a>(batch: &'a [Append], memory: &mut Memory, asked: &Asked
         }
         met.insert(key);
     }
+    let mut own: HashSet<EventId> = HashSet::new();
     for (index, append) in batch.iter().enumerate() {
+        if let Some(event) = append.rests_on.filter(|event| !own.contains(event)) {
+            match asked.events.get(&event).cloned().or_else(|| written(append, event, memory, head).map(Some)) {
+                Some(place) => assumed.facts.events.extend(place.map(|place| (event, place))),
+                None => open.events.push(event),
+            }
+        }
+        own.extend(append.events.iter().map(|event| event.id));
         for write in &append.documents {
             let document = (write.view.clone(), write.key.clone());
             if write.read_revision > 0 {
@@ -107,7 +118,22 @@ pub(super) fn assume<'a>(batch: &'a [Append], memory: &mut Memory, asked: &Asked
         }
         assumed.head_is_fixed = true;
     }
-    if open.streams.is_empty() && open.conditions.is_empty() { Ok(assumed) } else { Err(Unclear::Ask(open)) }
+    if open.streams.is_empty() && open.events.is_empty() && open.conditions.is_empty() {
+        Ok(assumed)
+    } else {
+        Err(Unclear::Ask(open))
+    }
+}
+
+/// The place of `event`, that `append` rests on, if this node has written it last of all in a stream that `append` touches.
+/// Once stored, it is stored; that nothing has followed it is looked at elsewhere.
+fn written(append: &Append, event: EventId, memory: &Memory, head: Position) -> Option<Place> {
+    let streams =
+        append.expected.iter().map(|(stream, _)| stream).chain(append.events.iter().map(|event| &event.stream));
+    streams.into_iter().find_map(|stream| {
+        let version = memory.written(&(append.tenant.clone(), stream.clone()), event)?;
+        Some(Place { tenant: append.tenant.clone(), stream: stream.clone(), version, position: head })
+    })
 }
 
 /// Every stream that `batch` touches, with what is expected of it. One may come more than once; expectations come first.
@@ -126,7 +152,7 @@ mod tests {
     use crate::message::{EventId, Position, StreamId, Tag, Timestamp, Version};
     use crate::store::append::{Append, Expected, NewEvent};
     use crate::store::criteria::{Condition, Criterion};
-    use crate::store::plan::StreamState;
+    use crate::store::plan::{Facts, StreamState, plan};
     use crate::store::stream::StreamStatus;
 
     fn stream() -> StreamId {
@@ -215,6 +241,28 @@ mod tests {
         let asked = Asked { streams: [((String::new(), stream()), Some(deleted))].into(), ..Asked::default() };
         let batch = [append(Expected::Any)];
         assert!(matches!(assume(&batch, &mut memory(None), &asked), Err(Unclear::Rare)));
+    }
+
+    #[test]
+    fn what_an_append_rests_on_is_known_or_asked() {
+        let first = append(Expected::NoStream);
+        let event = first.events[0].id;
+        let on_top = Append { rests_on: Some(event), ..append(Expected::Version(Version::FIRST)) };
+        let mut memory = memory(None);
+        let together = [first.clone(), on_top.clone()];
+        let assumed = assume(&together, &mut memory, &Asked::default()).unwrap();
+        assert!(assumed.facts.events.is_empty(), "the batch brings it itself");
+        let alone = [on_top];
+        match assume(&alone, &mut memory, &Asked::default()) {
+            Err(Unclear::Ask(open)) => assert_eq!(open.events, [event]),
+            other => panic!("expected a question, got {other:?}"),
+        }
+        let missing = Asked { events: [(event, None)].into(), ..Asked::default() };
+        assert!(assume(&alone, &mut memory, &missing).unwrap().facts.events.is_empty());
+        let written = [first];
+        let facts = Facts { head: Position::new(7), ..Facts::default() };
+        memory.wrote(&plan(&written, facts), Position::new(7));
+        assert!(assume(&alone, &mut memory, &Asked::default()).unwrap().facts.events.contains_key(&event));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use quick_cache::unsync::Cache;
 
-use crate::message::{Position, StreamId, Version};
+use crate::message::{EventId, Position, StreamId, Version};
 use crate::store::append::{Append, Appended};
 use crate::store::error::AppendError;
 use crate::store::plan::Plan;
@@ -25,13 +25,21 @@ pub(super) enum Known {
     Nothing,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    version: Version,
+    age: u64,
+    /// The event at `version`, if this node has written it.
+    event: Option<EventId>,
+}
+
 /// The store as this node last saw it.
 #[derive(Debug)]
 pub(super) struct Memory {
     head: Option<Position>,
     /// Changes when others have appended: what was known about streams then holds no longer for sure.
     age: u64,
-    streams: Cache<(String, StreamId), (Version, u64)>,
+    streams: Cache<(String, StreamId), Entry>,
     /// Made when the first condition is met: who has none pays nothing.
     ring: Option<Ring>,
 }
@@ -54,10 +62,16 @@ impl Memory {
 
     pub(super) fn stream(&self, key: &(String, StreamId)) -> Known {
         match self.streams.get(key) {
-            Some((version, age)) if *age == self.age => Known::AtHead(*version),
-            Some((version, _)) => Known::Once(*version),
+            Some(entry) if entry.age == self.age => Known::AtHead(entry.version),
+            Some(entry) => Known::Once(entry.version),
             None => Known::Nothing,
         }
+    }
+
+    /// The version of `event`, if this node has written it as the newest one of a stream.
+    pub(super) fn written(&self, key: &(String, StreamId), event: EventId) -> Option<Version> {
+        let entry = self.streams.get(key)?;
+        (entry.event == Some(event)).then_some(entry.version)
     }
 
     /// The head was found at `head`.
@@ -73,7 +87,12 @@ impl Memory {
 
     /// A stream was found at `version` when the head was at [`Memory::head`].
     pub(super) fn saw_stream(&mut self, key: (String, StreamId), version: Version) {
-        self.streams.insert(key, (version, self.age));
+        self.streams.insert(key, Entry { version, age: self.age, event: None });
+    }
+
+    fn wrote_event(&mut self, tenant: &str, stream: &StreamId, version: Version, event: EventId) {
+        let entry = Entry { version, age: self.age, event: Some(event) };
+        self.streams.insert((tenant.to_owned(), stream.clone()), entry);
     }
 
     /// Nothing about these streams is to be assumed any more.
@@ -87,7 +106,7 @@ impl Memory {
     pub(super) fn wrote(&mut self, plan: &Plan<'_>, before: Position) {
         self.saw_head(before);
         for (tenant, event, version, _) in &plan.events {
-            self.saw_stream(((*tenant).to_owned(), event.stream.clone()), *version);
+            self.wrote_event(tenant, &event.stream, *version, event.id);
             if let Some(ring) = &mut self.ring {
                 ring.push(tenant, event);
             }
@@ -108,8 +127,10 @@ impl Memory {
                 append.events.iter().for_each(|event| ring.push(&append.tenant, event));
             }
             self.head = Some(appended.position);
-            for (stream, version) in &appended.versions {
-                self.saw_stream((append.tenant.clone(), stream.clone()), *version);
+            for event in &append.events {
+                if let Some(version) = appended.version_of(&event.stream) {
+                    self.wrote_event(&append.tenant, &event.stream, version, event.id);
+                }
             }
         }
     }

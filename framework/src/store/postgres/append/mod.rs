@@ -26,7 +26,7 @@ use crate::message::{Position, StreamId};
 use crate::store::append::{Append, Appended};
 use crate::store::batcher::BatchWriter;
 use crate::store::criteria::Criterion;
-use crate::store::error::{AppendError, BoxError};
+use crate::store::error::{AppendError, BoxError, Conflict};
 use crate::store::plan::{Plan, Questions, plan};
 use crate::store::sql::{Appender, Commit, Failure, Session, Statement, answers_to};
 use crate::store::stream::StreamStatus;
@@ -217,7 +217,8 @@ async fn ask(
     asked: &mut Asked,
 ) -> Result<bool, BoxError> {
     let streams = open.streams.clone();
-    let questions = Questions { streams: open.streams, ..Questions::default() };
+    let events = open.events.clone();
+    let questions = Questions { streams: open.streams, events: open.events, ..Questions::default() };
     let facts = answers_to(line, &DIALECT, questions).await?;
     if asked.head.replace(facts.head).is_some_and(|head| head != facts.head) {
         return Ok(false);
@@ -228,6 +229,7 @@ async fn ask(
         let state = facts.streams.get(&key).copied();
         asked.streams.insert(key, state);
     }
+    asked.events.extend(events.into_iter().map(|event| (event, facts.events.get(&event).cloned())));
     if open.conditions.is_empty() {
         return Ok(true);
     }
@@ -280,7 +282,7 @@ async fn doubtful(
     let mut questions = Questions::default();
     for append in refused.iter().filter_map(|index| batch.get(*index)) {
         questions.streams.extend(touched(append).map(|stream| (append.tenant.as_str(), stream)));
-        questions.events.extend(append.events.iter().map(|event| event.id));
+        questions.events.extend(append.events.iter().map(|event| event.id).chain(append.rests_on));
         questions.commands.extend(append.command.iter().map(|command| (append.tenant.as_str(), command.id)));
     }
     let Ok(facts) = answers_to(line, &DIALECT, questions).await else { return refused };
@@ -298,7 +300,14 @@ async fn doubtful(
             facts.streams.get(&key).is_some_and(|state| state.status != StreamStatus::Open)
                 || (!written.contains(&(tenant.as_str(), stream)) && (moved || basis.unsure.contains(&key)))
         });
-        repeated || guessed || (moved && append.condition.is_some())
+        let rests = append.rests_on.is_some_and(|event| {
+            let missed = matches!(
+                plan.answers.get(*index),
+                Some(Err(AppendError::Conflict(Conflict::Basis { event: missed }))) if *missed == event
+            );
+            missed && facts.events.contains_key(&event)
+        });
+        repeated || guessed || rests || (moved && append.condition.is_some())
     };
     refused.into_iter().filter(is_doubtful).collect()
 }
