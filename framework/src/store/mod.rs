@@ -28,7 +28,7 @@ pub mod mysql;
 pub mod postgres;
 #[cfg(feature = "_sql")]
 #[cfg_attr(
-    not(all(feature = "sqlite", feature = "mysql")),
+    not(all(feature = "sqlite", feature = "postgres", feature = "mysql")),
     allow(dead_code, unused_imports, reason = "one backend alone does not use everything that several share")
 )]
 mod sql;

@@ -1,6 +1,6 @@
 //! What a plan or an import leaves behind, as rows of literals.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::store::append::{CommandRecord, Outcome};
 use crate::store::error::BoxError;
@@ -44,7 +44,7 @@ pub(super) fn add_plan(script: &mut Script, plan: &Plan<'_>, deleted: &Deleted) 
     let placed = events.map(|(tenant, event, version, position)| Placed::new(tenant, event, *version, *position));
     add_events(script, &placed.collect::<Vec<_>>(), deleted)?;
     script.insert(&COMMANDS, plan.commands.iter().map(command));
-    let documents: HashMap<_, _> = plan.documents.iter().map(|write| ((write.0, write.1), write)).collect();
+    let documents: BTreeMap<_, _> = plan.documents.iter().map(|write| ((write.0, write.1), write)).collect();
     script.insert(
         &DOCUMENTS,
         documents.into_values().map(|(view, key, revision, body)| {
@@ -58,7 +58,7 @@ pub(super) fn add_plan(script: &mut Script, plan: &Plan<'_>, deleted: &Deleted) 
             ]
         }),
     );
-    let newest: HashMap<_, _> =
+    let newest: BTreeMap<_, _> =
         plan.snapshots.iter().map(|write| ((write.0, &write.1.stream, &write.1.schema), write)).collect();
     script.insert(
         &SNAPSHOTS,
