@@ -1,13 +1,11 @@
 //! The connection through which appends go.
 
-use std::collections::HashSet;
-
 use sqlx::MySqlConnection;
 use sqlx::mysql::MySqlConnectOptions;
 
 use crate::store::append::Append;
 use crate::store::error::BoxError;
-use crate::store::plan::{Facts, Plan, Questions, StreamState};
+use crate::store::plan::{Facts, Plan, Questions, Set, StreamState};
 use crate::store::sql::Session;
 
 use super::super::errors;
@@ -124,7 +122,7 @@ impl Link {
             questions.events.clear();
             questions.commands.clear();
         }
-        let (known, unknown): (HashSet<_>, HashSet<_>) =
+        let (known, unknown): (Set<_>, Set<_>) =
             questions.streams.into_iter().partition(|(tenant, stream)| self.memory.newest(tenant, stream).is_some());
         questions.streams = unknown;
         let mut script = Script::new();

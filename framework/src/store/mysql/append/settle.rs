@@ -67,7 +67,8 @@ impl Link {
             let facts = facts::ask(&mut connection, questions).await?;
             there(facts.events.get(&event.id).is_some_and(|place| place.position == *position))
         } else if let Some((tenant, record)) = plan.commands.first() {
-            let questions = Questions { commands: [(*tenant, record.id)].into(), ..Questions::default() };
+            let questions =
+                Questions { commands: std::iter::once((*tenant, record.id)).collect(), ..Questions::default() };
             let facts = facts::ask(&mut connection, questions).await?;
             there(facts.commands.get(&((*tenant).to_owned(), record.id)) == Some(record))
         } else if let Some((view, key, revision, body)) = plan.documents.last() {

@@ -218,7 +218,8 @@ async fn ask(
 ) -> Result<bool, BoxError> {
     let streams = open.streams.clone();
     let events = open.events.clone();
-    let questions = Questions { streams: open.streams, events: open.events, ..Questions::default() };
+    let questions =
+        Questions { streams: open.streams.into_iter().collect(), events: open.events, ..Questions::default() };
     let facts = answers_to(line, &DIALECT, questions).await?;
     if asked.head.replace(facts.head).is_some_and(|head| head != facts.head) {
         return Ok(false);
