@@ -120,7 +120,6 @@ impl Annals {
     /// # app.shutdown().await.unwrap();
     /// # });
     /// ```
-    #[must_use]
     pub fn stream(&self, stream: StreamId) -> StreamHandle {
         self.inner.journal.stream(stream)
     }

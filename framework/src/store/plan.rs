@@ -189,6 +189,9 @@ impl Questions<'_> {
     }
 }
 
+/// A document to write: view, key, new revision, and the body, `None` where it is removed.
+pub type PlannedDocument<'a> = (&'a ViewId, &'a str, u64, Option<&'a [u8]>);
+
 /// What to write for a batch, and the answer to each of its appends.
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
@@ -197,7 +200,7 @@ pub struct Plan<'a> {
     /// Commands to record.
     pub commands: Vec<(&'a str, CommandRecord)>,
     /// Documents to write, each with its new revision; the last write of a document wins.
-    pub documents: Vec<(&'a ViewId, &'a str, u64, Option<&'a [u8]>)>,
+    pub documents: Vec<PlannedDocument<'a>>,
     /// Snapshots to keep, each with its tenant and the position of the newest event in it.
     pub snapshots: Vec<(&'a str, &'a SnapshotWrite, Position)>,
     /// One answer for each append, in order.

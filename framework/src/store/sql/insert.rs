@@ -8,7 +8,7 @@ use crate::message::{CommandId, Metadata, Position, StreamId, Tag, Timestamp, Ve
 use crate::store::append::{CommandRecord, NewEvent, Outcome, SnapshotWrite};
 use crate::store::error::BoxError;
 use crate::store::exchange::StoredEvent;
-use crate::store::plan::{Facts, Plan};
+use crate::store::plan::{Facts, Plan, PlannedDocument};
 use crate::store::records::ViewId;
 use crate::store::stream::{StreamStatus, Visibility};
 
@@ -252,7 +252,7 @@ fn command_row<'a>((tenant, record): &'a (&str, CommandRecord)) -> impl Serializ
 }
 
 fn document_row<'a>(
-    (before, (view, key, revision, body)): (u64, &(&'a ViewId, &'a str, u64, Option<&'a [u8]>)),
+    (before, (view, key, revision, body)): (u64, &PlannedDocument<'a>),
 ) -> impl Serialize + use<'a> {
     let (text, digits) = body.map(json::bytes).unwrap_or_default();
     (&view.tenant, &view.name, view.version, *key, *revision, text, digits, before)
