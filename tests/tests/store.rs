@@ -4,6 +4,8 @@
 
 mod store {
     mod broken;
+    #[cfg(feature = "servers")]
+    mod mysql;
     mod open;
     mod sqlite;
 

@@ -74,7 +74,11 @@ impl Claims {
         }
         let mut held = self.held.lock().await;
         held.closed = true;
-        if let Some(connection) = held.connection.take() {
+        if let Some(mut connection) = held.connection.take() {
+            // The server would free them only once it has noticed that the connection has ended.
+            if let Err(error) = connection.fetch(Statement::new("SELECT RELEASE_ALL_LOCKS()")).await {
+                tracing::debug!(%error, "the claims end with their connection");
+            }
             close(connection).await;
         }
     }
