@@ -9,7 +9,6 @@ use crate::store::append::{CommandRecord, NewEvent, Outcome, SnapshotWrite};
 use crate::store::error::BoxError;
 use crate::store::exchange::StoredEvent;
 use crate::store::plan::{Facts, Plan, PlannedDocument};
-use crate::store::records::ViewId;
 use crate::store::stream::{StreamStatus, Visibility};
 
 use super::json;
