@@ -111,7 +111,7 @@ impl Annals {
 
     /// A stream, to look at and to change its life: delete, truncate, archive.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use annals::prelude::*;
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// # let app = Annals::open("memory:").await.unwrap();
@@ -120,7 +120,6 @@ impl Annals {
     /// # app.shutdown().await.unwrap();
     /// # });
     /// ```
-    #[must_use]
     pub fn stream(&self, stream: StreamId) -> StreamHandle {
         self.inner.journal.stream(stream)
     }

@@ -127,7 +127,6 @@ impl Journal {
     }
 
     /// The stream, to look at and to change its life.
-    #[must_use]
     pub fn stream(&self, stream: StreamId) -> StreamHandle {
         StreamHandle::new(Arc::clone(&self.0.store), self.0.tenant.clone(), stream)
     }

@@ -2,7 +2,7 @@
 //!
 //! AnyOf of `JSON_TABLE` are wider than any key, since MariaDB cuts what does not fit without a word.
 
-use crate::store::sql::{Dialect, PORTABLE, Statements, AnyOf};
+use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,

@@ -1,7 +1,7 @@
 //! PostgreSQL's dialect: lists are JSON texts for `jsonb_array_elements`, ids are UUIDs, and tables are joined in the
 //! order written, as [`super::connect`] sets it.
 
-use crate::store::sql::{Dialect, PORTABLE, Statements, AnyOf};
+use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,

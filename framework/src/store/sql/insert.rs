@@ -251,9 +251,10 @@ fn command_row<'a>((tenant, record): &'a (&str, CommandRecord)) -> impl Serializ
     )
 }
 
-fn document_row<'a>(
-    (before, (view, key, revision, body)): (u64, &(&'a ViewId, &'a str, u64, Option<&'a [u8]>)),
-) -> impl Serialize + use<'a> {
+/// A document of a [`Plan`]: its view, its key, its new revision, its body.
+type PlannedDocument<'a> = (&'a ViewId, &'a str, u64, Option<&'a [u8]>);
+
+fn document_row<'a>((before, (view, key, revision, body)): (u64, &PlannedDocument<'a>)) -> impl Serialize + use<'a> {
     let (text, digits) = body.map(json::bytes).unwrap_or_default();
     (&view.tenant, &view.name, view.version, *key, *revision, text, digits, before)
 }

@@ -22,7 +22,7 @@ mod transaction;
 mod value;
 
 pub(crate) use append::{AppendLock, Appender, Commit, Failure, write};
-pub(crate) use dialect::{Dialect, AnyOf};
+pub(crate) use dialect::{AnyOf, Dialect};
 pub(crate) use facts::answers_to;
 pub(crate) use insert::{Deleted, Placed, Records, deleted, opened, slice};
 pub(crate) use read::{Found, by_rows, corrupt, from_rows};

@@ -10,7 +10,7 @@ use crate::store::criteria::{Condition, Criteria, Criterion};
 use crate::store::error::BoxError;
 use crate::store::read::{Content, Direction, Read, Scope};
 
-use super::dialect::{Dialect, AnyOf};
+use super::dialect::{AnyOf, Dialect};
 use super::json;
 use super::session::Statement;
 use super::value::Value;

@@ -1,6 +1,6 @@
 //! SQLite's dialect: lists are JSON texts for `json_each`, ids are blobs of 16 bytes.
 
-use crate::store::sql::{Dialect, PORTABLE, Statements, AnyOf};
+use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
