@@ -111,7 +111,7 @@ impl Annals {
 
     /// A stream, to look at and to change its life: delete, truncate, archive.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use annals::prelude::*;
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// # let app = Annals::open("memory:").await.unwrap();
