@@ -40,6 +40,9 @@ pub(crate) struct Arguments {
     /// Also writes every figure to this file, as a JSON array.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Also writes a table of the framework's figures to this file, in Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
     /// Events that the store of the workload `growth` holds beforehand [default: 1000000, with --quick 200000].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
     events: Option<u64>,

@@ -48,5 +48,9 @@ async fn measure_all(arguments: &Arguments) -> Result<(), Error> {
         report::write(file, run.rows())?;
         println!("\nall figures: {}", file.display());
     }
+    if let Some(file) = &arguments.markdown {
+        std::fs::write(file, format!("{}\n\n{}\n", run.machine(), report::summary(run.rows())))?;
+        println!("\nthe framework's figures: {}", file.display());
+    }
     Ok(())
 }

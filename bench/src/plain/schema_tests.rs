@@ -55,3 +55,9 @@ async fn the_tables_of_plain_sql_are_those_of_annals_on_sqlite() {
 async fn the_tables_of_plain_sql_are_those_of_annals_on_postgres() {
     check(Database::Postgres).await;
 }
+
+#[cfg(feature = "servers")]
+#[tokio::test]
+async fn the_tables_of_plain_sql_are_those_of_annals_on_mariadb() {
+    check(Database::Mariadb).await;
+}

@@ -10,7 +10,7 @@ use crate::Error;
 
 pub(crate) use figures::{Figures, Merge};
 pub(crate) use row::{Case, Row, ratio};
-pub(crate) use table::table;
+pub(crate) use table::{summary, table};
 
 /// Writes the rows to `file`, as a JSON array of objects.
 pub(crate) fn write(file: &Path, rows: &[Row]) -> Result<(), Error> {

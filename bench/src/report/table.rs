@@ -3,8 +3,43 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::row::Row;
+use crate::subject::Subject;
 
-/// A Markdown table.
+/// A Markdown table of the framework alone, with what it comes to beside the others: for a page.
+pub(crate) fn summary(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header([
+        "workload",
+        "database",
+        "clients",
+        "",
+        "ops/s",
+        "p50 ms",
+        "p99 ms",
+        "to plain",
+        "to batched",
+        "besides",
+    ]);
+    for row in rows.iter().filter(|row| row.subject == Subject::Annals) {
+        table.add_row([
+            row.case.workload.to_owned(),
+            row.case.database.name().to_owned(),
+            row.case.clients.to_string(),
+            row.case.detail(),
+            format!("{:.0}", row.ops_per_second),
+            milliseconds(row.p50_us),
+            milliseconds(row.p99_us),
+            ratio(row.ratio_to_plain),
+            ratio(row.ratio_to_batched),
+            besides(row),
+        ]);
+    }
+    align_right(&mut table, &[2, 4, 5, 6, 7, 8]);
+    table
+}
+
+/// A Markdown table of everything.
 pub(crate) fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
@@ -22,12 +57,9 @@ pub(crate) fn table(rows: &[Row]) -> Table {
         "to batched",
         "besides",
     ]);
-    let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
     for row in rows {
         let lowest = row.rounds.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = row.rounds.iter().copied().fold(0.0, f64::max);
-        let besides: Vec<_> =
-            row.extra.iter().map(|(name, value)| format!("{name} {value:.*}", digits(*value))).collect();
         table.add_row([
             row.case.workload.to_owned(),
             row.case.database.name().to_owned(),
@@ -38,17 +70,30 @@ pub(crate) fn table(rows: &[Row]) -> Table {
             format!("{lowest:.0} .. {highest:.0}"),
             milliseconds(row.p50_us),
             milliseconds(row.p99_us),
-            number(row.ratio_to_plain),
-            number(row.ratio_to_batched),
-            besides.join(", "),
+            ratio(row.ratio_to_plain),
+            ratio(row.ratio_to_batched),
+            besides(row),
         ]);
     }
-    for place in [2, 5, 6, 7, 8, 9, 10] {
-        if let Some(column) = table.column_mut(place) {
+    align_right(&mut table, &[2, 5, 6, 7, 8, 9, 10]);
+    table
+}
+
+fn align_right(table: &mut Table, places: &[usize]) {
+    for place in places {
+        if let Some(column) = table.column_mut(*place) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table
+}
+
+fn ratio(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| format!("{value:.2}"))
+}
+
+fn besides(row: &Row) -> String {
+    let extra = row.extra.iter().map(|(name, value)| format!("{name} {value:.*}", digits(*value)));
+    extra.collect::<Vec<_>>().join(", ")
 }
 
 /// Enough digits for operations in memory as well.

@@ -58,6 +58,12 @@ async fn every_workload_runs_on_postgres() {
     check_all("postgres").await;
 }
 
+#[cfg(feature = "servers")]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_workload_runs_on_mariadb() {
+    check_all("mariadb").await;
+}
+
 #[tokio::test]
 async fn the_workload_in_memory_needs_no_database() {
     check(&rows("sqlite", &[Workload::Memory]).await, "memory", 1, &["annals", "plain"]);
