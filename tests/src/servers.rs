@@ -34,7 +34,7 @@ impl Server {
     /// # Panics
     /// When the server does not let us.
     pub async fn fresh_database(self) -> String {
-        let name = format!("annals_{}", uuid::Uuid::new_v4().simple());
+        let name = format!("annals_{}", annals::message::EventId::new().uuid().simple());
         self.execute(&self.url(), format!("CREATE DATABASE {name}")).await;
         xtask::servers::database_url(&self.url(), &name)
     }

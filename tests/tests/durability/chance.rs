@@ -8,7 +8,7 @@ pub(super) struct Chance(u64);
 impl Chance {
     /// A new seed, printed so that a failure can be repeated with [`Chance::seeded`].
     pub(super) fn new() -> Self {
-        let seed = u64::from_le_bytes(uuid::Uuid::new_v4().as_bytes()[..8].try_into().unwrap());
+        let seed = u64::from_le_bytes(annals::message::EventId::new().uuid().as_bytes()[8..].try_into().unwrap());
         println!("seed {seed}");
         Self::seeded(seed)
     }

@@ -249,7 +249,10 @@ mod servers {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn on_mysql_no_reader_passes_an_append_in_flight() {
         let url = Server::MySql.fresh_database().await;
-        let hold = MySqlHold(MySqlConnection::connect(&url).await.unwrap(), uuid::Uuid::new_v4().simple().to_string());
+        let hold = MySqlHold(
+            MySqlConnection::connect(&url).await.unwrap(),
+            annals::message::EventId::new().uuid().simple().to_string(),
+        );
         a_reader_never_passes_an_append_in_flight(&url, hold, false).await;
     }
 }

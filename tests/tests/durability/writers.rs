@@ -42,10 +42,10 @@ impl Drop for Writer {
 }
 
 async fn write_on(store: SharedStore, acknowledged: impl Fn(Uuid)) {
-    let own = StreamId::new("writer", Uuid::new_v4().to_string());
+    let own = StreamId::new("writer", EventId::new().uuid().to_string());
     let mut version: Option<Version> = None;
     loop {
-        let id = Uuid::new_v4();
+        let id = EventId::new().uuid();
         let append = group(id, &own, version);
         version = Some(repeated(&store, append, &own).await);
         acknowledged(id);

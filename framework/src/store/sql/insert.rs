@@ -250,9 +250,7 @@ fn command_row<'a>((tenant, record): &'a (&str, CommandRecord)) -> impl Serializ
     )
 }
 
-fn document_row<'a>(
-    (before, (view, key, revision, body)): (u64, &PlannedDocument<'a>),
-) -> impl Serialize + use<'a> {
+fn document_row<'a>((before, (view, key, revision, body)): (u64, &PlannedDocument<'a>)) -> impl Serialize + use<'a> {
     let (text, digits) = body.map(json::bytes).unwrap_or_default();
     (&view.tenant, &view.name, view.version, *key, *revision, text, digits, before)
 }
