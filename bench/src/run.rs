@@ -15,7 +15,7 @@ use crate::subject::Subject;
 use crate::workload::trial;
 
 /// Time after which a quick run of a workload makes haste, so that it stays under two minutes.
-const QUICK: Duration = Duration::from_secs(60);
+const QUICK: Duration = Duration::from_secs(45);
 
 /// Something that several subjects do in turn.
 #[async_trait]

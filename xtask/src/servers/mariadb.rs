@@ -46,7 +46,7 @@ impl Engine for MariaDb {
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         ]);
-        install.arg(format!("--datadir={}", folder.data().display()));
+        install.arg(format!("--datadir={}", folder.data().display())).arg(temporary(folder));
         install.args(folder.account().map(|account| format!("--user={account}")));
         process::succeed(&mut install).map(|_| ())
     }
@@ -55,6 +55,7 @@ impl Engine for MariaDb {
         let run = place.folder.run();
         let mut server = Command::new(programs);
         server.arg("--no-defaults").arg(format!("--datadir={}", place.folder.data().display()));
+        server.arg(temporary(place.folder));
         server.arg(format!("--port={}", place.port)).args(["--bind-address=127.0.0.1", "--skip-name-resolve"]);
         server.arg(format!("--socket={}", self.socket(place).display()));
         server.arg(format!("--pid-file={}", run.join("pid").display()));
@@ -89,6 +90,12 @@ impl Engine for MariaDb {
     }
 
     fn tidy(&self, _: &Folder) {}
+}
+
+/// A folder of its own for temporary tables: a server that starts removes what looks like one of them from the folder
+/// that it is given, also those of others.
+fn temporary(folder: &Folder) -> String {
+    format!("--tmpdir={}", folder.run().display())
 }
 
 /// Whether the first packet is a greeting (protocol version 10) and not an error.
