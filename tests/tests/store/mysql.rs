@@ -299,16 +299,18 @@ async fn what_a_node_remembers_gives_way_to_what_others_have_written() {
         tokio::join!(first.append(check(2)), first.append(append([event("d", "wallet.credited")])));
     assert!(checked.is_ok() && written.is_ok());
 
-    // Neither of these takes a position.
+    // None of these takes a position.
+    first.append(expecting("a", 11)).await.unwrap();
     second.change_stream("", &stream("a"), Expected::Any, StreamChange::Archive).await.unwrap();
-    let closed = first.append(expecting("a", 11)).await;
+    let closed = first.append(expecting("a", 12)).await;
     assert!(matches!(closed, Err(AppendError::StreamClosed { .. })), "{closed:?}");
     second.change_stream("", &stream("a"), Expected::Any, StreamChange::Restore).await.unwrap();
+    first.append(expecting("a", 12)).await.unwrap();
     second.change_stream("", &stream("a"), Expected::Any, StreamChange::Delete).await.unwrap();
-    let gone = first.append(expecting("a", 11)).await;
+    let gone = first.append(expecting("a", 13)).await;
     assert!(matches!(gone, Err(AppendError::Conflict(Conflict::Stream { actual: None, .. }))), "{gone:?}");
     let again = first.append(expecting("a", 0)).await.unwrap();
-    assert_eq!(again.version_of(&stream("a")), Version::new(12), "versions go on");
+    assert_eq!(again.version_of(&stream("a")), Version::new(14), "versions go on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
