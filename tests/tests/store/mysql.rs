@@ -454,6 +454,24 @@ async fn an_append_waits_for_maintenance_and_then_goes_on() {
     assert_eq!(waiting.await.unwrap().position, Position::new(2));
 }
 
+/// Guarantee 1: nobody is told that an outcome is unknown which can be found out.
+#[tokio::test]
+async fn an_append_whose_connection_breaks_half_way_is_settled_before_it_is_answered() {
+    let url = fresh().await;
+    let store = open(&url).await;
+    store.append(expecting("a", 0)).await.unwrap();
+    for version in 1..=3 {
+        let maintenance = store.begin_maintenance().await.unwrap();
+        let mut waiting = Box::pin(store.append(expecting("a", version)));
+        let early = tokio::time::timeout(Duration::from_millis(20), &mut waiting).await;
+        assert!(early.is_err(), "it waits in the server, its commit behind it");
+        cut_all(&url).await;
+        let appended = waiting.await.unwrap();
+        assert_eq!((appended.position.get(), appended.repeated), (version + 1, false));
+        drop(maintenance);
+    }
+}
+
 /// A private server, since what is done to it would meet other tests.
 fn server(options: Options) -> xtask::servers::Server {
     xtask::servers::Server::start_with(Kind::MariaDb, options).unwrap_or_else(|error| panic!("{error}"))
