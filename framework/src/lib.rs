@@ -23,6 +23,7 @@
 //! | feature | gives | default |
 //! |---|---|---|
 //! | `sqlite` | the embedded SQLite store, `SqliteTransaction` and `SqlitePool` for handlers | yes |
+//! | `mysql` | the store on a MySQL 8 or MariaDB 10.11 server, `MySqlTransaction` and `MySqlPool` for handlers | no |
 
 // The macros name the crate `::annals`, also inside it.
 extern crate self as annals;

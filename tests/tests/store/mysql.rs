@@ -281,16 +281,36 @@ async fn what_a_node_remembers_gives_way_to_what_others_have_written() {
     assert!(matches!(stale, Err(AppendError::Conflict(Conflict::Condition { .. }))), "{stale:?}");
     first.append(decided(first.head().await.unwrap())).await.unwrap();
 
-    // Neither of these takes a position.
+    // A check of a stream that this node has never seen stands beside an append that needs no question.
+    second.append(expecting("c", 0)).await.unwrap();
+    second.append(expecting("c", 1)).await.unwrap();
+    first.append(expecting("d", 0)).await.unwrap();
+    let check = |version| {
+        let expected = Version::new(version).map_or(Expected::NoStream, Expected::Version);
+        Append { expected: vec![(stream("c"), expected)], ..Append::default() }
+    };
+    for stale in [check(0), check(1)] {
+        let (checked, written) =
+            tokio::join!(first.append(stale), first.append(append([event("d", "wallet.credited")])));
+        assert!(matches!(checked, Err(AppendError::Conflict(_))), "{checked:?}");
+        written.unwrap();
+    }
+    let (checked, written) =
+        tokio::join!(first.append(check(2)), first.append(append([event("d", "wallet.credited")])));
+    assert!(checked.is_ok() && written.is_ok());
+
+    // None of these takes a position.
+    first.append(expecting("a", 11)).await.unwrap();
     second.change_stream("", &stream("a"), Expected::Any, StreamChange::Archive).await.unwrap();
-    let closed = first.append(expecting("a", 11)).await;
+    let closed = first.append(expecting("a", 12)).await;
     assert!(matches!(closed, Err(AppendError::StreamClosed { .. })), "{closed:?}");
     second.change_stream("", &stream("a"), Expected::Any, StreamChange::Restore).await.unwrap();
+    first.append(expecting("a", 12)).await.unwrap();
     second.change_stream("", &stream("a"), Expected::Any, StreamChange::Delete).await.unwrap();
-    let gone = first.append(expecting("a", 11)).await;
+    let gone = first.append(expecting("a", 13)).await;
     assert!(matches!(gone, Err(AppendError::Conflict(Conflict::Stream { actual: None, .. }))), "{gone:?}");
     let again = first.append(expecting("a", 0)).await.unwrap();
-    assert_eq!(again.version_of(&stream("a")), Version::new(12), "versions go on");
+    assert_eq!(again.version_of(&stream("a")), Version::new(14), "versions go on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -339,7 +359,7 @@ async fn what_the_server_takes_at_once_bounds_a_payload() {
     let store = open(&url).await;
     let packet =
         sqlx::query("SELECT CAST(@@max_allowed_packet AS SIGNED)").fetch_one(&mut plain(&url).await).await.unwrap();
-    let largest = usize::try_from(packet.get::<i64, _>(0)).unwrap().min((16 << 20) + (128 << 10)) - (128 << 10);
+    let largest = usize::try_from(packet.get::<i64, _>(0)).unwrap().min((16 << 20) + (512 << 10)) - (512 << 10);
     let sized = |bytes| NewEvent { payload: vec![0xfe; bytes], ..event("a", "wallet.opened") };
     match store.append(append([sized(largest + 1)])).await {
         Err(AppendError::Limit(limit)) => assert_eq!((limit.actual, limit.limit), (largest + 1, largest)),
@@ -389,6 +409,27 @@ async fn a_handlers_rows_commit_with_the_transaction_and_readers_write_nothing()
     assert_eq!(count().await, 2, "what was not committed never was");
 }
 
+/// After a deadlock the server has rolled everything back; what follows must not be committed without what went before.
+#[tokio::test]
+async fn a_transaction_that_the_server_has_ended_is_not_committed() {
+    let url = fresh().await;
+    let store = open(&url).await;
+    Server::MySql.execute(&url, "CREATE TABLE counts (id VARCHAR(10) PRIMARY KEY, n INT)").await;
+    let claim = store.claim("", "p").await.unwrap();
+    let mut boxed = store.begin().await.unwrap();
+    let tx = boxed.as_any_mut().downcast_mut::<MySqlTransaction>().unwrap();
+    sqlx::query("INSERT INTO counts VALUES ('a', 1)").execute(&mut **tx).await.unwrap();
+    sqlx::raw_sql("ROLLBACK").execute(&mut **tx).await.unwrap();
+    sqlx::query("INSERT INTO counts VALUES ('b', 1)").execute(&mut **tx).await.unwrap();
+    boxed.advance(&claim, Position::new(7)).await.unwrap();
+    let refused = boxed.commit().await;
+    assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
+    assert_eq!(store.token("", "p").await.unwrap(), Some(Position::START));
+    let counts = sqlx::query("SELECT * FROM counts").fetch_all(&mut plain(&url).await).await.unwrap();
+    assert!(counts.is_empty());
+    store.begin().await.unwrap().commit().await.unwrap();
+}
+
 /// Work of a handler, however long, holds up no append.
 #[tokio::test]
 async fn appends_do_not_wait_for_transactions() {
@@ -411,6 +452,24 @@ async fn an_append_waits_for_maintenance_and_then_goes_on() {
     assert!(early.is_err(), "the maintenance holds the append lock");
     drop(maintenance);
     assert_eq!(waiting.await.unwrap().position, Position::new(2));
+}
+
+/// Guarantee 1: nobody is told that an outcome is unknown which can be found out.
+#[tokio::test]
+async fn an_append_whose_connection_breaks_half_way_is_settled_before_it_is_answered() {
+    let url = fresh().await;
+    let store = open(&url).await;
+    store.append(expecting("a", 0)).await.unwrap();
+    for version in 1..=3 {
+        let maintenance = store.begin_maintenance().await.unwrap();
+        let mut waiting = Box::pin(store.append(expecting("a", version)));
+        let early = tokio::time::timeout(Duration::from_millis(20), &mut waiting).await;
+        assert!(early.is_err(), "it waits in the server, its commit behind it");
+        cut_all(&url).await;
+        let appended = waiting.await.unwrap();
+        assert_eq!((appended.position.get(), appended.repeated), (version + 1, false));
+        drop(maintenance);
+    }
 }
 
 /// A private server, since what is done to it would meet other tests.

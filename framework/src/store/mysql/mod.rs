@@ -61,7 +61,7 @@ pub use transaction::MySqlTransaction;
 /// keys and payloads as texts. `UPDATE`, `DELETE` and `TRUNCATE` on events are refused by the database.
 ///
 /// A payload, like every other value, must fit into what the server takes at once (`max_allowed_packet`): with the 16 MiB
-/// that MariaDB has by default a payload may be 128 KiB less than that. What exceeds it is refused with
+/// that MariaDB has by default a payload may be half a MiB less than that. What exceeds it is refused with
 /// [`LimitError`](super::LimitError).
 ///
 /// It offers handlers that read a [`sqlx::MySqlPool`], whose connections refuse to write.
@@ -79,7 +79,7 @@ pub struct MySqlStore {
 const KEY: usize = 512;
 
 /// Bytes of a statement beside its largest value.
-const BESIDE: usize = 128 << 10;
+const BESIDE: usize = 512 << 10;
 
 impl MySqlStore {
     /// Opens the store at `url`, bringing its schema up to date. The database must be there. It needs a running tokio

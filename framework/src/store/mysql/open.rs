@@ -14,9 +14,13 @@ use super::address::Address;
 use super::dialect::DIALECT;
 use super::errors::{self, BINARY_LOG_AND_TRIGGER};
 use super::session::within;
+use super::transaction::NO_AUTOCOMMIT;
 
 /// How long a new connection may take.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
+
+/// Bytes that a server must take at once: several times the texts of appends.
+const MAX_PACKET: usize = 4 << 20;
 
 /// How long a program waits for another one that brings the schema up to date, in seconds.
 const MIGRATING: i64 = 60;
@@ -57,7 +61,12 @@ pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
             sqlx::raw_sql(ONLY_READS).execute(connection).await.map(|_| ())
         })
     });
-    let writers = address.pool.options().after_connect(|connection, _| Box::pin(settle(connection)));
+    let writers = address.pool.options().after_connect(|connection, _| {
+        Box::pin(async move {
+            settle(connection).await?;
+            sqlx::raw_sql(NO_AUTOCOMMIT).execute(connection).await.map(|_| ())
+        })
+    });
     Ok(Opened {
         readers: readers.connect_lazy_with(address.options.clone()),
         writers: writers.connect_lazy_with(address.options.clone()),
@@ -106,8 +115,14 @@ impl Server {
         let mut numbers = version.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
         let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         let oldest = if mariadb { (10, 11) } else { (8, 0) };
-        if found >= oldest {
+        if found >= oldest && self.max_packet >= MAX_PACKET {
             return Ok(());
+        }
+        if found >= oldest {
+            return Err(format!(
+                "the server takes {} bytes at once; set `max_allowed_packet` to {MAX_PACKET} at least",
+                self.max_packet
+            ));
         }
         Err(format!("the server is of version {}; MySQL 8.0, MariaDB 10.11 or a newer one is needed", self.version))
     }
@@ -183,12 +198,14 @@ mod tests {
 
     #[test]
     fn servers_that_are_too_old_are_told_so() {
-        let check = |version: &str| Server { version: version.to_owned(), max_packet: 0 }.check();
+        let check = |version: &str| Server { version: version.to_owned(), max_packet: 16 << 20 }.check();
         for fit in ["8.0.36", "8.4.3-commercial", "9.1.0", "10.11.19-MariaDB-0+deb12u1", "5.5.5-11.4.2-MariaDB"] {
             assert_eq!(check(fit), Ok(()), "{fit}");
         }
         for old in ["5.7.44-log", "10.6.12-MariaDB", "5.5.5-10.3.39-MariaDB", ""] {
             assert!(check(old).is_err(), "{old}");
         }
+        let narrow = Server { version: "8.0.36".to_owned(), max_packet: 1 << 20 }.check();
+        assert!(narrow.unwrap_err().contains("max_allowed_packet"));
     }
 }

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use async_trait::async_trait;
 use sqlx::mysql::MySqlTransactionManager;
 use sqlx::pool::PoolConnection;
-use sqlx::{MySql, MySqlConnection, MySqlPool};
+use sqlx::{MySql, MySqlConnection, MySqlPool, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::store::error::BoxError;
@@ -17,6 +17,16 @@ use super::append;
 use super::dialect::DIALECT;
 use super::errors;
 use super::session::{PATIENCE, within};
+
+/// Begins a transaction with a mark that is gone if the server ends it before its time: after a deadlock, or where a
+/// statement commits by itself.
+const BEGIN: &str = "START TRANSACTION; SAVEPOINT annals_begin";
+
+/// Fails unless the transaction is still the one that was begun.
+const STILL_THERE: &str = "RELEASE SAVEPOINT annals_begin";
+
+/// What follows an end before its time must not be committed statement by statement.
+pub(super) const NO_AUTOCOMMIT: &str = "SET SESSION autocommit = 0";
 
 /// Lets events change and go on this connection, and holds the append lock. `changes` tells writers that what they
 /// remember of streams may no longer hold.
@@ -35,7 +45,8 @@ const MAINTAIN: &str = "SET @annals_maintenance = 1; UPDATE annals_lock SET chan
 /// ```
 ///
 /// It reads committed rows (`READ COMMITTED`), so a row that is read, decided on and written must be locked by reading it
-/// with `FOR UPDATE`. Statements that commit by themselves, such as `CREATE TABLE`, do not belong into a handler.
+/// with `FOR UPDATE`. Statements that commit by themselves, such as `CREATE TABLE`, do not belong into a handler: what went
+/// before them is then committed without the token, and the transaction fails.
 #[derive(Debug)]
 pub struct MySqlTransaction {
     connection: Connection,
@@ -56,7 +67,7 @@ impl MySqlTransaction {
         let mut tries = pool.options().get_max_connections();
         loop {
             let mut connection = pool.acquire().await?;
-            match within(PATIENCE, MySqlTransactionManager::begin(&mut connection, None)).await {
+            match begin(&mut connection).await {
                 Ok(()) => return Ok(Self { connection: Connection::Lent(connection), marked: false, open: true }),
                 Err(error) => {
                     connection.close_on_drop();
@@ -71,10 +82,15 @@ impl MySqlTransaction {
 
     /// Begins a transaction on `connection` that holds the append lock, and in which events may change and go.
     pub(super) async fn maintain(mut connection: MySqlConnection) -> Result<Self, BoxError> {
-        within(PATIENCE, MySqlTransactionManager::begin(&mut connection, None)).await?;
+        connection.control(NO_AUTOCOMMIT).await?;
+        begin(&mut connection).await?;
         connection.control(MAINTAIN).await?;
         Ok(Self { connection: Connection::Own(Box::new(connection)), marked: false, open: true })
     }
+}
+
+async fn begin(connection: &mut MySqlConnection) -> Result<(), BoxError> {
+    within(PATIENCE, MySqlTransactionManager::begin(connection, Some(BEGIN.into_sql_str()))).await
 }
 
 impl Deref for MySqlTransaction {
@@ -133,11 +149,13 @@ impl SqlTransaction for MySqlTransaction {
     }
 
     async fn finish(mut self) -> Result<(), BoxError> {
-        let connection = &mut *self;
+        let connection: &mut MySqlConnection = &mut self;
         // A handler may have left transactions of its own open inside this one.
-        while MySqlTransactionManager::get_transaction_depth(connection) > 0 {
+        while MySqlTransactionManager::get_transaction_depth(connection) > 1 {
             within(PATIENCE, MySqlTransactionManager::commit(connection)).await?;
         }
+        connection.control(STILL_THERE).await?;
+        within(PATIENCE, MySqlTransactionManager::commit(connection)).await?;
         self.open = false;
         Ok(())
     }
