@@ -27,7 +27,12 @@ mod store {
     }
 
     #[cfg(feature = "servers")]
-    mod postgres {
+    mod cut;
+    #[cfg(feature = "servers")]
+    mod postgres;
+
+    #[cfg(feature = "servers")]
+    mod on_postgres {
         annals::store_compliance!(super::open::postgres);
     }
 }

@@ -228,6 +228,9 @@ async fn ask(
     for (tenant, stream) in streams {
         let key = (tenant.to_owned(), stream.clone());
         let state = facts.streams.get(&key).copied();
+        if let Some(state) = state {
+            memory.saw_stream(key.clone(), state.newest);
+        }
         asked.streams.insert(key, state);
     }
     asked.events.extend(events.into_iter().map(|event| (event, facts.events.get(&event).cloned())));

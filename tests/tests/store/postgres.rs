@@ -1,0 +1,409 @@
+//! What is particular to PostgreSQL: the schema, locks and claims between nodes, lost connections, a handler's own rows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use annals::message::{EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
+use annals::store::{
+    self, Append, AppendError, ClaimError, Condition, Criterion, Expected, NewEvent, OpenError, PostgresTransaction,
+    Read, SharedStore, StoreTransaction,
+};
+use annals_tests::servers::Server;
+use futures_util::future::join_all;
+use sqlx::{Connection, PgConnection, Row};
+
+use super::cut::Cut;
+
+/// Until what must happen has happened.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn event(id: &str, name: &str) -> NewEvent {
+    NewEvent {
+        stream: StreamId::new("wallet", id.to_owned()),
+        id: EventId::new(),
+        name: name.to_owned().into(),
+        revision: 1,
+        payload: br#"{"amount":5}"#.to_vec(),
+        metadata: Arc::new(Metadata::new().with("user", "ada")),
+        tags: vec![Tag::new("wallet", id)],
+        recorded_at: Timestamp::from_micros(1_000_000),
+    }
+}
+
+fn append(events: impl IntoIterator<Item = NewEvent>) -> Append {
+    Append { events: events.into_iter().collect(), ..Append::default() }
+}
+
+async fn fresh() -> (String, SharedStore) {
+    let url = Server::Postgres.fresh_database().await;
+    let store = store::open(&url).await.unwrap();
+    (url, store)
+}
+
+async fn plain(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.unwrap()
+}
+
+fn with(url: &str, parameters: &str) -> String {
+    format!("{url}{}{parameters}", if url.contains('?') { "&" } else { "?" })
+}
+
+/// The name of the database at `url`.
+fn database(url: &str) -> &str {
+    url.rsplit('/').next().unwrap().split('?').next().unwrap()
+}
+
+async fn names(store: &SharedStore) -> Vec<String> {
+    let page = store.read(&Read::all(Position::START)).await.unwrap();
+    page.events.iter().map(|event| event.recorded.name.to_string()).collect()
+}
+
+#[tokio::test]
+async fn reopening_keeps_everything() {
+    let (url, store) = fresh().await;
+    let written = append([event("a", "wallet.opened"), event("b", "wallet.opened")]);
+    store.append(written.clone()).await.unwrap();
+    let claim = store.claim("", "p").await.unwrap();
+    let mut transaction = store.begin().await.unwrap();
+    transaction.advance(&claim, Position::new(2)).await.unwrap();
+    transaction.commit().await.unwrap();
+    store.close().await;
+    let closed = store.append(append([event("a", "wallet.closed")])).await;
+    assert!(matches!(closed, Err(AppendError::Unavailable { .. })), "{closed:?}");
+    assert!(store.begin().await.is_err());
+
+    let store = store::open(&url).await.unwrap();
+    assert_eq!(*store.appended().borrow(), Position::new(2));
+    assert!(store.append(written).await.unwrap().repeated);
+    let next = store.claim("", "p").await.unwrap();
+    assert_eq!((next.position, next.fence), (Position::new(2), claim.fence + 1));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn stored_events_are_readable_in_plain_sql() {
+    let (url, store) = fresh().await;
+    let binary = NewEvent { payload: vec![0xff, 0x00], ..event("b", "wallet.sealed") };
+    store.append(append([event("a", "wallet.opened"), binary])).await.unwrap();
+    let sql = "SELECT payload, metadata::json ->> 'user', tags::json ->> 0, recorded_at = to_timestamp(1), slice \
+               FROM annals_readable_events ORDER BY position";
+    let rows = sqlx::query(sql).fetch_all(&mut plain(&url).await).await.unwrap();
+    assert_eq!((rows[0].get::<&str, _>(0), rows[0].get::<&str, _>(1)), (r#"{"amount":5}"#, "ada"));
+    assert_eq!((rows[0].get::<&str, _>(2), rows[0].get::<bool, _>(3)), ("wallet:a", true));
+    assert!((0..1024).contains(&rows[0].get::<i16, _>(4)));
+    assert_eq!(rows[1].get::<&str, _>(0), r"\xff00");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn events_are_neither_changed_nor_removed() {
+    let (url, store) = fresh().await;
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    for sql in ["UPDATE annals_events SET name = 'x'", "DELETE FROM annals_events", "TRUNCATE annals_events"] {
+        let refused = Server::Postgres.try_execute(&url, sql).await.unwrap_err();
+        assert!(refused.to_string().contains("events "), "{refused}");
+    }
+    assert_eq!(names(&store).await, ["wallet.opened"]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn maintenance_may_change_events_until_its_transaction_ends() {
+    let (_, store) = fresh().await;
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    let change = async |mut boxed: Box<dyn StoreTransaction>| {
+        let tx = boxed.as_any_mut().downcast_mut::<PostgresTransaction>().unwrap();
+        let sql = "UPDATE annals_events SET name = 'wallet.renamed'";
+        let changed = sqlx::query(sql).execute(&mut **tx).await.map(|result| result.rows_affected());
+        if changed.is_ok() {
+            boxed.commit().await.unwrap();
+        }
+        changed
+    };
+    assert!(change(store.begin().await.unwrap()).await.is_err());
+    assert_eq!(change(store.begin_maintenance().await.unwrap()).await.unwrap(), 1);
+    assert_eq!(names(&store).await, ["wallet.renamed"]);
+    assert!(change(store.begin().await.unwrap()).await.is_err(), "the connection has forgotten the maintenance");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn appends_do_not_wait_for_a_handlers_transaction() {
+    let (url, store) = fresh().await;
+    Server::Postgres.execute(&url, "CREATE TABLE counts (id text PRIMARY KEY, n bigint NOT NULL)").await;
+    let mut boxed = store.begin().await.unwrap();
+    let tx = boxed.as_any_mut().downcast_mut::<PostgresTransaction>().unwrap();
+    sqlx::query("INSERT INTO counts VALUES ('a', 1)").execute(&mut **tx).await.unwrap();
+    let appended = tokio::time::timeout(PATIENCE, store.append(append([event("a", "wallet.opened")]))).await;
+    assert_eq!(appended.expect("the append does not wait").unwrap().position, Position::new(1));
+    boxed.commit().await.unwrap();
+    let row = sqlx::query("SELECT n FROM counts").fetch_one(&mut plain(&url).await).await.unwrap();
+    assert_eq!(row.get::<i64, _>(0), 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_database_is_said() {
+    let url = Server::Postgres.fresh_database().await;
+    let missing = url.replace(database(&url), "annals_that_is_not_there");
+    let error = store::open(&missing).await.map(drop).unwrap_err();
+    assert!(matches!(error, OpenError::Unavailable { .. }), "{error:?}");
+    assert!(format!("{:?}", error).contains("does not exist"), "{error:?}");
+
+    let no_schema = with(&url, "options[search_path]=nowhere");
+    let error = store::open(&no_schema).await.map(drop).unwrap_err();
+    assert!(format!("{error:?}").contains("search path"), "{error:?}");
+
+    let latin = format!("annals_{}", uuid::Uuid::new_v4().simple());
+    let sql = format!("CREATE DATABASE {latin} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    Server::Postgres.execute(&Server::Postgres.url(), sql).await;
+    let error = store::open(&url.replace(database(&url), &latin)).await.map(drop).unwrap_err();
+    assert!(format!("{error:?}").contains("LATIN1"), "{error:?}");
+
+    store::open(&url).await.unwrap().close().await;
+    let newer = "INSERT INTO annals_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (99, 'later', true, '', 0)";
+    Server::Postgres.execute(&url, newer).await;
+    let error = store::open(&url).await.map(drop).unwrap_err();
+    assert!(matches!(error, OpenError::Schema { .. }), "{error:?}");
+    assert!(error.to_string().contains("newer program"), "{error}");
+    let changed = "DELETE FROM annals_migrations WHERE version = 99; UPDATE annals_migrations SET checksum = 'x'";
+    Server::Postgres.execute(&url, changed).await;
+    let error = store::open(&url).await.map(drop).unwrap_err();
+    assert!(error.to_string().contains("changed by hand"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_only_reads_refuses_appends_and_answers_reads() {
+    let (url, store) = fresh().await;
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    store.close().await;
+    let name = database(&url);
+    Server::Postgres.execute(&url, format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    let store = store::open(&url).await.unwrap();
+    assert_eq!(names(&store).await, ["wallet.opened"]);
+    let refused = store.append(append([event("a", "wallet.closed")])).await;
+    assert!(matches!(refused, Err(AppendError::ReadOnly { .. })), "{refused:?}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_make_tables_can_use_a_store_that_is_there() {
+    let (url, store) = fresh().await;
+    store.close().await;
+    let role = format!("annals_{}", uuid::Uuid::new_v4().simple());
+    let sql = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'secret'; REVOKE CREATE ON SCHEMA public FROM PUBLIC; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"
+    );
+    Server::Postgres.execute(&url, sql).await;
+    let store = store::open(&with(&url, &format!("user={role}&password=secret"))).await.unwrap();
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    store.claim("", "p").await.unwrap();
+    assert_eq!(names(&store).await, ["wallet.opened"]);
+    store.close().await;
+    let sql = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+    Server::Postgres.execute(&url, sql).await;
+}
+
+#[tokio::test]
+async fn two_stores_in_one_database_do_not_meet() {
+    let url = Server::Postgres.fresh_database().await;
+    Server::Postgres.execute(&url, "CREATE SCHEMA one; CREATE SCHEMA two").await;
+    let one = store::open(&with(&url, "options[search_path]=one")).await.unwrap();
+    let two = store::open(&with(&url, "options[search_path]=two")).await.unwrap();
+    // Holds the append lock of the one.
+    let maintenance = one.begin_maintenance().await.unwrap();
+    let appended = tokio::time::timeout(PATIENCE, two.append(append([event("a", "wallet.opened")]))).await;
+    assert_eq!(appended.expect("the append does not wait").unwrap().position, Position::new(1));
+    drop(maintenance);
+    assert_eq!(one.append(append([event("a", "wallet.moved")])).await.unwrap().position, Position::new(1));
+    assert_eq!(
+        (names(&one).await, names(&two).await),
+        (vec!["wallet.moved".to_owned()], vec!["wallet.opened".to_owned()])
+    );
+    one.claim("", "p").await.unwrap();
+    two.claim("", "p").await.unwrap();
+    one.close().await;
+    two.close().await;
+}
+
+/// Ends every connection to the database but its own.
+async fn end_connections(url: &str) {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    Server::Postgres.execute(url, sql).await;
+}
+
+#[tokio::test]
+async fn after_lost_connections_everything_goes_on_by_itself() {
+    let (url, store) = fresh().await;
+    for round in 1..=3 {
+        let id = format!("w-{round}");
+        store.append(append([event(&id, "wallet.opened")])).await.unwrap();
+        let idle = (store.begin().await.unwrap(), store.begin().await.unwrap());
+        drop(idle);
+        assert_eq!(names(&store).await.len(), 2 * round - 1);
+        store.claim("", "p").await.unwrap();
+
+        end_connections(&url).await;
+        assert_eq!(names(&store).await.len(), 2 * round - 1);
+        let again = store.append(append([event(&id, "wallet.credited")])).await.unwrap();
+        assert_eq!((again.position, again.repeated), (Position::new(2 * round as u64), false));
+        let transaction = store.begin().await.unwrap();
+        transaction.commit().await.unwrap();
+        store.claim("", "p").await.unwrap();
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_processor_runs_on_one_node_until_that_nodes_connection_ends() {
+    let (url, one) = fresh().await;
+    let two = store::open(&with(&url, "application_name=till")).await.unwrap();
+    let first = two.claim("", "sales").await.unwrap();
+    match one.claim("", "sales").await {
+        Err(ClaimError::Held { processor, owner }) => {
+            assert_eq!(processor, "sales");
+            assert!(owner.contains("till"), "{owner}");
+        }
+        other => panic!("expected to be refused, got {other:?}"),
+    }
+    one.claim("t", "sales").await.expect("another tenant's is another processor");
+    let again = two.claim("", "sales").await.unwrap();
+    assert!(again.fence > first.fence, "who holds it may claim it anew");
+    two.close().await;
+    let next = one.claim("", "sales").await.unwrap();
+    assert!(next.fence > again.fence);
+    // A node that is cut off loses its claim to whoever comes first, and cannot write any more.
+    let three = store::open(&url).await.unwrap();
+    end_connections(&url).await;
+    let taken = three.claim("", "sales").await.unwrap();
+    assert!(taken.fence > next.fence);
+    let mut late = one.begin().await.unwrap();
+    assert!(late.advance(&next, Position::new(5)).await.is_err());
+    drop(late);
+    one.close().await;
+    three.close().await;
+}
+
+#[tokio::test]
+async fn an_append_wakes_readers_on_other_nodes() {
+    let (url, one) = fresh().await;
+    let two = store::open(&url).await.unwrap();
+    let mut seen = two.appended();
+    let mut head = 0;
+    // Until the other node listens, what is appended is not heard.
+    let heard = async {
+        loop {
+            one.append(append([event("a", "wallet.credited")])).await.unwrap();
+            head += 1;
+            if tokio::time::timeout(Duration::from_millis(200), seen.changed()).await.is_ok() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, heard).await.expect("the other node hears of it");
+    let begun = Instant::now();
+    while seen.borrow_and_update().get() < head {
+        assert!(begun.elapsed() < PATIENCE);
+        let _ = tokio::time::timeout(PATIENCE, seen.changed()).await;
+    }
+    one.close().await;
+    two.close().await;
+}
+
+#[tokio::test]
+async fn what_one_node_knows_does_not_mislead_it_when_others_write() {
+    let (url, one) = fresh().await;
+    let two = store::open(&url).await.unwrap();
+    let version = |number| Expected::Version(Version::new(number).unwrap());
+    let expecting = |expected| Append {
+        expected: vec![(StreamId::new("wallet", "a"), expected)],
+        ..append([event("a", "wallet.credited")])
+    };
+    for round in 0..10 {
+        // Each node has seen the stream before the other one has written to it.
+        let newest = 4 * round;
+        let start = if newest == 0 { Expected::NoStream } else { version(newest) };
+        assert_eq!(one.append(expecting(start)).await.unwrap().position, Position::new(newest + 1));
+        assert_eq!(two.append(expecting(version(newest + 1))).await.unwrap().position, Position::new(newest + 2));
+        for stale in [Expected::NoStream, version(newest + 1), version(newest + 3)] {
+            let refused = one.append(expecting(stale)).await;
+            let text = refused.unwrap_err().to_string();
+            assert!(text.contains(&format!("is at version {}", newest + 2)), "{text}");
+        }
+        let any = one.append(expecting(Expected::Any)).await.unwrap();
+        assert_eq!((any.position, any.versions[0].1.get()), (Position::new(newest + 3), newest + 3));
+        let exists = two.append(expecting(Expected::Exists)).await.unwrap();
+        assert_eq!(exists.position, Position::new(newest + 4));
+    }
+    one.close().await;
+    two.close().await;
+}
+
+#[tokio::test]
+async fn conditions_hold_between_nodes() {
+    let (url, one) = fresh().await;
+    let two = store::open(&url).await.unwrap();
+    let nodes = [one, two];
+    let mut accepted = 0;
+    for round in 0..25_u64 {
+        let tag = Tag::new("course", round % 5);
+        let head = nodes[0].head().await.unwrap();
+        let racers = (0..8).map(|racer| {
+            let tagged = NewEvent { tags: vec![tag.clone()], ..event(&format!("{round}-{racer}"), "student.enrolled") };
+            let condition = Condition { criteria: Criterion::tag(tag.clone()).into(), after: head };
+            nodes[racer % 2].append(Append { condition: Some(condition), ..append([tagged]) })
+        });
+        let results = join_all(racers).await;
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
+        accepted += 1;
+        // One that looks back to the beginning is decided by the database.
+        let old = Condition { criteria: Criterion::tag(tag.clone()).into(), after: Position::START };
+        let refused = nodes[1].append(Append { condition: Some(old), ..append([event("x", "x")]) }).await;
+        assert!(matches!(refused, Err(AppendError::Conflict(_))), "{refused:?}");
+    }
+    assert_eq!(nodes[0].head().await.unwrap(), Position::new(accepted));
+    for node in nodes {
+        node.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_whose_answer_is_lost_is_answered_all_the_same() {
+    let (url, direct) = fresh().await;
+    let cut = Cut::before(&url).await;
+    let store = store::open(cut.url()).await.unwrap();
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    for round in 0..5_u64 {
+        // The answer to the next statement on each connection is swallowed: it is carried out, and nobody is told.
+        cut.swallow_answers();
+        let id = format!("w-{round}");
+        let appended = store.append(append([event(&id, "wallet.credited")])).await.unwrap();
+        assert_eq!((appended.position, appended.repeated), (Position::new(round + 2), false));
+        assert!(cut.swallowed() > round, "an answer was lost");
+    }
+    assert_eq!(names(&direct).await.len(), 6, "each is stored once");
+    store.close().await;
+    direct.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_to_a_server_that_is_gone_fails_in_time_and_later_ones_go_on() {
+    let (url, direct) = fresh().await;
+    let cut = Cut::before(&url).await;
+    let store = store::open(cut.url()).await.unwrap();
+    store.append(append([event("a", "wallet.opened")])).await.unwrap();
+    cut.refuse();
+    let begun = Instant::now();
+    let failed = store.append(append([event("a", "wallet.credited")])).await;
+    assert!(failed.as_ref().is_err_and(AppendError::is_transient), "{failed:?}");
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    assert!(store.read(&Read::all(Position::START)).await.is_err());
+    cut.accept();
+    store.append(append([event("a", "wallet.closed")])).await.unwrap();
+    assert_eq!(names(&direct).await, ["wallet.opened", "wallet.closed"]);
+    store.close().await;
+    direct.close().await;
+}
