@@ -1,10 +1,8 @@
 //! What is assumed about the store before a batch of appends is planned.
 
-use std::collections::{HashMap, HashSet};
-
 use crate::message::{EventId, Position, StreamId};
 use crate::store::append::{Append, Expected};
-use crate::store::plan::{DocumentState, Facts, Place, StreamState};
+use crate::store::plan::{DocumentState, Facts, Map, Place, Set, StreamState};
 use crate::store::stream::StreamStatus;
 
 use super::memory::{Known, Memory};
@@ -17,7 +15,7 @@ pub(super) type Key = (String, StreamId);
 pub(super) struct Assumed {
     pub(super) facts: Facts,
     /// Streams whose state is a guess. That of others holds as long as the head is the assumed one.
-    pub(super) unsure: HashSet<Key>,
+    pub(super) unsure: Set<Key>,
     /// Whether everything rests on the head: a condition was decided on it.
     pub(super) head_is_fixed: bool,
 }
@@ -25,7 +23,7 @@ pub(super) struct Assumed {
 /// What must be asked first. The head is always asked along.
 #[derive(Debug, Default)]
 pub(super) struct Open<'a> {
-    pub(super) streams: HashSet<(&'a str, &'a StreamId)>,
+    pub(super) streams: Set<(&'a str, &'a StreamId)>,
     /// Events that appends rest on.
     pub(super) events: Vec<EventId>,
     /// Appends, by index.
@@ -36,10 +34,10 @@ pub(super) struct Open<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     pub(super) head: Option<Position>,
-    pub(super) streams: HashMap<Key, Option<StreamState>>,
-    pub(super) events: HashMap<EventId, Option<Place>>,
+    pub(super) streams: Map<Key, Option<StreamState>>,
+    pub(super) events: Map<EventId, Option<Place>>,
     /// Of the appends that were asked for, whether the condition is broken.
-    pub(super) conditions: HashMap<usize, bool>,
+    pub(super) conditions: Map<usize, bool>,
 }
 
 /// Why nothing can be assumed.
@@ -54,7 +52,7 @@ pub(super) enum Unclear<'a> {
 /// Assumes that exact expectations hold, that ids are new, and that what this node knows is still so.
 pub(super) fn assume<'a>(batch: &'a [Append], memory: &mut Memory, asked: &Asked) -> Result<Assumed, Unclear<'a>> {
     let (mut assumed, mut open) = (Assumed::default(), Open::default());
-    let mut met: HashSet<Key> = HashSet::new();
+    let mut met: Set<Key> = Set::default();
     let Some(head) = memory.head() else {
         open.streams = streams(batch).map(|(tenant, stream, _)| (tenant, stream)).collect();
         return Err(Unclear::Ask(open));
@@ -90,7 +88,7 @@ pub(super) fn assume<'a>(batch: &'a [Append], memory: &mut Memory, asked: &Asked
         }
         met.insert(key);
     }
-    let mut own: HashSet<EventId> = HashSet::new();
+    let mut own: Set<EventId> = Set::default();
     for (index, append) in batch.iter().enumerate() {
         if let Some(event) = append.rests_on.filter(|event| !own.contains(event)) {
             match asked.events.get(&event).cloned().or_else(|| written(append, event, memory, head).map(Some)) {
@@ -238,7 +236,8 @@ mod tests {
     #[test]
     fn a_stream_with_a_life_of_its_own_is_left_to_the_general_path() {
         let deleted = StreamState { newest: version(2), status: StreamStatus::Deleted };
-        let asked = Asked { streams: [((String::new(), stream()), Some(deleted))].into(), ..Asked::default() };
+        let asked =
+            Asked { streams: [((String::new(), stream()), Some(deleted))].into_iter().collect(), ..Asked::default() };
         let batch = [append(Expected::Any)];
         assert!(matches!(assume(&batch, &mut memory(None), &asked), Err(Unclear::Rare)));
     }
@@ -257,7 +256,7 @@ mod tests {
             Err(Unclear::Ask(open)) => assert_eq!(open.events, [event]),
             other => panic!("expected a question, got {other:?}"),
         }
-        let missing = Asked { events: [(event, None)].into(), ..Asked::default() };
+        let missing = Asked { events: [(event, None)].into_iter().collect(), ..Asked::default() };
         assert!(assume(&alone, &mut memory, &missing).unwrap().facts.events.is_empty());
         let written = [first];
         let facts = Facts { head: Position::new(7), ..Facts::default() };
@@ -276,7 +275,7 @@ mod tests {
             Err(Unclear::Ask(open)) => assert_eq!(open.conditions, [0]),
             other => panic!("expected a question, got {other:?}"),
         }
-        let asked = Asked { conditions: [(0, true)].into(), ..Asked::default() };
+        let asked = Asked { conditions: [(0, true)].into_iter().collect(), ..Asked::default() };
         let assumed = assume(&old, &mut memory(None), &asked).unwrap();
         assert!(assumed.facts.broken_conditions.contains(&0));
     }

@@ -1,7 +1,5 @@
 //! The call of the function that verifies and writes.
 
-use std::collections::HashSet;
-
 use serde::Serialize;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, Row as _, SqlSafeStr, SqlStr};
@@ -9,7 +7,7 @@ use sqlx::{Arguments, Row as _, SqlSafeStr, SqlStr};
 use crate::message::{Position, StreamId};
 use crate::store::append::{Append, Expected};
 use crate::store::error::BoxError;
-use crate::store::plan::{Plan, StreamState};
+use crate::store::plan::{Plan, Set, StreamState};
 use crate::store::sql::{Records, slice};
 
 use super::assume::{Assumed, Key};
@@ -45,7 +43,7 @@ pub(super) struct Call {
 pub(super) struct Basis {
     pub(super) head: Position,
     pub(super) head_is_fixed: bool,
-    pub(super) unsure: HashSet<Key>,
+    pub(super) unsure: Set<Key>,
     /// Streams that appends expect something of, with the version that each was assumed to have.
     expected: Vec<(Key, Option<u64>)>,
 }
@@ -66,7 +64,7 @@ impl Basis {
 impl Call {
     pub(super) fn new(line: &Line, basis: &Basis, plan: &Plan<'_>) -> Result<Self, BoxError> {
         let events = plan.events.len();
-        let mut written: HashSet<(&str, &StreamId)> = HashSet::with_capacity(events);
+        let mut written: Set<(&str, &StreamId)> = Set::default();
         let mut checks = Vec::with_capacity(events);
         for (tenant, event, version, _) in &plan.events {
             let first = written.insert((tenant, &event.stream));
@@ -77,7 +75,7 @@ impl Call {
                 _ => IF_THE_HEAD_HAS_MOVED,
             });
         }
-        let watched: HashSet<_> = basis
+        let watched: Set<_> = basis
             .expected
             .iter()
             .filter(|((tenant, stream), _)| !written.contains(&(tenant.as_str(), stream)))
@@ -153,7 +151,7 @@ fn column<'a, T>(plan: &Plan<'a>, value: impl Fn(&Planned<'a>) -> T) -> Vec<T> {
     plan.events.iter().map(value).collect()
 }
 
-fn rows<T: Serialize + std::hash::Hash + Eq>(rows: &HashSet<T>) -> Result<Option<String>, serde_json::Error> {
+fn rows<T: Serialize + std::hash::Hash + Eq>(rows: &Set<T>) -> Result<Option<String>, serde_json::Error> {
     if rows.is_empty() { Ok(None) } else { serde_json::to_string(rows).map(Some) }
 }
 

@@ -86,7 +86,6 @@ impl Memory {
     }
 
     /// A stream was found at `version` when the head was at [`Memory::head`].
-    #[cfg(test)]
     pub(super) fn saw_stream(&mut self, key: (String, StreamId), version: Version) {
         self.streams.insert(key, Entry { version, age: self.age, event: None });
     }

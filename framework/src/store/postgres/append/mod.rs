@@ -16,8 +16,6 @@ mod line;
 mod memory;
 mod ring;
 
-use std::collections::HashSet;
-
 use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
@@ -27,7 +25,7 @@ use crate::store::append::{Append, Appended};
 use crate::store::batcher::BatchWriter;
 use crate::store::criteria::Criterion;
 use crate::store::error::{AppendError, BoxError, Conflict};
-use crate::store::plan::{Plan, Questions, plan};
+use crate::store::plan::{Plan, Questions, Set, plan};
 use crate::store::sql::{Appender, Commit, Failure, Session, Statement, answers_to};
 use crate::store::stream::StreamStatus;
 
@@ -218,8 +216,7 @@ async fn ask(
 ) -> Result<bool, BoxError> {
     let streams = open.streams.clone();
     let events = open.events.clone();
-    let questions =
-        Questions { streams: open.streams.into_iter().collect(), events: open.events, ..Questions::default() };
+    let questions = Questions { streams: open.streams, events: open.events, ..Questions::default() };
     let facts = answers_to(line, &DIALECT, questions).await?;
     if asked.head.replace(facts.head).is_some_and(|head| head != facts.head) {
         return Ok(false);
@@ -292,7 +289,7 @@ async fn doubtful(
     let Ok(facts) = answers_to(line, &DIALECT, questions).await else { return refused };
     let head_now = memory.head();
     memory.saw_head(facts.head);
-    let written: HashSet<_> = plan.events.iter().map(|(tenant, event, ..)| (*tenant, &event.stream)).collect();
+    let written: Set<_> = plan.events.iter().map(|(tenant, event, ..)| (*tenant, &event.stream)).collect();
     let moved = before != basis.head || head_now != Some(facts.head);
     let is_doubtful = |index: &usize| {
         let Some(append) = batch.get(*index) else { return false };

@@ -1,10 +1,11 @@
 //! The newest events that this node knows of, so that most consistency conditions are decided without a query.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::message::{Name, Position, Tag};
 use crate::store::append::NewEvent;
 use crate::store::criteria::{Condition, Criterion};
+use crate::store::plan::Map;
 
 /// Events that are remembered. A decision that was taken on an older state is checked in the database. More of them take
 /// more memory: about 200 bytes each.
@@ -17,8 +18,8 @@ pub(super) struct Ring {
     start: Position,
     events: VecDeque<Remembered>,
     /// Of each tenant's tags and names, the newest position of an event that has it.
-    tags: HashMap<(String, Tag), Position>,
-    names: HashMap<(String, Name), Position>,
+    tags: Map<(String, Tag), Position>,
+    names: Map<(String, Name), Position>,
 }
 
 #[derive(Debug)]
@@ -31,7 +32,7 @@ struct Remembered {
 impl Ring {
     /// An empty ring behind `head`.
     pub(super) fn behind(head: Position) -> Self {
-        Self { start: head, events: VecDeque::new(), tags: HashMap::new(), names: HashMap::new() }
+        Self { start: head, events: VecDeque::new(), tags: Map::default(), names: Map::default() }
     }
 
     /// The newest position that it knows.
@@ -95,12 +96,12 @@ impl Ring {
     }
 }
 
-fn note<K: std::hash::Hash + Eq>(newest: &mut HashMap<K, Position>, key: K, position: Position) {
+fn note<K: std::hash::Hash + Eq>(newest: &mut Map<K, Position>, key: K, position: Position) {
     newest.insert(key, position);
 }
 
 /// Forgets `key` if `position` was its newest.
-fn forget<K: std::hash::Hash + Eq>(newest: &mut HashMap<K, Position>, key: K, position: Position) {
+fn forget<K: std::hash::Hash + Eq>(newest: &mut Map<K, Position>, key: K, position: Position) {
     if newest.get(&key) == Some(&position) {
         newest.remove(&key);
     }

@@ -1,4 +1,4 @@
--- AnyOf are compared byte by byte (`COLLATE "C"`): a key is itself alone, in every locale.
+-- Texts are compared byte by byte (`COLLATE "C"`): a key is itself alone, in every locale.
 
 -- Events. Positions and versions are dense as they are given out; a row never changes.
 -- `visibility` is 0 for every reader, 1 for readers of the stream alone, 2 for nobody. `slice` is FNV-1a (64 bits) of
