@@ -154,7 +154,7 @@ async fn what_is_wrong_with_a_database_is_said() {
     let error = store::open(&no_schema).await.map(drop).unwrap_err();
     assert!(format!("{error:?}").contains("search path"), "{error:?}");
 
-    let latin = format!("annals_{}", uuid::Uuid::new_v4().simple());
+    let latin = format!("annals_{}", annals::message::EventId::new().uuid().simple());
     let sql = format!("CREATE DATABASE {latin} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
     Server::Postgres.execute(&Server::Postgres.url(), sql).await;
     let error = store::open(&url.replace(database(&url), &latin)).await.map(drop).unwrap_err();
@@ -191,7 +191,7 @@ async fn a_server_that_only_reads_refuses_appends_and_answers_reads() {
 async fn a_role_that_may_not_make_tables_can_use_a_store_that_is_there() {
     let (url, store) = fresh().await;
     store.close().await;
-    let role = format!("annals_{}", uuid::Uuid::new_v4().simple());
+    let role = format!("annals_{}", annals::message::EventId::new().uuid().simple());
     let sql = format!(
         "CREATE ROLE {role} LOGIN PASSWORD 'secret'; REVOKE CREATE ON SCHEMA public FROM PUBLIC; \
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"

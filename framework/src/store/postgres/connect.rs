@@ -23,7 +23,7 @@ const EVERYWHERE: &str = "\
 /// joined in the order written, row by row. A planner that knows nothing about a new table, or keeps a plan that it made
 /// when the table was empty, would read whole tables. Compiling a plan costs more than such statements run.
 const PLANS: &str = "\
-    SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+    SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
     SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET plan_cache_mode = force_generic_plan; SET jit = off";
 
 /// A connection that may wait for long keeps its session, whatever the server's habits are.
