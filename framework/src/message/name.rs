@@ -38,7 +38,8 @@ impl Name {
     }
 
     /// `text` as a name: `last` again if it says the same. What follows one another in a page often has one name.
-    pub(crate) fn like(last: Option<&Self>, text: &str) -> Self {
+    #[must_use]
+    pub fn like(last: Option<&Self>, text: &str) -> Self {
         match last {
             Some(last) if last.as_str() == text => last.clone(),
             _ => Self(Text::Shared(text.into())),

@@ -121,7 +121,8 @@ impl StreamId {
 
     /// The stream `id` of `category`, sharing with `last` what is the same. What follows one another in a page often
     /// belongs together.
-    pub(crate) fn like(last: Option<&Self>, category: &str, id: &str) -> Self {
+    #[must_use]
+    pub fn like(last: Option<&Self>, category: &str, id: &str) -> Self {
         match last {
             Some(last) if *last.id == *id && last.category == *category => last.clone(),
             last => Self { category: Name::like(last.map(|last| &last.category), category), id: id.into() },

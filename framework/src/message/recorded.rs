@@ -60,7 +60,8 @@ impl StoredMetadata {
 
     /// Metadata stored as this JSON object, sharing the text with `last` if it is the same: the events of one command
     /// carry the same.
-    pub(crate) fn like(last: Option<&Self>, json: &str) -> Self {
+    #[must_use]
+    pub fn like(last: Option<&Self>, json: &str) -> Self {
         Self::from_json(Name::like(last.and_then(|last| last.json.get()), json))
     }
 
