@@ -79,8 +79,8 @@ pub use sqlite::{SqliteStore, SqliteTransaction};
 pub trait EventStore: Send + Sync + 'static {
     /// Stores the events of `append`, if what it expects holds.
     ///
-    /// An append is handed over when the returned future is first polled; of two appends that one task polls first one
-    /// after the other, the store decides the first one first. A future that is dropped after that takes nothing
+    /// An append is handed over when the returned future is first polled; of two appends of one tenant that one task
+    /// polls first one after the other, the store decides the first one first. A future that is dropped after that takes nothing
     /// back: the append may be stored all the same.
     ///
     /// A repeat with the same event ids returns the first places and stores nothing, also when the expectation would
