@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use annals::message::{EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
 use annals::store::{
-    self, Append, AppendError, ClaimError, Condition, Criterion, Expected, NewEvent, OpenError, PostgresTransaction,
-    Read, SharedStore, StoreTransaction,
+    self, Append, AppendError, ClaimError, Condition, Criteria, Criterion, Expected, NewEvent, OpenError,
+    PostgresTransaction, Read, SharedStore, StoreTransaction,
 };
 use annals_tests::servers::Server;
 use futures_util::future::join_all;
@@ -278,7 +278,15 @@ async fn a_processor_runs_on_one_node_until_that_nodes_connection_ends() {
     // A node that is cut off loses its claim to whoever comes first, and cannot write any more.
     let three = store::open(&url).await.unwrap();
     end_connections(&url).await;
-    let taken = three.claim("", "sales").await.unwrap();
+    let begun = Instant::now();
+    let taken = loop {
+        match three.claim("", "sales").await {
+            Ok(taken) => break taken,
+            // The server is still ending the connection.
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
     assert!(taken.fence > next.fence);
     let mut late = one.begin().await.unwrap();
     assert!(late.advance(&next, Position::new(5)).await.is_err());
@@ -406,4 +414,78 @@ async fn an_append_to_a_server_that_is_gone_fails_in_time_and_later_ones_go_on()
     assert_eq!(names(&direct).await, ["wallet.opened", "wallet.closed"]);
     store.close().await;
     direct.close().await;
+}
+
+/// Rows of tables and indexes that were looked at since the statistics were reset. Connections that are still open may
+/// have more to tell.
+async fn rows_looked_at(url: &str) -> i64 {
+    let sql = "SELECT (sum(coalesce(seq_tup_read, 0)) + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes))::bigint \
+               FROM pg_stat_user_tables";
+    sqlx::query(sql).fetch_one(&mut plain(url).await).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_statement_looks_at_the_rows_that_it_needs_on_tables_without_statistics() {
+    let (url, store) = fresh().await;
+    store.close().await;
+    let fill = "ALTER TABLE annals_events SET (autovacuum_enabled = off); \
+         ALTER TABLE annals_tags SET (autovacuum_enabled = off); \
+         INSERT INTO annals_events SELECT p, (p - 1) / 1000 + 1, 1, p, gen_random_uuid(), 0, 0, '', 'wallet.credited', \
+         'wallet', 'w-' || p % 1000, '[]', '{}', '{}' FROM generate_series(1, 20000) p; \
+         INSERT INTO annals_tags SELECT position, 0, '', 'wallet:' || stream_id FROM annals_events; \
+         INSERT INTO annals_tags SELECT position, 0, '', 'zone:' || position % 2 FROM annals_events";
+    Server::Postgres.execute(&url, fill).await;
+    let wallet = |id: &str| Criterion::tag(Tag::new("wallet", id));
+    let both = wallet("w-8").and_tag(Tag::new("zone", 0));
+    let either = Criteria::from(both.clone()).or(wallet("w-9").clone());
+    let named = Criterion::names(["wallet.credited"]).and_tag(Tag::new("wallet", "w-7"));
+    let after = Position::new(10_000);
+    let reads = [
+        Read::all(after),
+        Read::all(Position::START).backward(),
+        Read::category("wallet", after),
+        Read::category("wallet", Position::START).only(named.clone()),
+        Read::stream(StreamId::new("wallet", "w-5"), None),
+        Read::stream(StreamId::new("wallet", "w-5"), None).backward(),
+        Read::matching(both, after),
+        Read::matching(either, after),
+        Read::matching(named, after),
+        Read::matching(Criterion::names(["wallet.credited"]), after),
+    ];
+    for read in reads {
+        Server::Postgres.execute(&url, "SELECT pg_stat_reset()").await;
+        let store = store::open(&url).await.unwrap();
+        let page = store.read(&read.clone().limit(20)).await.unwrap();
+        assert!(!page.events.is_empty(), "{read:?}");
+        store.close().await;
+        settled(&url, &format!("{read:?}")).await;
+    }
+    Server::Postgres.execute(&url, "SELECT pg_stat_reset()").await;
+    let store = store::open(&url).await.unwrap();
+    let stream = StreamId::new("wallet", "w-5");
+    assert_eq!(store.stream_head("", &stream).await.unwrap(), Version::new(20));
+    assert_eq!(store.stream_info("", &stream).await.unwrap().unwrap().newest, Version::new(20));
+    for expected in [Expected::Any, Expected::Version(Version::new(21).unwrap()), Expected::NoStream] {
+        let condition = Condition { criteria: wallet("w-3").into(), after: Position::new(19_990) };
+        let mut append = append([event("w-5", "wallet.credited")]);
+        append.expected = vec![(stream.clone(), expected)];
+        append.condition = Some(condition);
+        let _ = store.append(append).await;
+    }
+    assert_eq!(store.head().await.unwrap(), Position::new(20_002));
+    store.close().await;
+    settled(&url, "appends").await;
+}
+
+/// Waits until every connection has told what it has looked at: few rows.
+async fn settled(url: &str, what: &str) {
+    let sql = "SELECT count(*) FROM pg_stat_activity \
+               WHERE datname = current_database() AND application_name = 'annals'";
+    let begun = Instant::now();
+    while sqlx::query(sql).fetch_one(&mut plain(url).await).await.unwrap().get::<i64, _>(0) > 0 {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let rows = rows_looked_at(url).await;
+    assert!((1..=1_000).contains(&rows), "{rows} rows were looked at for {what}");
 }

@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS events (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS events_by_stream ON events (tenant, category, stream_id, version);
 CREATE UNIQUE INDEX IF NOT EXISTS events_by_id ON events (event_id);
-CREATE INDEX IF NOT EXISTS events_by_category ON events (tenant, category, position);
+CREATE INDEX IF NOT EXISTS events_by_category ON events (tenant, category, position) WHERE visibility = 0;
 
 CREATE TABLE IF NOT EXISTS tags (
     position   bigint   NOT NULL,

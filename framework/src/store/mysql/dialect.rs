@@ -6,7 +6,7 @@ use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
-    join: "STRAIGHT_JOIN",
+    join: |table, alias, condition| format!("STRAIGHT_JOIN {table} {alias} ON {condition}"),
     by_position: "FORCE INDEX (PRIMARY)",
     by_category: "FORCE INDEX (annals_events_by_category)",
     any_of: AnyOf::Listed,

@@ -49,7 +49,7 @@ impl Claims {
         let mut state = self.state.lock().await;
         state.held.clear();
         if let Some(connection) = state.connection.take()
-            && let Err(error) = connection.close().await
+            && let Err(error) = free(connection).await
         {
             tracing::debug!(%error, "the connection of claims ended badly");
         }
@@ -94,6 +94,12 @@ impl State {
         }
         Ok(connection)
     }
+}
+
+/// Lets go of all locks at once; the server takes a moment to notice the end of a connection.
+async fn free(mut connection: PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut connection).await?;
+    connection.close().await
 }
 
 async fn attempt(connection: &mut PgConnection, key: i64, held: bool) -> Result<Option<String>, sqlx::Error> {

@@ -21,9 +21,11 @@ const EVERYWHERE: &str = "\
 
 /// What holds for statements of the framework alone. Each of them names the index that it needs by its shape: tables are
 /// joined in the order written, row by row. A planner that knows nothing about a new table, or keeps a plan that it made
-/// when the table was empty, would read whole tables. Compiling a plan costs more than such statements run.
+/// when the table was empty, would read whole tables, or sort what an index has in order. Compiling a plan costs more
+/// than such statements run.
 const PLANS: &str = "\
-    SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+    SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; \
+    SET enable_hashjoin = off; SET enable_mergejoin = off; \
     SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET plan_cache_mode = force_generic_plan; SET jit = off";
 
 /// A connection that may wait for long keeps its session, whatever the server's habits are.

@@ -1,11 +1,18 @@
-//! PostgreSQL's dialect: lists are JSON texts for `jsonb_array_elements`, ids are UUIDs, and tables are joined in the
-//! order written, as [`super::connect`] sets it.
+//! PostgreSQL's dialect: lists are JSON texts for `jsonb_array_elements`, ids are UUIDs.
+//!
+//! A plan is kept for as long as a connection lives, and the first ones are made when the tables are new. So statements are
+//! written such that a planner that knows nothing about the tables still finds the one good way: with subqueries that
+//! it may not take apart (`LATERAL .. OFFSET 0`), with an index that other statements cannot use, and with settings of
+//! the connections ([`super::connect`]).
 
 use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
-    join: "JOIN",
+    // The planner neither takes such a subquery apart nor begins with it.
+    join: |table, alias, condition| {
+        format!("CROSS JOIN LATERAL (SELECT * FROM {table} {alias} WHERE {condition} OFFSET 0) {alias}")
+    },
     by_position: "",
     by_category: "",
     any_of: AnyOf::OfJson(|parameter| {

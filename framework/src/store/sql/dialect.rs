@@ -6,8 +6,9 @@ use super::statements::Statements;
 #[derive(Debug)]
 pub(crate) struct Dialect {
     pub(crate) statements: Statements,
-    /// Joins the table to its right in the order written; a planner that guesses would read whole tables.
-    pub(crate) join: &'static str,
+    /// Joins what matches the condition, from the table with this alias, to each row of what stands before. In the order
+    /// written: a planner that guesses would read whole tables.
+    pub(crate) join: fn(table: &str, alias: &str, condition: &str) -> String,
     /// Stands behind `annals_events e` where the rows are read in the order of their positions.
     pub(crate) by_position: &'static str,
     /// Stands behind `annals_events e` where the rows of one category are read in the order of their positions.

@@ -38,9 +38,8 @@ pub(crate) fn page(dialect: &Dialect, read: &Read) -> Result<Option<Wanted>, Box
         (Some(criteria), Scope::All { .. } | Scope::Category { .. }) => {
             let candidates = builder.candidates(criteria, &bounds)?;
             format!(
-                "SELECT {columns} FROM ({candidates}) m {} annals_events e ON e.position = m.position \
-                 ORDER BY m.position {order}{}",
-                dialect.join,
+                "SELECT {columns} FROM ({candidates}) m {} ORDER BY m.position {order}{}",
+                (dialect.join)("annals_events", "e", "e.position = m.position"),
                 bounds.limit()
             )
         }
@@ -275,19 +274,20 @@ impl<'d> Builder<'d> {
             filter.push_str(&format!(" AND e.category = {category}"));
         }
         let first = self.bind(first.to_string());
-        let mut joins = String::new();
+        let mut joins = Vec::new();
         for (number, tag) in criterion.all_of_tags().iter().skip(1).enumerate() {
             let tag = self.bind(tag.to_string());
-            joins.push_str(&format!(
-                " {join} annals_tags t{number} ON t{number}.tenant = t.tenant AND t{number}.tag = {tag} \
-                 AND t{number}.position = t.position"
-            ));
+            let alias = format!("t{number}");
+            let condition =
+                format!("{alias}.tenant = t.tenant AND {alias}.tag = {tag} AND {alias}.position = t.position");
+            joins.push(join("annals_tags", &alias, &condition));
         }
         if !filter.is_empty() {
-            joins.push_str(&format!(" {join} annals_events e ON e.position = t.position"));
+            joins.push(join("annals_events", "e", "e.position = t.position"));
         }
+        let joins = joins.join(" ");
         Ok(format!(
-            "SELECT t.position FROM annals_tags t{joins} WHERE t.tenant = {} AND t.tag = {first} AND {}{}{filter}{}",
+            "SELECT t.position FROM annals_tags t {joins} WHERE t.tenant = {} AND t.tag = {first} AND {}{}{filter}{}",
             bounds.tenant,
             bounds.range("t.position"),
             bounds.visible("t"),

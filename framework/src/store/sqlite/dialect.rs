@@ -4,7 +4,7 @@ use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
-    join: "CROSS JOIN",
+    join: |table, alias, condition| format!("CROSS JOIN {table} {alias} ON {condition}"),
     by_position: "NOT INDEXED",
     by_category: "INDEXED BY annals_events_by_category",
     any_of: AnyOf::OfJson(|parameter| format!("IN (SELECT value FROM json_each({parameter}))")),

@@ -9,19 +9,29 @@ SELECT
             ORDER BY e.version DESC LIMIT 1
         ), 0)) AS newest, coalesce(s.status, 0) AS status
         FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY q (value, number)
-        LEFT JOIN annals_streams s
-            ON s.tenant = q.value ->> 0 AND s.category = q.value ->> 1 AND s.stream_id = q.value ->> 2
+        LEFT JOIN LATERAL (
+            SELECT s.newest, s.status FROM annals_streams s
+            WHERE s.tenant = q.value ->> 0 AND s.category = q.value ->> 1 AND s.stream_id = q.value ->> 2
+            OFFSET 0
+        ) s ON true
     ) f WHERE newest > 0),
     (SELECT coalesce(json_agg(
             json_build_array(q.number - 1, e.tenant, e.category, e.stream_id, e.version, e.position)
         ), '[]')::text
         FROM jsonb_array_elements_text($2::text::jsonb) WITH ORDINALITY q (value, number)
-        JOIN annals_events e ON e.event_id = q.value::uuid),
+        CROSS JOIN LATERAL (SELECT * FROM annals_events e WHERE e.event_id = q.value::uuid OFFSET 0) e),
     (SELECT coalesce(json_agg(q.number - 1), '[]')::text
         FROM jsonb_array_elements($3::text::jsonb) WITH ORDINALITY q (value, number)
-        JOIN annals_commands c ON c.tenant = q.value ->> 0 AND c.command_id = (q.value ->> 1)::uuid),
+        CROSS JOIN LATERAL (
+            SELECT FROM annals_commands c
+            WHERE c.tenant = q.value ->> 0 AND c.command_id = (q.value ->> 1)::uuid
+            OFFSET 0
+        ) c),
     (SELECT coalesce(json_agg(json_build_array(q.number - 1, d.revision, (d.body IS NULL)::int)), '[]')::text
         FROM jsonb_array_elements($4::text::jsonb) WITH ORDINALITY q (value, number)
-        JOIN annals_documents d
-            ON d.tenant = q.value ->> 0 AND d.view = q.value ->> 1
-            AND d.view_version = (q.value ->> 2)::bigint AND d.document_key = q.value ->> 3)
+        CROSS JOIN LATERAL (
+            SELECT d.revision, d.body FROM annals_documents d
+            WHERE d.tenant = q.value ->> 0 AND d.view = q.value ->> 1
+                AND d.view_version = (q.value ->> 2)::bigint AND d.document_key = q.value ->> 3
+            OFFSET 0
+        ) d)

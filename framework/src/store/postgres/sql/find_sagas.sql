@@ -1,6 +1,9 @@
 -- $3 [[key, value]].
 SELECT DISTINCT a.saga_id
 FROM jsonb_array_elements($3::text::jsonb) q (value)
-JOIN annals_associations a
-    ON a.tenant = $1 AND a.saga = $2 AND a.association_key = q.value ->> 0
-    AND left(a.association_value, 200) = left(q.value ->> 1, 200) AND a.association_value = q.value ->> 1
+CROSS JOIN LATERAL (
+    SELECT a.saga_id FROM annals_associations a
+    WHERE a.tenant = $1 AND a.saga = $2 AND a.association_key = q.value ->> 0
+        AND left(a.association_value, 200) = left(q.value ->> 1, 200) AND a.association_value = q.value ->> 1
+    OFFSET 0
+) a
