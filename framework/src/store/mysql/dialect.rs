@@ -9,6 +9,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     join: |table, alias, condition| format!("STRAIGHT_JOIN {table} {alias} ON {condition}"),
     by_position: "FORCE INDEX (PRIMARY)",
     by_category: "FORCE INDEX (annals_events_by_category)",
+    // Of a store that has few streams the planner would read and sort all events.
+    by_stream: "FORCE INDEX (annals_events_by_stream)",
     any_of: AnyOf::Listed,
 };
 

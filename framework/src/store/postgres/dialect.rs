@@ -15,6 +15,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     },
     by_position: "",
     by_category: "",
+    by_stream: "",
     any_of: AnyOf::OfJson(|parameter| {
         format!("= ANY (ARRAY(SELECT jsonb_array_elements_text({parameter}::text::jsonb)))")
     }),

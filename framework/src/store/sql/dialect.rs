@@ -13,6 +13,8 @@ pub(crate) struct Dialect {
     pub(crate) by_position: &'static str,
     /// Stands behind `annals_events e` where the rows of one category are read in the order of their positions.
     pub(crate) by_category: &'static str,
+    /// Stands behind `annals_events e` where the rows of one stream are read in the order of their versions.
+    pub(crate) by_stream: &'static str,
     pub(crate) any_of: AnyOf,
 }
 

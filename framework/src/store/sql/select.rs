@@ -220,7 +220,7 @@ impl<'d> Builder<'d> {
                 (self.dialect.by_category, format!(" AND e.category = {category}"), "e.position")
             }
             Place::Stream(category, id) => {
-                ("", format!(" AND e.category = {category} AND e.stream_id = {id}"), "e.version")
+                (self.dialect.by_stream, format!(" AND e.category = {category} AND e.stream_id = {id}"), "e.version")
             }
         };
         Ok(format!(

@@ -7,6 +7,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     join: |table, alias, condition| format!("CROSS JOIN {table} {alias} ON {condition}"),
     by_position: "NOT INDEXED",
     by_category: "INDEXED BY annals_events_by_category",
+    by_stream: "",
     any_of: AnyOf::OfJson(|parameter| format!("IN (SELECT value FROM json_each({parameter}))")),
 };
 
