@@ -5,7 +5,7 @@
 //! accounts that their packages made (`postgres`, `mysql`), since they refuse to be root; else as oneself.
 //!
 //! A server ends when its [`Server`] is dropped, and also when this process ends in any other way: a small shell
-//! ([`guardian`]) waits for that and cleans up.
+//! (the module `guardian`) waits for that and cleans up.
 //!
 //! Everything blocks; from asynchronous code, call it where blocking is allowed. Unix only.
 //!

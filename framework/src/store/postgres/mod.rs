@@ -1,6 +1,6 @@
 //! The store on a PostgreSQL server, version 12 or newer.
 //!
-//! Appends are written on one connection, in one round trip each batch (see [`append`]). Events and records are read on
+//! Appends are written on one connection, in one round trip each batch (see the module `append`). Events and records are read on
 //! a few others. Transactions of handlers come from a pool; appends do not wait for them, nor they for appends. One
 //! connection holds the claims of this node's processors, and two wake other nodes and hear from them.
 //!
