@@ -13,16 +13,26 @@
 //! | write rows of one's own | `#[event_handlers(processor = "..")]` | [`processor`] |
 //! | answer questions | `#[query_handlers]` | [`query`] |
 //! | drive a long process | `#[derive(Saga)]`, `#[saga_handlers]` | [`saga`] |
-//! | read old events | `#[upcasters]` | [`UpcastStep`](message::UpcastStep) |
+//! | read what old programs have stored | `#[upcasters]` | [`guide::evolution`] |
+//!
+//! [`guide`] has a page for each theme, and a [table](guide::axon) for those who come from Axon.
 //!
 //! Whatever a macro does can be written by hand with public traits and [`Annals::builder`]. What is promised stands in
-//! [`guarantees`](mod@guarantees).
+//! [`guarantees`](mod@guarantees); how commands are sent, tried again and scheduled in [`guide::commands`].
 //!
 //! # Cargo features
 //!
 //! | feature | gives | default |
 //! |---|---|---|
 //! | `sqlite` | the embedded SQLite store, `SqliteTransaction` and `SqlitePool` for handlers | yes |
+//! | `postgres` | the store on a PostgreSQL server, 12 or newer, `PostgresTransaction` and `PgPool` for handlers | no |
+//! | `tower` | `tower` layers around the dispatch of commands | no |
+//! | `validation` | rules on the fields of commands, with `garde` | no |
+//! | `rate-limit` | the interceptor `RateLimit` | no |
+//! | `metrics` | counters and times of commands in the `metrics` facade | no |
+//! | `message-pack` | payloads in MessagePack beside JSON: [`Builder::codec`](app::Builder::codec) | no |
+//! | `compression` | large payloads compressed by zstd | no |
+//! | `proptest` | [`any_history`](testing) in the test kit: properties of histories, with the crate `proptest` | no |
 //! | `mysql` | the store on a MySQL 8 or MariaDB 10.11 server, `MySqlTransaction` and `MySqlPool` for handlers | no |
 
 // The macros name the crate `::annals`, also inside it.
@@ -33,6 +43,7 @@ extern crate self as annals;
 pub mod __private;
 pub mod aggregate;
 pub mod app;
+pub mod catalogue;
 pub mod command;
 pub(crate) mod deadline;
 pub mod handler;
@@ -49,6 +60,24 @@ pub mod view;
 #[doc = include_str!("docs/guarantees.md")]
 pub mod guarantees {}
 
+/// A page for each theme.
+pub mod guide {
+    #[doc = include_str!("docs/aggregates.md")]
+    pub mod aggregates {}
+    #[doc = include_str!("docs/axon.md")]
+    pub mod axon {}
+    #[doc = include_str!("docs/commands.md")]
+    pub mod commands {}
+    #[doc = include_str!("docs/decisions.md")]
+    pub mod decisions {}
+    #[doc = include_str!("docs/evolution.md")]
+    pub mod evolution {}
+    #[doc = include_str!("docs/queries.md")]
+    pub mod queries {}
+    #[doc = include_str!("docs/testing.md")]
+    pub mod testing {}
+}
+
 /// The programs of the README, compiled and run as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
@@ -57,10 +86,11 @@ struct Readme;
 pub use aggregate::{Aggregate, AsOf, Decision, HistoryEntry, LoadError};
 pub use annals_macros::*;
 pub use app::{Annals, Error, Result, StartError};
+pub use catalogue::catalogue;
 pub use command::{CommandFailure, Gateway, SendError, Sent};
 pub use message::{
-    Clock, Command, CommandId, Event, EventId, Metadata, Position, Query, RecordedEvent, StreamId, SystemClock, Tag,
-    Timestamp, Version,
+    Clock, Command, CommandId, Event, EventId, Metadata, Position, Query, RecordedEvent, StreamId, StreamQuery,
+    SystemClock, Tag, Timestamp, Version,
 };
 pub use query::QueryError;
 pub use saga::Saga;

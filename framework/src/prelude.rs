@@ -1,18 +1,29 @@
 //! What an application usually needs: `use annals::prelude::*;`
 
-pub use crate::aggregate::{Aggregate, Decision, Events};
+pub use crate::aggregate::{Aggregate, Decision, Entity, Events, Lifecycle, Model};
 pub use crate::app::Annals;
-pub use crate::command::Gateway;
+pub use crate::catalogue::Described;
+pub use crate::command::{Gateway, Scheduler, UnitOfWork, Unseen};
 pub use crate::handler::{HandlerError, Now, Shared};
 pub use crate::message::{
-    Command, CommandId, Event, EventId, Json, Metadata, Never, Position, Query, Recorded, StreamId, Timestamp, Version,
+    Command, CommandId, Dropped, Event, EventId, Json, Metadata, Never, Pass, Position, Query, Recorded, StreamId, Tag,
+    Timestamp, Upcasted, Version,
 };
-pub use crate::query::QueryError;
+pub use crate::query::{QueryError, QueryUpdates, Rows};
 pub use crate::saga::{Effects, Saga, Steps, steps};
+#[cfg(feature = "mysql")]
+pub use crate::store::MySqlTransaction;
+#[cfg(feature = "postgres")]
+pub use crate::store::PostgresTransaction;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteTransaction;
+pub use crate::store::{Criteria, Criterion};
 pub use crate::view::{Keep, View, Views};
 pub use annals_macros::*;
 pub use serde::{Deserialize, Serialize};
+#[cfg(feature = "mysql")]
+pub use sqlx::MySqlPool;
+#[cfg(feature = "postgres")]
+pub use sqlx::PgPool;
 #[cfg(feature = "sqlite")]
 pub use sqlx::SqlitePool;

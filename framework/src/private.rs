@@ -2,24 +2,36 @@
 
 pub use inventory;
 
+#[path = "private/described.rs"]
+mod described;
+#[path = "private/upcast.rs"]
+mod upcast;
+
 use std::marker::PhantomData;
 
 pub use crate::aggregate::{
-    Aggregate, AppliedTo, Creation, Decision, EventSourced, Events, EvolveError, HandledBy, IntoEvents, Refusal,
-    SnapshotPolicy,
+    Aggregate, Applied, AppliedTo, Creation, Decision, Entities, Entity, EventSourced, Events, EvolveError, HandledBy,
+    IntoEvents, IntoLifecycle, Lifecycle, Misfit, Refusal, SnapshotPolicy, Snapshots, StateStored, StoredState,
+    UniqueKey,
 };
-pub use crate::command::{BoundaryConsistency, CommandTarget, IntoRefusal, ServedBy, StreamConsistency};
+pub use crate::catalogue::{Described, Field, Presence, Shape, Types, Variant};
+pub use crate::command::{
+    BoundaryConsistency, CommandTarget, IntoRefusal, ServedBy, StateConsistency, StreamConsistency, UnitOfWork,
+};
 pub use crate::handler::{Context, ContextError, FromContext, HandlerError, Requirement};
 pub use crate::message::{
-    Command, Decode, DomainError, Event, Json, Never, Query, Recorded, Tag, UpcastError, UpcastStep,
+    Asks, Command, Decode, DomainError, Event, Gather, Lifting, Never, Query, Single, StreamQuery, Tag, Target,
+    UpcastError, UpcastStep, Updated, Violations,
 };
 pub use crate::processor::EventHandlers;
-pub use crate::query::{AnsweredBy, QueryError};
+pub use crate::query::{AnsweredBy, QueryError, Rows, StreamedBy};
 pub use crate::registry::{Component, Location, Registrar, Registration};
 pub use crate::saga::{DeadlineHandler, Effects, RejectionHandler, Saga, SagaHandlers, SagaInput, SagaRole, Steps};
-pub use crate::store::{Association, StoreTransaction};
+pub use crate::store::{Association, Criteria, StoreTransaction};
 pub use crate::view::{IntoKeep, Keep, View, ViewHandlers, ViewMode, ViewSource, ViewStep};
+pub use described::Inside;
 pub use futures_util::future::BoxFuture;
+pub use upcast::{OutputOf, Owner, StepOf, upcast_step};
 
 /// The transaction that a handler asks for as `&mut T`.
 ///
@@ -31,12 +43,64 @@ pub fn transaction<T: 'static>(transaction: &mut dyn StoreTransaction) -> Result
     })
 }
 
+/// Checks the rules that `#[derive(garde::Validate)]` has put on a command.
+///
+/// # Errors
+/// All rules that are broken.
+pub fn validate<C: Validated>(command: &C) -> Result<(), Violations> {
+    command.check()
+}
+
+/// A command whose fields have rules.
+#[diagnostic::on_unimplemented(
+    message = "the fields of `{Self}` have no rules that could be checked",
+    note = "`#[command(validate)]` needs `#[derive(garde::Validate)]` on the struct",
+    note = "and the Cargo feature `validation` of `annals`"
+)]
+pub trait Validated {
+    /// Checks them.
+    ///
+    /// # Errors
+    /// All rules that are broken.
+    fn check(&self) -> Result<(), Violations>;
+}
+
+#[cfg(feature = "validation")]
+#[diagnostic::do_not_recommend]
+impl<C: garde::Validate<Context: Default>> Validated for C {
+    fn check(&self) -> Result<(), Violations> {
+        garde::Validate::validate(self).map_err(Violations::from)
+    }
+}
+
 /// The component of a handler that takes `&self`.
 ///
 /// # Errors
 /// When there is none; start-up rules that out.
 pub fn component<H>(component: Option<&H>) -> Result<&H, ContextError> {
     component.ok_or_else(|| ContextError::new(std::any::type_name::<H>(), "and there is no such component"))
+}
+
+/// The component of a query handler that takes `&self`. Where it has fields, the answer rests on more than documents.
+///
+/// # Errors
+/// When there is none; start-up rules that out.
+pub fn answering<'a, H>(component: Option<&'a H>, context: &Context<'_>) -> Result<&'a H, ContextError> {
+    if size_of::<H>() > 0 {
+        context.beside();
+    }
+    self::component(component)
+}
+
+/// Has the rows of a handler's stream handed to the caller, until the first error.
+///
+/// # Errors
+/// What the handler said.
+pub async fn forward<R: Send, T: crate::query::IntoRow<R>>(
+    stream: impl futures_util::Stream<Item = T> + Send,
+    rows: Rows<R>,
+) -> Result<(), QueryError> {
+    rows.forward(stream).await
 }
 
 /// Finds out whether a type has a default, without demanding it: method resolution takes [`ViaDefault`] where it
@@ -106,44 +170,92 @@ impl<S: Default, C> ViaBlank<S> for &Initial<'_, S, C> {
     }
 }
 
-/// What an `#[upcast]` method may return: the payload, or a `Result` of it.
-#[diagnostic::on_unimplemented(
-    message = "an upcaster cannot return `{Self}`",
-    note = "expected the lifted payload, `Json`, or a `Result` of it"
-)]
-pub trait IntoLifted {
-    /// The lifted payload, or why there is none.
-    ///
-    /// # Errors
-    /// What the upcaster said.
-    fn into_lifted(self) -> Result<Json, String>;
+/// Estimates what a state takes in memory: [`ViaText`] where serde can write it, else [`ViaValue`].
+#[derive(Debug)]
+pub struct Size<'a, A>(pub &'a A);
+
+/// Taken for a state that serde can write.
+pub trait ViaText {
+    /// Bytes, about.
+    fn estimate(&self) -> usize;
 }
 
-impl IntoLifted for Json {
-    fn into_lifted(self) -> Result<Json, String> {
-        Ok(self)
+impl<A: serde::Serialize> ViaText for Size<'_, A> {
+    fn estimate(&self) -> usize {
+        let mut written = Written(0);
+        match serde_json::to_writer(&mut written, self.0) {
+            Ok(()) => size_of::<A>().saturating_add(written.0),
+            Err(_) => size_of::<A>(),
+        }
     }
 }
 
-impl<E: std::fmt::Display> IntoLifted for Result<Json, E> {
-    fn into_lifted(self) -> Result<Json, String> {
-        self.map_err(|error| error.to_string())
+/// Taken for any other state.
+pub trait ViaValue {
+    /// Bytes, about.
+    fn estimate(&self) -> usize;
+}
+
+impl<A> ViaValue for &Size<'_, A> {
+    fn estimate(&self) -> usize {
+        size_of::<A>()
     }
 }
 
-/// Brings the fall-backs of [`Probe`] and [`Initial`] into scope.
+/// Counts what is written, and keeps nothing.
+struct Written(usize);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Brings the fall-backs of [`Probe`], [`Initial`] and [`Size`] into scope.
 pub mod via {
-    pub use super::{ViaBlank, ViaCommand, ViaDefault, ViaResource};
+    pub use super::described::{ViaDescribed, ViaName};
+    pub use super::upcast::{
+        ViaAggregate, ViaCommands, ViaEvent, ViaFallible, ViaInfallible, ViaNoPayload, ViaNothing, ViaParts,
+        ViaPayload, ViaScalar,
+    };
+    pub use super::{ViaBlank, ViaCommand, ViaDefault, ViaResource, ViaText, ViaValue};
 }
 
-/// The snapshot policy of an aggregate; a function, so that a state that serde does not know is named in the error.
+/// How an aggregate keeps snapshots; a function, so that a state that serde does not know is named in the error.
 #[must_use]
 pub fn snapshots<A: serde::Serialize + serde::de::DeserializeOwned>(
-    every: u64,
     schema: &'static str,
-) -> SnapshotPolicy<A> {
-    SnapshotPolicy::new(every, schema)
+    policy: SnapshotPolicy,
+) -> Snapshots<A> {
+    Snapshots::new(schema, policy)
 }
+
+/// Snapshots of `A` also on the event `E`; a function, so that one that `A` does not apply is named in the error.
+pub fn snapshot_on<A, E: SnapshotEvent<A>>(policy: SnapshotPolicy) -> SnapshotPolicy {
+    policy.on::<E>()
+}
+
+/// How the row of an aggregate is kept; a function, so that a state that serde does not know is named in the error.
+#[must_use]
+pub fn stored<A: serde::Serialize + serde::de::DeserializeOwned>() -> StoredState<A> {
+    StoredState::new()
+}
+
+/// An event that the aggregate `A` applies, and on which it may be kept as a snapshot.
+#[diagnostic::on_unimplemented(
+    message = "a snapshot of `{A}` cannot be made on `{Self}`, which is no event that it applies",
+    label = "expected an event that `{A}` applies",
+    note = "add a method with `#[apply]` that takes `&{Self}` to the `#[event_sourcing]` block of `{A}`"
+)]
+pub trait SnapshotEvent<A>: Event {}
+
+#[diagnostic::do_not_recommend]
+impl<A, E: AppliedTo<A>> SnapshotEvent<A> for E {}
 
 /// The text of a view's key.
 #[must_use]
@@ -155,6 +267,11 @@ pub fn key_text<V: View>(key: &V::Key) -> String {
 #[must_use]
 pub fn association(key: &str, value: &dyn std::fmt::Display) -> Association {
     Association { key: key.to_owned(), value: value.to_string() }
+}
+
+/// The refusal of a command for an entity that is not there.
+pub fn no_entity<E>(entities: &'static str, id: &dyn std::fmt::Display) -> Refusal<E> {
+    Refusal::NoEntity { entities, id: id.to_string() }
 }
 
 /// What a handler fails with is the error that its command states.

@@ -10,8 +10,20 @@ use crate::attributes::listed;
 use crate::errors::Errors;
 
 /// Every marker of a method, in any of our blocks.
-const MARKERS: [&str; 10] =
-    ["handle", "apply", "start", "end", "rejected", "deadline", "steps", "setup", "reset", "upcast"];
+const MARKERS: [&str; 12] = [
+    "handle",
+    "apply",
+    "start",
+    "end",
+    "rejected",
+    "deadline",
+    "steps",
+    "setup",
+    "reset",
+    "upcast",
+    "boundary",
+    "condition",
+];
 
 /// A block without our attributes, and the methods that carried one.
 pub(crate) struct Block {

@@ -1,4 +1,4 @@
-//! The fields of a message that carry `#[target]` or `#[tag]`.
+//! The fields of a message that carry `#[target]`, `#[routing]` or `#[tag]`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -9,10 +9,14 @@ use syn::{Attribute, Data, Field, Fields, GenericArgument, PathArguments, Type};
 use crate::attributes::check_bare;
 use crate::errors::Errors;
 
+/// What a field can be marked with; events have no routing key, and there the compiler says so.
+const MARKS: [&str; 3] = ["target", "routing", "tag"];
+
 /// The marked fields of a message.
 #[derive(Default)]
 pub(crate) struct MarkedFields {
     target: Option<Marked>,
+    routing: Option<Marked>,
     tags: Vec<Marked>,
 }
 
@@ -62,6 +66,12 @@ impl MarkedFields {
                 if mark.path().is_ident("target") {
                     target(errors, found.target.as_ref().map(|first| &first.name), mark);
                     found.target.get_or_insert(marked);
+                } else if mark.path().is_ident("routing") {
+                    if let Some(first) = &found.routing {
+                        let first = &first.name;
+                        errors.at(mark, format_args!("a command has one routing key, and `{first}` is marked already"));
+                    }
+                    found.routing.get_or_insert(marked);
                 } else if tagged {
                     errors.at(mark, format_args!("`{name}` is tagged already"));
                 } else {
@@ -82,6 +92,20 @@ impl MarkedFields {
             const TARGET: ::core::option::Option<&'static str> = ::core::option::Option::Some(#field);
 
             fn target(&self) -> ::core::option::Option<::std::string::String> {
+                ::core::option::Option::Some(#text)
+            }
+        }
+    }
+
+    /// `ROUTING` and `fn routing_key` of a command; nothing without a mark of its own.
+    pub(crate) fn routing(&self) -> TokenStream {
+        let Some(Marked { name, ty }) = &self.routing else { return TokenStream::new() };
+        let text = quote_spanned! {ty.span()=> <#ty as ::std::string::ToString>::to_string(&self.#name) };
+        let field = name.unraw().to_string();
+        quote! {
+            const ROUTING: ::core::option::Option<&'static str> = ::core::option::Option::Some(#field);
+
+            fn routing_key(&self) -> ::core::option::Option<::std::string::String> {
                 ::core::option::Option::Some(#text)
             }
         }
@@ -124,11 +148,12 @@ impl Marked {
 }
 
 fn marks(field: &Field) -> impl Iterator<Item = &Attribute> {
-    field.attrs.iter().filter(|attribute| attribute.path().is_ident("target") || attribute.path().is_ident("tag"))
+    let is_mark = |attribute: &&Attribute| MARKS.iter().any(|mark| attribute.path().is_ident(mark));
+    field.attrs.iter().filter(is_mark)
 }
 
 /// What an `Option` or a `Vec` holds.
-fn many(ty: &Type) -> Option<&Type> {
+pub(crate) fn many(ty: &Type) -> Option<&Type> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last()?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };

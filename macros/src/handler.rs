@@ -9,12 +9,15 @@ use syn::{
 
 use crate::block::{Method, last_name, text};
 use crate::errors::Errors;
+use crate::place::Place;
 
 /// A marked method.
 pub(crate) struct Handler {
     pub(crate) cfg: Vec<Attribute>,
     pub(crate) name: Ident,
     pub(crate) is_async: bool,
+    /// Where in the state it works.
+    pub(crate) place: Place,
     pub(crate) receiver: Option<SelfArgument>,
     /// The message; missing only where the rules ask for none, or after a fault.
     pub(crate) message: Option<Message>,
@@ -51,8 +54,12 @@ pub(crate) enum Role {
     Events,
     /// `&mut Effects`
     Effects,
+    /// `&mut UnitOfWork`
+    Work,
     /// `&mut T` of an event handler.
     Transaction,
+    /// `&mut Rows<T>` of a query handler.
+    Rows,
     /// `&T`
     Reference,
     /// `T`
@@ -112,13 +119,23 @@ pub(crate) enum AsyncRule {
 impl Handler {
     /// Reads a method by the rules of its kind.
     pub(crate) fn read(method: &Method, rules: &Rules, errors: &mut Errors) -> Self {
+        Self::read_at(method, Place::default(), rules, errors)
+    }
+
+    /// Reads a method that works on a part of the state: the parts come before the message.
+    pub(crate) fn read_at(method: &Method, place: Place, rules: &Rules, errors: &mut Errors) -> Self {
         let sig = &method.sig;
         check_async(sig, rules, errors);
-        let receiver = receiver(sig, rules, errors);
+        let receiver = receiver(sig, place.is_everywhere(), rules, errors);
         let mut typed = sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => Some(typed),
             FnArg::Receiver(_) => None,
         });
+        for _ in 0..place.parts() {
+            if let Some(part) = typed.next() {
+                check_part(part, rules, errors);
+            }
+        }
         let message = rules.message.as_ref().and_then(|rule| message(sig, typed.next(), rules, rule, errors));
         let mut parameters: Vec<Parameter> = Vec::new();
         for typed in typed {
@@ -134,6 +151,7 @@ impl Handler {
             cfg: method.cfg.clone(),
             name: sig.ident.clone(),
             is_async: sig.asyncness.is_some(),
+            place,
             receiver,
             message,
             parameters,
@@ -146,6 +164,11 @@ impl Handler {
         self.parameters.iter().any(|parameter| parameter.role == role)
     }
 
+    /// Whether the answer is a stream of rows.
+    pub(crate) fn streams(&self) -> bool {
+        self.takes(Role::Rows) || self.output.is_stream()
+    }
+
     /// `let` for each parameter that comes from `__context` or `__transaction`, leaving by `?` if it is not there.
     pub(crate) fn bindings(&self) -> TokenStream {
         self.parameters.iter().enumerate().map(|(index, parameter)| parameter.binding(index)).collect()
@@ -155,7 +178,7 @@ impl Handler {
     pub(crate) fn call(&self, ty: &Type, receiver: Option<TokenStream>, message: Option<TokenStream>) -> TokenStream {
         let name = &self.name;
         let parameters = self.parameters.iter().enumerate().map(|(index, parameter)| parameter.argument(index));
-        let arguments = receiver.into_iter().chain(message).chain(parameters);
+        let arguments = receiver.into_iter().chain(self.place.arguments()).chain(message).chain(parameters);
         let awaited = self.is_async.then(|| quote!(.await));
         quote! { <#ty>::#name(#(#arguments),*) #awaited }
     }
@@ -259,7 +282,7 @@ impl Message {
 impl Role {
     /// Whether a method takes at most one of them.
     fn is_single(self) -> bool {
-        matches!(self, Self::Events | Self::Effects | Self::Transaction)
+        matches!(self, Self::Events | Self::Effects | Self::Work | Self::Transaction | Self::Rows)
     }
 }
 
@@ -267,7 +290,7 @@ impl Parameter {
     fn binding(&self, index: usize) -> TokenStream {
         let (local, ty) = (local(index), &self.ty);
         let value = match self.role {
-            Role::Events | Role::Effects => return TokenStream::new(),
+            Role::Events | Role::Effects | Role::Work | Role::Rows => return TokenStream::new(),
             Role::Transaction => quote_spanned! {ty.span()=> __p::transaction::<#ty>(__transaction)? },
             Role::Reference => quote_spanned! {ty.span()=> __context.reference::<#ty>()? },
             Role::Value => quote_spanned! {ty.span()=> <#ty as __p::FromContext>::from_context(__context)? },
@@ -279,6 +302,8 @@ impl Parameter {
         match self.role {
             Role::Events => quote_spanned! {self.ty.span()=> __events },
             Role::Effects => quote_spanned! {self.ty.span()=> __effects },
+            Role::Work => quote_spanned! {self.ty.span()=> __work },
+            Role::Rows => quote_spanned! {self.ty.span()=> &mut __rows },
             Role::Transaction | Role::Reference | Role::Value => local(index).into_token_stream(),
         }
     }
@@ -286,7 +311,7 @@ impl Parameter {
     fn requirement(&self) -> Option<TokenStream> {
         let ty = &self.ty;
         match self.role {
-            Role::Events | Role::Effects => None,
+            Role::Events | Role::Effects | Role::Work | Role::Rows => None,
             Role::Transaction => Some(quote_spanned! {ty.span()=> __p::Requirement::transaction::<#ty>() }),
             Role::Reference => Some(quote_spanned! {ty.span()=> __p::Requirement::reference::<#ty>() }),
             Role::Value => Some(quote_spanned! {ty.span()=> <#ty as __p::FromContext>::requirement() }),
@@ -321,6 +346,15 @@ impl Output {
         Self::Fallible { whole, ok, error }
     }
 
+    /// Whether the value is `impl Stream`, or a boxed one.
+    fn is_stream(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Bare(ty) => is_stream(ty),
+            Self::Fallible { ok, .. } => ok.as_deref().is_some_and(is_stream),
+        }
+    }
+
     pub(crate) fn is_fallible(&self) -> bool {
         matches!(self, Self::Fallible { .. })
     }
@@ -343,16 +377,29 @@ impl Output {
     }
 }
 
+fn is_stream(ty: &Type) -> bool {
+    let named = |ident: &Ident| ident == "Stream" || ident == "TryStream";
+    match ty {
+        Type::ImplTrait(one) => one.bounds.iter().any(|bound| match bound {
+            syn::TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| named(&last.ident)),
+            _ => false,
+        }),
+        Type::Path(_) => last_name(ty).is_some_and(|name| name == "BoxStream" || name == "LocalBoxStream"),
+        _ => false,
+    }
+}
+
 fn check_async(sig: &Signature, rules: &Rules, errors: &mut Errors) {
     if let (Some(word), AsyncRule::Never(reason)) = (&sig.asyncness, rules.asynchronous) {
         errors.at(word, format_args!("{} is not async: {reason}", rules.what));
     }
 }
 
-fn receiver(sig: &Signature, rules: &Rules, errors: &mut Errors) -> Option<SelfArgument> {
+fn receiver(sig: &Signature, everywhere: bool, rules: &Rules, errors: &mut Errors) -> Option<SelfArgument> {
     let found = sig.receiver();
     let kind = found.and_then(kind_of);
     let fits = match rules.receiver {
+        ReceiverRule::Mutable if !everywhere => found.is_none(),
         ReceiverRule::None => found.is_none(),
         ReceiverRule::SharedOrNone => found.is_none() || kind == Some(SelfArgument::Shared),
         ReceiverRule::Mutable => kind == Some(SelfArgument::Mutable),
@@ -361,6 +408,7 @@ fn receiver(sig: &Signature, rules: &Rules, errors: &mut Errors) -> Option<SelfA
     if !fits {
         let what = rules.what;
         let expected = match rules.receiver {
+            ReceiverRule::Mutable if !everywhere => "expected the part of the state in place of `self`",
             ReceiverRule::None => "expected no `self`",
             ReceiverRule::SharedOrNone => "expected `&self`",
             ReceiverRule::Mutable => "expected `&mut self`",
@@ -373,6 +421,30 @@ fn receiver(sig: &Signature, rules: &Rules, errors: &mut Errors) -> Option<SelfA
     }
     // A `self` of another kind is reported once, and taken for `&self` by the checks that follow.
     kind.or(found.map(|_| SelfArgument::Shared))
+}
+
+/// A part of the state is lent, and to be changed only by events.
+fn check_part(part: &PatType, rules: &Rules, errors: &mut Errors) {
+    let mutable = rules.receiver == ReceiverRule::Mutable;
+    match &*part.ty {
+        Type::Reference(reference) if mutable || reference.mutability.is_none() => {}
+        Type::Reference(_) => {
+            errors.at(
+                &part.ty,
+                format_args!(
+                    "expected a shared reference to the part of the state: {} changes nothing itself",
+                    rules.what
+                ),
+            );
+        }
+        other => errors.at(
+            other,
+            format_args!(
+                "expected a reference to the part of the state, as in `&{}`: the parts come before the message",
+                text(other)
+            ),
+        ),
+    }
 }
 
 fn kind_of(receiver: &Receiver) -> Option<SelfArgument> {
@@ -460,12 +532,23 @@ fn mutable(ty: &Type, whole: &Type, rules: &Rules, errors: &mut Errors) -> Optio
     let message = match (named.as_deref(), rules.mutable) {
         (Some("Events"), Some(Role::Events)) => return Some(Role::Events),
         (Some("Effects"), Some(Role::Effects)) => return Some(Role::Effects),
+        (Some("UnitOfWork"), Some(Role::Work)) => return Some(Role::Work),
+        (Some("Rows"), Some(Role::Rows)) => return Some(Role::Rows),
         (Some("Events"), _) => {
             format!("{what} records no events: only a command handler of an aggregate or a decision does")
         }
         (Some("Effects"), _) => format!("{what} has no effects: only a saga has"),
+        (Some("UnitOfWork"), _) => {
+            format!("{what} has no unit of work: only an `async` command handler, outside aggregates, has")
+        }
+        (Some("Rows"), _) => format!("{what} writes no rows: only a query handler does"),
         (_, Some(Role::Transaction)) => return Some(Role::Transaction),
         (_, Some(Role::Events)) => "expected `&mut Events<Self>`: nothing else can be changed here".to_owned(),
+        (_, Some(Role::Work)) => "expected `&mut UnitOfWork`: nothing else can be changed here".to_owned(),
+        (_, Some(Role::Rows)) => format!(
+            "{what} cannot change a parameter: expected `{0}` or `&{0}`, or `&mut Rows<..>` for the rows of an answer",
+            text(ty)
+        ),
         (_, Some(Role::Effects)) => "expected `&mut Effects`: nothing else can be changed here".to_owned(),
         _ => format!("{what} cannot change a parameter: expected `{0}` or `&{0}`", text(ty)),
     };

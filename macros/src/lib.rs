@@ -10,6 +10,7 @@ mod command;
 mod command_handlers;
 mod component;
 mod decision;
+mod entity;
 mod errors;
 mod event;
 mod event_handlers;
@@ -17,10 +18,12 @@ mod event_sourcing;
 mod fields;
 mod handler;
 mod identifier;
+mod place;
 mod query;
 mod query_handlers;
 mod saga;
 mod saga_handlers;
+mod shape;
 mod subject;
 mod upcasters;
 mod view;
@@ -34,6 +37,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | attribute | meaning | default |
 /// |---|---|---|
 /// | `#[command(name = "order.place")]` | the stored name | required |
+/// | `#[command(revision = 2)]` | the shape of the payload; older ones that sagas have sent are lifted by `#[upcasters]` | 1 |
 /// | `#[command(error = OrderError)]` | why the domain may refuse | `Never` |
 /// | `#[command(reply = Total)]` | what the handler answers | `()` |
 /// | `#[target]` on a field | the id of the aggregate; its text is the stream's id | none |
@@ -53,7 +57,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// let command = PlaceOrder { order: "o-1".into(), quantity: 2 };
 /// assert_eq!(command.target().as_deref(), Some("o-1"));
 /// ```
-#[proc_macro_derive(Command, attributes(command, target, tag))]
+#[proc_macro_derive(Command, attributes(command, target, routing, tag))]
 pub fn derive_command(input: TokenStream) -> TokenStream {
     command::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
@@ -83,12 +87,15 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
     event::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// A query: a question, answered by one handler from read models.
+/// A query: a question, answered from read models.
 ///
 /// | attribute | meaning | default |
 /// |---|---|---|
 /// | `#[query(name = "order.count")]` | the name | required |
-/// | `#[query(reply = u64)]` | what the handler answers | required |
+/// | `#[query(reply = u64)]` | what the handler answers | this or `stream` is required |
+/// | `#[query(gather)]` | several handlers may answer: `app.query_all(..)` | one handler |
+/// | `#[query(update = Change)]` | what subscribers get after the first answer, from whoever emits it | replies, when they change |
+/// | `#[query(stream = Row)]` | the answer is a stream of rows: `app.query_stream(..)` | |
 ///
 /// ```
 /// use annals::prelude::*;
@@ -107,19 +114,23 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 /// | attribute | meaning | default |
 /// |---|---|---|
 /// | `#[aggregate(name = "order")]` | the category of its streams | required |
-/// | `#[aggregate(snapshot(every = 100))]` | a snapshot after every so many events, at least 1 | no snapshots |
-/// | `#[aggregate(snapshot(every = 100, schema = 2))]` | raise it when a nested type has changed its shape | 1 |
+/// | `#[aggregate(snapshot)]` | states can be kept as snapshots, on request: `app.aggregate::<Order>(id).snapshot()` | no snapshots |
+/// | `#[aggregate(snapshot(every = 100))]` | also after every so many events, at least 1 | not by count |
+/// | `#[aggregate(snapshot(after = "200ms"))]` | also when loading from events took longer; `us`, `ms`, `s` or `m` | not by time |
+/// | `#[aggregate(snapshot(on = OrderCompleted))]` | also on this event; several as `on(OrderCompleted, OrderCancelled)` | not by event |
+/// | `#[aggregate(snapshot(revision = 2))]` | raise it when a nested type has changed its shape | 1 |
 ///
-/// A snapshot remembers the schema number together with a fingerprint of the fields (their names, types and serde
-/// attributes), so that one of another shape is ignored. A type inside a field is only known by its name: when its shape
-/// changes, raise the schema number.
+/// The keys of `snapshot` combine, as in `snapshot(every = 100, on = OrderCompleted, revision = 2)`: a snapshot is made
+/// when any of them says so. It remembers the revision together with a fingerprint of the fields (their names, types and
+/// serde attributes), so that one of another shape is ignored. A type inside a field is only known by its name: when its
+/// shape changes, raise the revision.
 ///
 /// ```
 /// use annals::prelude::*;
 ///
 /// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.switched")] struct Switched { on: bool }
 /// #[derive(Aggregate, Serialize, Deserialize, Default, Clone)]
-/// #[aggregate(name = "lamp", snapshot(every = 100))]
+/// #[aggregate(name = "lamp", snapshot(every = 100, after = "200ms", on = Switched))]
 /// struct Lamp {
 ///     on: bool,
 /// }
@@ -134,7 +145,7 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 ///
 /// assert_eq!(Lamp::NAME, "lamp");
 /// ```
-#[proc_macro_derive(Aggregate, attributes(aggregate))]
+#[proc_macro_derive(Aggregate, attributes(aggregate, unique))]
 pub fn derive_aggregate(input: TokenStream) -> TokenStream {
     aggregate::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
@@ -241,6 +252,57 @@ pub fn derive_identifier(input: TokenStream) -> TokenStream {
     identifier::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
+/// A child entity: a part of an aggregate that is found by its id in a list.
+///
+/// | attribute on a field | meaning |
+/// |---|---|
+/// | `#[id]` | the id, unique among its siblings; required |
+///
+/// Entities in maps are found by the map's key and need no derive. How commands and events reach an entity is told by
+/// `at = ..`, see [`macro@command_handlers`].
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// #[derive(Entity, Serialize, Deserialize, Clone)]
+/// struct Copy {
+///     #[id]
+///     copy: u32,
+///     lent: bool,
+/// }
+/// ```
+#[proc_macro_derive(Entity, attributes(id))]
+pub fn derive_entity(input: TokenStream) -> TokenStream {
+    entity::expand(&parse_macro_input!(input as DeriveInput)).into()
+}
+
+/// Describes a type inside messages and states to the [`catalogue`](../annals/fn.catalogue.html): its fields, or its variants. The
+/// derives of messages and states describe these themselves; a type that is described neither way is known by its name alone.
+///
+/// ```standalone_crate
+/// use annals::prelude::*;
+///
+/// #[derive(Described, Serialize, Deserialize)]
+/// struct Line {
+///     sku: String,
+///     quantity: u32,
+/// }
+///
+/// #[derive(Event, Serialize, Deserialize)]
+/// #[event(name = "order.placed")]
+/// struct OrderPlaced {
+///     lines: Vec<Line>,
+/// }
+///
+/// let text = annals::catalogue().to_string();
+/// assert!(text.contains("event order.placed@1 { lines: Vec<Line> }"));
+/// assert!(text.contains("    Line { sku: String, quantity: u32 }"));
+/// ```
+#[proc_macro_derive(Described)]
+pub fn derive_described(input: TokenStream) -> TokenStream {
+    shape::expand(&parse_macro_input!(input as DeriveInput)).into()
+}
+
 /// The command handlers of an aggregate, a decision, or a component outside them.
 ///
 /// | attribute on a method | the stream of the target |
@@ -248,6 +310,13 @@ pub fn derive_identifier(input: TokenStream) -> TokenStream {
 /// | `#[handle]` | must exist |
 /// | `#[handle(create)]` | must not exist; the method may do without `self` |
 /// | `#[handle(create_if_missing)]` | may exist |
+/// | `#[handle(at = copies[copy])]` | must exist, and have a child entity in its field `copies` whose id is the command's field `copy` |
+/// | `#[handle(when = Open(open))]` | must exist, and be in this variant of its enum |
+///
+/// A command may have several handlers in one block: one with `create`, one for each variant, and one for all that is
+/// left. With `at` and `when` the method takes the part in place of the whole state, before the command: the entity, or
+/// what the pattern binds. A way may lead on, `at = copies[copy].loans[loan]`; a part that is no collection stands
+/// without brackets, `at = address`, or `at = address?` for an `Option`.
 ///
 /// The command is the first parameter, by value (it is cloned) or as `&Command`. Parameters after it are found by their
 /// type, see `annals::handler`.
@@ -297,6 +366,9 @@ pub fn command_handlers(arguments: TokenStream, block: TokenStream) -> TokenStre
 /// | attribute | meaning |
 /// |---|---|
 /// | `#[apply]` on `fn placed(&mut self, event: &OrderPlaced)` | applies this event |
+/// | `#[apply(end)]` | the aggregate, or the entity, has ended then; a method that returns `Lifecycle` decides it itself |
+/// | `#[apply(at = copies[copy])]` on `fn lent(copy: &mut Copy, event: &CopyLent)` | applies the event to the child entity whose id is the event's field `copy` |
+/// | `#[apply(when = Open(open), then = Closed)]` on `fn closed(open: &mut Open, event: &AccountClosed) -> Closed` | applies the event in this variant of an enum; `then` makes the state the variant that holds what the method returns |
 /// | `#[event_sourcing(ignore("order.note"))]` | events of these stored names mean nothing to the state |
 ///
 /// A fact already happened: an `#[apply]` method takes nothing else, waits for nothing and cannot fail.
@@ -417,7 +489,9 @@ pub fn view_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream 
 /// | `#[handle]` | answers the query that is its first parameter, by value or by reference |
 ///
 /// The methods take `&self` or no `self`, are async or not, and return the reply of the query or a `Result` of it, with an
-/// error that converts into `QueryError`. Parameters after the query are found by their type, see `annals::handler`.
+/// error that converts into `QueryError`. Where the query has `stream = Row`, they return an `impl Stream` of `Row` or of
+/// `Result<Row, QueryError>`, which may borrow from the parameters, or they take `rows: &mut Rows<Row>` and write into it.
+/// Parameters after the query are found by their type, see `annals::handler`.
 ///
 /// ```
 /// use annals::prelude::*;
@@ -488,15 +562,19 @@ pub fn saga_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream 
     saga_handlers::expand(arguments.into(), block.into()).into()
 }
 
-/// Lifts old payloads of an event to the shape that this program knows.
+/// Lifts what earlier programs have stored to the shape that this program knows: events; in the block of a command those that
+/// sagas have sent; in the block of an aggregate its snapshots.
 ///
 /// | attribute on a method | meaning | default |
 /// |---|---|---|
 /// | `#[upcast(from = 1)]` | the stored revision that it lifts | required |
-/// | `#[upcast(from = 1, to = 3)]` | the revision afterwards | `from` + 1 |
-/// | `#[upcast(from = 1, name = "order.put")]` | the other stored name that it lifts | the event's own |
+/// | `#[upcast(from = 1, to = 3)]` | the revision afterwards | `from` + 1; where the type of the block itself is returned, its own |
+/// | `#[upcast(from = 1, name = "order.put")]` | the other stored name that it lifts | that of the block's type |
+/// | `#[upcast(from = 1, into(OrderOpened, LineAdded))]` | the events in the `Upcasted`s that it returns | what its result type says |
 ///
-/// The method takes the payload by value, and `&Recorded` if it likes; it returns the lifted payload or a `Result` of it.
+/// The method takes the old payload by value, as `Json` or as any type that serde can read, and for events `&Recorded` and
+/// `&mut Pass` if it likes. It returns `Json`, the type of the block, a struct of the next revision, another event, an `Option`,
+/// `Vec`, array or tuple of events, `Vec<Upcasted>`, `Dropped`, or a `Result` of any of these.
 ///
 /// ```
 /// use annals::prelude::*;

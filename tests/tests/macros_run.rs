@@ -2,12 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets an error should stop at its line")]
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use annals::aggregate::{Aggregate as _, AppliedTo, Creation, EventSourced, EvolveError, HandledBy, Refusal};
+use annals::aggregate::{
+    Aggregate as _, AppliedTo, Creation, EventSourced, EvolveError, HandledBy, Refusal, SnapshotPolicy,
+};
 use annals::handler::{Context, Requirement, Resources, Shared};
-use annals::message::{Decode, Payloads, RecordedEvent, Tag, UpcastError, Upcasters};
+use annals::message::{Decode, Payloads, RecordedEvent, Tag, UpcastError};
 use annals::prelude::*;
 use annals::query::AnsweredBy;
 use annals::saga::{SagaHandlers, SagaRole};
@@ -63,7 +64,7 @@ struct Added {
 }
 
 #[derive(Aggregate, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
-#[aggregate(name = "order", snapshot(every = 50, schema = 3))]
+#[aggregate(name = "order", snapshot(every = 50, revision = 3))]
 struct Order {
     quantity: u32,
 }
@@ -251,8 +252,7 @@ fn stored(name: &str, revision: u32, payload: &str) -> RecordedEvent {
 
 /// Calls `read` with the event on its way to a handler.
 fn decoded<T>(event: &RecordedEvent, read: impl FnOnce(Decode<'_>) -> T) -> T {
-    let upcasters = Upcasters::new(Vec::new(), &BTreeMap::new()).unwrap();
-    read(Decode::new(event, &upcasters, &Payloads::json()).unwrap())
+    read(Decode::of(event, &Payloads::json()))
 }
 
 /// Calls `handle` in a context whose only resource is `7`.
@@ -291,7 +291,7 @@ fn an_event_knows_its_revision() {
 
 #[test]
 fn a_decision_is_named_after_its_boundary() {
-    assert_eq!(Orders::BOUNDARY, ["order", "type"]);
+    assert_eq!(Orders::BOUNDARY, [["order"].as_slice(), &["type"]]);
     assert_eq!(Orders::NAME, "order+type");
 }
 
@@ -342,7 +342,7 @@ fn a_state_evolves_by_stored_events() {
     let mut order = Order::default();
     decoded(&stored("order.placed", 2, r#"{"order":"o-1","quantity":4}"#), |event| order.evolve(event)).unwrap();
     decoded(&stored("order.noted", 1, "{}"), |event| order.evolve(event)).unwrap();
-    Added { quantity: 2 }.apply_to(&mut order);
+    assert_eq!(Added { quantity: 2 }.apply_to(&mut order), Ok(Lifecycle::Keep));
     assert_eq!(order.quantity, 6);
     let unknown = decoded(&stored("order.lost", 1, "{}"), |event| order.evolve(event));
     assert!(matches!(unknown, Err(EvolveError::Unknown { event, .. }) if event == "order.lost"));
@@ -358,7 +358,7 @@ fn the_schema_of_a_snapshot_changes_with_the_fields() {
 
         #[rustfmt::skip]
         #[derive(Aggregate, Serialize, Deserialize, Clone, Default)]
-        #[aggregate(name = "order", snapshot(schema = 3, every = 50))]
+        #[aggregate(name = "order", snapshot(revision = 3, every = 50))]
         pub(super) struct Order { pub(super) quantity :u32 }
 
         #[event_sourcing]
@@ -374,7 +374,7 @@ fn the_schema_of_a_snapshot_changes_with_the_fields() {
         use super::*;
 
         #[derive(Aggregate, Serialize, Deserialize, Clone, Default)]
-        #[aggregate(name = "order", snapshot(every = 50, schema = 3))]
+        #[aggregate(name = "order", snapshot(every = 50, revision = 3))]
         pub(super) struct Order {
             quantity: u64,
         }
@@ -388,12 +388,78 @@ fn the_schema_of_a_snapshot_changes_with_the_fields() {
         }
     }
 
-    let policy = Order::snapshots().unwrap();
-    assert_eq!(policy.every, 50);
+    let snapshots = Order::snapshots().unwrap();
+    assert_eq!(snapshots.policy, SnapshotPolicy::on_request().every(50));
     // The text is stored beside each snapshot: a new one here means that all snapshots of users are made anew.
-    assert_eq!(policy.schema, "3-85e089068f26118d");
-    assert_eq!(same::Order::snapshots().unwrap().schema, policy.schema);
-    assert_ne!(other::Order::snapshots().unwrap().schema, policy.schema);
+    assert_eq!(snapshots.schema, "3-85e089068f26118d");
+    assert_eq!(same::Order::snapshots().unwrap().schema, snapshots.schema);
+    assert_ne!(other::Order::snapshots().unwrap().schema, snapshots.schema);
+}
+
+#[test]
+fn a_snapshot_policy_is_what_the_attribute_says() {
+    use std::time::Duration;
+
+    macro_rules! policy {
+        ($($snapshot:tt)*) => {{
+            #[derive(Aggregate, Serialize, Deserialize, Clone, Default)]
+            #[aggregate(name = "order", $($snapshot)*)]
+            struct Order;
+
+            #[event_sourcing]
+            impl Order {
+                #[apply]
+                fn placed(&mut self, _event: &Placed) {}
+
+                #[apply]
+                fn added(&mut self, _event: &Added) {}
+            }
+            Order::snapshots().map(|snapshots| snapshots.policy)
+        }};
+    }
+    let none = SnapshotPolicy::on_request;
+    assert_eq!(policy!(), None);
+    assert_eq!(policy!(snapshot), Some(none()));
+    assert_eq!(policy!(snapshot()), Some(none()));
+    assert_eq!(policy!(snapshot(revision = 2)), Some(none()));
+    assert_eq!(policy!(snapshot(on = Placed)), Some(none().on::<Placed>()));
+    assert_eq!(policy!(snapshot(on(Placed, Added))), Some(none().on::<Placed>().on::<Added>()));
+    let takes = |duration| Some(none().when_loading_takes(duration));
+    assert_eq!(policy!(snapshot(after = "5us")), takes(Duration::from_micros(5)));
+    assert_eq!(policy!(snapshot(after = "200ms")), takes(Duration::from_millis(200)));
+    assert_eq!(policy!(snapshot(after = "1 s")), takes(Duration::from_secs(1)));
+    assert_eq!(policy!(snapshot(after = "2m")), takes(Duration::from_secs(120)));
+    let all = none().every(3).when_loading_takes(Duration::from_secs(1)).on::<Added>();
+    assert_eq!(policy!(snapshot(on = Added, every = 3, revision = 4, after = "1s")), Some(all));
+}
+
+#[test]
+fn the_size_of_a_state_is_that_of_its_value_and_its_text() {
+    use std::collections::BTreeMap;
+
+    /// Its keys are no texts, so that it cannot be written as JSON.
+    #[derive(Aggregate, Serialize, Default, Clone)]
+    #[aggregate(name = "unwritten")]
+    struct Unwritten(BTreeMap<Vec<u8>, u8>);
+
+    #[derive(Aggregate, Default, Clone)]
+    #[aggregate(name = "plain")]
+    struct Plain(Vec<u8>);
+
+    macro_rules! sourced {
+        ($($state:ident)*) => {$(
+            #[event_sourcing]
+            impl $state {
+                #[apply]
+                fn added(&mut self, _event: &Added) {}
+            }
+        )*};
+    }
+    sourced! { Unwritten Plain }
+    assert_eq!(Order { quantity: 12 }.size(), size_of::<Order>() + r#"{"quantity":12}"#.len());
+    assert_eq!(Unwritten(BTreeMap::from([(vec![1], 1)])).size(), size_of::<Unwritten>());
+    let plain = Plain(vec![0; 100]);
+    assert_eq!((plain.size(), plain.0.len()), (size_of::<Plain>(), 100), "what it points to is not known");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod store {
+    mod addresses;
     mod broken;
     #[cfg(feature = "servers")]
     mod mysql;

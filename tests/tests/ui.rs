@@ -10,6 +10,8 @@ fn ui_faults_are_reported_under_the_words_that_the_user_wrote() {
         "command",
         "command_handlers",
         "decision",
+        "entity",
+        "described",
         "event",
         "event_handlers",
         "event_sourcing",

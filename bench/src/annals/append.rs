@@ -45,7 +45,9 @@ impl Accounts {
         let mut reader = self.journal().reader(Read::matching(Criterion::tag(tag), after));
         while let Some(page) = reader.next_page().await? {
             for event in &page.events {
-                self.journal().decode(event)?.into_event::<Deposited>()?;
+                for part in self.journal().decode(event).await? {
+                    part.into_event::<Deposited>()?;
+                }
             }
             after = page.scanned;
         }

@@ -4,12 +4,15 @@
 
 mod account;
 mod append;
+mod direct;
 mod read;
 
 use std::sync::Arc;
 
+use annals::command::{CommandInterceptor, CommandMessage, CommandResult, Next};
 use annals::prelude::*;
 use annals::store::Journal;
+use async_trait::async_trait;
 
 use crate::Error;
 use crate::deposit::Deposit;
@@ -17,6 +20,7 @@ use crate::deposit::Deposit;
 pub(crate) use account::Account;
 use account::PayIn;
 pub(crate) use append::Enrolled;
+pub(crate) use direct::Direct;
 pub(crate) use read::Follower;
 
 /// An application on a store of its own.
@@ -29,6 +33,13 @@ impl Accounts {
     /// Opens the store at `url`; the settings are the defaults of an application.
     pub(crate) async fn open(url: &str) -> Result<Arc<Self>, Error> {
         let app = Annals::builder().store(url).without_discovery().include::<Account>().start().await?;
+        Ok(Arc::new(Self { app }))
+    }
+
+    /// The same with two interceptors around each command, which do nothing but pass it on.
+    pub(crate) async fn intercepted(url: &str) -> Result<Arc<Self>, Error> {
+        let builder = Annals::builder().store(url).without_discovery().include::<Account>();
+        let app = builder.dispatch_interceptor(PassOn).dispatch_interceptor(PassOn).start().await?;
         Ok(Arc::new(Self { app }))
     }
 
@@ -51,6 +62,16 @@ impl Accounts {
 
     fn journal(&self) -> &Journal {
         self.app.journal()
+    }
+}
+
+/// The least that an interceptor can do.
+struct PassOn;
+
+#[async_trait]
+impl CommandInterceptor for PassOn {
+    async fn intercept(&self, command: CommandMessage, next: Next<'_>) -> CommandResult {
+        next.run(command).await
     }
 }
 

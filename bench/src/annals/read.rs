@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use annals::message::{Decode, Event as _, UpcastError};
 use annals::prelude::*;
 use annals::store::Read;
 use tokio::sync::watch;
@@ -23,12 +24,12 @@ impl Accounts {
     /// Reads every event in order.
     pub(crate) async fn scan(&self) -> Result<Totals, Error> {
         let mut totals = Totals::default();
-        let mut reader = self.journal().reader(Read::all(Position::START));
-        while let Some(page) = reader.next_page().await? {
-            for event in &page.events {
-                totals.add(self.journal().decode(event)?.into_event::<Deposited>()?.cents);
-            }
-        }
+        let read = Read::all(Position::START);
+        let each = |event: Decode<'_>| -> Result<(), UpcastError> {
+            totals.add(event.into_event::<Deposited>()?.cents);
+            Ok(())
+        };
+        self.journal().fold(read, &[Deposited::NAME], each).await?;
         Ok(totals)
     }
 

@@ -1,6 +1,7 @@
 //! What is measured. Each workload is a file; each of its cases is a [`crate::run::Contest`].
 
 mod append;
+mod bus;
 mod commands;
 mod dcb;
 mod depositor;
@@ -36,13 +37,24 @@ pub(crate) enum Workload {
     Tail,
     /// Commands from one client with a store in memory: what the framework itself costs.
     Memory,
+    /// Commands with two interceptors from one client, beside a plain async function: what the bus itself costs.
+    Bus,
     /// Commands on a store that holds many events already, beside an empty one.
     Growth,
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 8] =
-        [Self::Commands, Self::Append, Self::Replay, Self::Scan, Self::Dcb, Self::Tail, Self::Memory, Self::Growth];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Commands,
+        Self::Append,
+        Self::Replay,
+        Self::Scan,
+        Self::Dcb,
+        Self::Tail,
+        Self::Memory,
+        Self::Bus,
+        Self::Growth,
+    ];
 
     /// Measures all of its cases.
     pub(crate) async fn run(self, run: &mut Run<'_>) -> Result<(), Error> {
@@ -56,6 +68,7 @@ impl Workload {
             Self::Dcb => dcb::run(run).await,
             Self::Tail => tail::run(run).await,
             Self::Memory => memory::run(run).await,
+            Self::Bus => bus::run(run).await,
             Self::Growth => growth::run(run).await,
         }
     }

@@ -65,6 +65,8 @@ async fn every_workload_runs_on_mariadb() {
 }
 
 #[tokio::test]
-async fn the_workload_in_memory_needs_no_database() {
-    check(&rows("sqlite", &[Workload::Memory]).await, "memory", 1, &["annals", "plain"]);
+async fn the_workloads_in_memory_need_no_database() {
+    let rows = rows("sqlite", &[Workload::Memory, Workload::Bus]).await;
+    check(&rows, "memory", 1, &["annals", "plain"]);
+    check(&rows, "bus", 1, &["annals", "plain"]);
 }

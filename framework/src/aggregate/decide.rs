@@ -2,6 +2,7 @@
 
 use crate::handler::{Context, ContextError, Requirement};
 use crate::message::Command;
+use crate::store::Criteria;
 
 use super::Events;
 
@@ -70,6 +71,22 @@ pub trait HandledBy<S>: Command {
     fn requirements() -> Vec<Requirement> {
         Vec::new()
     }
+
+    /// Whether the command brings its boundary itself.
+    const BOUNDED: bool = false;
+
+    /// The consistency boundary of a decision, where the command brings it itself; a criterion without names asks for all
+    /// events of the decision.
+    fn boundary(&self) -> Option<Criteria> {
+        None
+    }
+
+    /// What must not have happened since the decision has read `read`. Default: all of it.
+    ///
+    /// To leave something out means that the decision stays right if that happens meanwhile.
+    fn condition(&self, read: Criteria) -> Criteria {
+        read
+    }
 }
 
 /// Whether the stream of the target must exist when a command is handled.
@@ -78,7 +95,7 @@ pub trait HandledBy<S>: Command {
 pub enum Creation {
     /// `#[handle(create)]`: it must not.
     MustNotExist,
-    /// `#[handle(create_if_missing)]`: either way.
+    /// `#[handle(create_if_missing)]`: either way. Also where one handler creates and another one changes.
     MayExist,
     /// `#[handle]`: it must.
     MustExist,
@@ -94,6 +111,18 @@ pub enum Refusal<E> {
     Context(ContextError),
     /// A handler outside aggregates failed for a technical reason.
     Failed(crate::handler::HandlerError),
+    /// The command is for a child entity that is not there.
+    NoEntity {
+        /// Where entities of this kind are, such as `copies`.
+        entities: &'static str,
+        /// The id that the command names; empty for a single entity.
+        id: String,
+    },
+    /// The command is not handled in the variant that the state is.
+    WrongVariant {
+        /// Those in which it is, such as `Open(open)`.
+        expected: &'static str,
+    },
 }
 
 impl<E> From<ContextError> for Refusal<E> {

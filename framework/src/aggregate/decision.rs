@@ -7,10 +7,15 @@ use super::EventSourced;
 ///
 /// | attribute | meaning | default |
 /// |---|---|---|
-/// | `#[decision(boundary(course, student))]` | the tags of the boundary; the command marks fields of these names with `#[tag]` | required |
+/// | `#[decision(boundary(course, student))]` | events with any of these tags; the command marks fields of these names with `#[tag]` | none: a method with `#[boundary]` says it |
+/// | `#[decision(boundary(course & student))]` | events with both | |
 /// | `#[decision(name = "enrolment")]` | the category of the streams that its events go to | the boundary's names joined by `+` |
 ///
-/// The events go to the stream whose id is the value of the boundary's first tag.
+/// The events go to the stream whose id is the command's `#[target]`, or else the value of the boundary's first tag.
+///
+/// A method `#[boundary] fn .. (command: &Enrol) -> Criteria` in the `#[command_handlers]` block builds the boundary of a
+/// command by hand, and `#[condition] fn .. (command: &Enrol, read: Criteria) -> Criteria` widens or narrows what must not
+/// have happened meanwhile. States of other decisions can be looked at as [`Model`](super::Model).
 ///
 /// Source: Sara Pellegrini, "Killing the aggregate", which named the dynamic consistency boundary.
 #[diagnostic::on_unimplemented(
@@ -20,6 +25,7 @@ use super::EventSourced;
 pub trait Decision: EventSourced {
     /// The category of the streams that its events go to.
     const NAME: &'static str;
-    /// Keys of the tags that make up the boundary.
-    const BOUNDARY: &'static [&'static str];
+    /// The boundary: an event is inside if it carries all tags of any of these groups, with the values in the command.
+    /// Empty where the commands bring their boundaries, by `#[boundary]`.
+    const BOUNDARY: &'static [&'static [&'static str]];
 }

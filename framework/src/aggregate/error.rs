@@ -2,6 +2,7 @@
 
 use crate::message::StreamId;
 use crate::store::ReadError;
+use crate::store::error::BoxError;
 
 use super::EvolveError;
 
@@ -19,5 +20,25 @@ pub enum LoadError {
         stream: StreamId,
         /// Why.
         source: EvolveError,
+    },
+    /// The row of an aggregate whose state is stored cannot be read.
+    #[error("the row of `{stream}` cannot be read")]
+    Row {
+        /// The aggregate.
+        stream: StreamId,
+        /// Why.
+        source: BoxError,
+    },
+    /// A past state was asked for, of an aggregate whose state is stored and not built from events.
+    #[error("the aggregate `{aggregate}` is stored as it is now, and knows no past states")]
+    NoPast {
+        /// Stored name of the aggregate.
+        aggregate: &'static str,
+    },
+    /// A state was asked for as of a version, and it is built from many streams. Ask for a position or an instant.
+    #[error("the decision `{decision}` has no versions; ask for its state as of a position or an instant")]
+    NoVersion {
+        /// Stored name of the decision.
+        decision: &'static str,
     },
 }

@@ -5,11 +5,14 @@ use std::fmt;
 use crate::message::{CodecError, Payloads, Tag};
 
 use super::evolve::AppliedTo;
+use super::lifecycle::{Applied, Lifecycle, Misfit};
 
 /// Events that a handler has decided on, in order.
 pub struct Events<S> {
     emitted: Vec<Box<dyn Emitted<S>>>,
     left: Option<S>,
+    misfit: Option<Misfit>,
+    lifecycle: Lifecycle,
 }
 
 /// One decided event, ready to be stored and applied.
@@ -26,7 +29,10 @@ pub trait Emitted<S>: Send + Sync {
     /// When the codec cannot express it.
     fn encode(&self, payloads: &Payloads) -> Result<Vec<u8>, CodecError>;
     /// Changes the state.
-    fn apply_to(&self, state: &mut S);
+    ///
+    /// # Errors
+    /// When it does not fit.
+    fn apply_to(&self, state: &mut S) -> Applied;
 }
 
 impl<S, E: AppliedTo<S>> Emitted<S> for E {
@@ -46,15 +52,17 @@ impl<S, E: AppliedTo<S>> Emitted<S> for E {
         payloads.encode(self)
     }
 
-    fn apply_to(&self, state: &mut S) {
-        AppliedTo::apply_to(self, state);
+    fn apply_to(&self, state: &mut S) -> Applied {
+        AppliedTo::apply_to(self, state)
     }
 }
 
 impl<S: 'static> Events<S> {
     /// Records `event` and applies it to `state`, so that the next step of the handler sees what it left.
     pub fn apply<E: AppliedTo<S>>(&mut self, state: &mut S, event: E) {
-        AppliedTo::apply_to(&event, state);
+        if let Err(misfit) = AppliedTo::apply_to(&event, state) {
+            self.misfit.get_or_insert(misfit);
+        }
         self.emitted.push(Box::new(event));
     }
 
@@ -89,6 +97,20 @@ impl<S> Events<S> {
         self.emitted.iter().map(|event| &**event)
     }
 
+    /// The first event that did not fit the state to which the handler applied it.
+    pub(crate) fn misfit(&self) -> Option<Misfit> {
+        self.misfit
+    }
+
+    pub(super) fn ends(&mut self) {
+        self.lifecycle = Lifecycle::End;
+    }
+
+    /// Whether an aggregate whose state is stored goes on.
+    pub(crate) fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle
+    }
+
     pub(crate) fn take_left(&mut self) -> Option<S> {
         self.left.take()
     }
@@ -96,7 +118,7 @@ impl<S> Events<S> {
 
 impl<S> Default for Events<S> {
     fn default() -> Self {
-        Self { emitted: Vec::new(), left: None }
+        Self { emitted: Vec::new(), left: None, misfit: None, lifecycle: Lifecycle::Keep }
     }
 }
 

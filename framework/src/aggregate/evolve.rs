@@ -2,6 +2,8 @@
 
 use crate::message::{Decode, Event, UpcastError};
 
+use super::lifecycle::{Applied, Lifecycle, Misfit};
+
 /// A state that is built from events. `#[event_sourcing]` implements it.
 ///
 /// The state before the first event is its [`Default`].
@@ -12,12 +14,15 @@ use crate::message::{Decode, Event, UpcastError};
 pub trait EventSourced: Default + Clone + Send + Sync + 'static {
     /// Names of the events that change the state.
     const EVENTS: &'static [&'static str];
+    /// Whether events may be emitted that do not fit the state, so that each is applied before it is stored. True where
+    /// events are applied to child entities or to variants.
+    const MAY_MISFIT: bool = false;
 
     /// Applies a stored event: matches its name and decodes it straight into what the `#[apply]` method takes.
     ///
     /// # Errors
-    /// When the event is unknown to this state, or cannot be decoded.
-    fn evolve(&mut self, event: Decode<'_>) -> Result<(), EvolveError>;
+    /// When the event is unknown to this state, does not fit it, or cannot be decoded.
+    fn evolve(&mut self, event: Decode<'_>) -> Result<Lifecycle, EvolveError>;
 }
 
 /// The event `Self` changes the state `S`. `#[event_sourcing]` implements it for each `#[apply]`.
@@ -26,8 +31,11 @@ pub trait EventSourced: Default + Clone + Send + Sync + 'static {
     note = "add a method with `#[apply]` that takes `&{Self}` to the `#[event_sourcing]` block of `{S}`"
 )]
 pub trait AppliedTo<S>: Event {
-    /// Changes `state`. A fact already happened: nothing to check, nothing can fail.
-    fn apply_to(&self, state: &mut S);
+    /// Changes `state`, and says whether it goes on. A fact already happened: there is nothing to check.
+    ///
+    /// # Errors
+    /// [`Misfit`] when the event is about a child entity or a variant that is not there.
+    fn apply_to(&self, state: &mut S) -> Applied;
 }
 
 /// Why a stored event could not be applied.
@@ -48,6 +56,9 @@ pub enum EvolveError {
     /// The event could not be decoded.
     #[error(transparent)]
     Decode(#[from] UpcastError),
+    /// The event does not fit the state.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
 }
 
 impl EvolveError {

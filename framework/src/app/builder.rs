@@ -8,13 +8,19 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::command::{CommandConfig, CommandInterceptor, Gateway};
+use crate::aggregate::{Aggregate, SnapshotPolicy};
+use crate::command::placed::{Only, Placed};
+use crate::command::schedule::ScheduleDispatcher;
+use crate::command::{
+    CommandConfig, CommandInterceptor, CommandMonitor, Gateway, Observer, Retries, RetryPolicy, Scheduler,
+};
 use crate::handler::{HandlerError, Resources};
-use crate::message::{Clock, Codec, Payloads, SystemClock};
+use crate::message::{Clock, Codec, Command, Payloads, SystemClock};
 use crate::processor::{EventComponent, ProcessorConfig, Processors, catch_up};
-use crate::registry::{Built, Ingredients, Registrar, Registration, Surroundings};
+use crate::query::{QueryConfig, QueryInterceptor, Subscribers};
+use crate::registry::{Built, Ingredients, Location, Registrar, Registration, Surroundings};
 use crate::store::{Journal, SharedStore};
-use crate::view::ViewAccess;
+use crate::view::{ViewAccess, ViewChanges};
 
 use super::{Annals, Inner, StartError};
 
@@ -42,10 +48,16 @@ pub struct Builder {
     discover: bool,
     included: Vec<TypeId>,
     declared: Vec<Declaration>,
-    dispatching: Vec<Arc<dyn CommandInterceptor>>,
-    handling: Vec<Arc<dyn CommandInterceptor>>,
+    asking: Vec<Arc<dyn QueryInterceptor>>,
+    dispatching: Vec<Placed>,
+    handling: Vec<Placed>,
+    retries: Retries,
+    /// Kinds of commands that a retry policy is for.
+    retried: Vec<Only>,
+    observer: Observer,
     commands: CommandConfig,
     processors: ProcessorConfig,
+    queries: QueryConfig,
 }
 
 type Declaration = Box<dyn FnOnce(&mut Registrar) + Send>;
@@ -68,8 +80,13 @@ impl Default for Builder {
             declared: Vec::new(),
             dispatching: Vec::new(),
             handling: Vec::new(),
+            asking: Vec::new(),
+            retries: Retries::default(),
+            retried: Vec::new(),
+            observer: Observer::default(),
             commands: CommandConfig::default(),
             processors: ProcessorConfig::default(),
+            queries: QueryConfig::default(),
         }
     }
 }
@@ -99,9 +116,24 @@ impl Builder {
         self
     }
 
-    /// Writes payloads with this codec. Default: JSON. A store is read with the codec that wrote it.
+    /// Writes payloads with this codec. Default: JSON. Each payload says itself what it is: JSON, MessagePack (with the feature
+    /// `message-pack`) and what codecs given here or to [`Builder::reads`] have written is read side by side. Documents of views
+    /// stay JSON, so that they are readable in plain SQL.
     pub fn codec(mut self, codec: impl Codec) -> Self {
-        self.payloads = Payloads::with(Arc::new(codec));
+        self.payloads = self.payloads.written_with(Arc::new(codec));
+        self
+    }
+
+    /// Also reads payloads that this codec has written, such as the one that was used before.
+    pub fn reads(mut self, codec: impl Codec) -> Self {
+        self.payloads = self.payloads.reading(Arc::new(codec));
+        self
+    }
+
+    /// Compresses large payloads. Default: none; what is stored compressed is read in any case.
+    #[cfg(feature = "compression")]
+    pub fn compression(mut self, compression: crate::message::Compression) -> Self {
+        self.payloads = self.payloads.compressed(compression);
         self
     }
 
@@ -138,21 +170,162 @@ impl Builder {
         self
     }
 
+    /// Says when snapshots of `A` are made, in place of what its attribute says. The aggregate has `snapshot` in its
+    /// attribute, which says that its states can be stored.
+    ///
+    /// ```
+    /// use annals::Annals;
+    /// use annals::aggregate::SnapshotPolicy;
+    /// use annals::prelude::*;
+    ///
+    /// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.switched")] struct Switched { on: bool }
+    /// #[derive(Aggregate, Serialize, Deserialize, Default, Clone)]
+    /// #[aggregate(name = "lamp", snapshot)]
+    /// struct Lamp { on: bool }
+    ///
+    /// # #[event_sourcing]
+    /// # impl Lamp {
+    /// #     #[apply] fn switched(&mut self, event: &Switched) { self.on = event.on; }
+    /// # }
+    /// let builder = Annals::builder().snapshots::<Lamp>(SnapshotPolicy::on_request().every(50));
+    /// ```
+    #[track_caller]
+    pub fn snapshots<A: Aggregate>(self, policy: SnapshotPolicy) -> Self {
+        let location = Location::here();
+        self.declare(move |registrar| registrar.snapshots::<A>(policy, location))
+    }
+
     /// Runs `interceptor` around the dispatch of every command, after those added before it.
     pub fn dispatch_interceptor(mut self, interceptor: impl CommandInterceptor) -> Self {
-        self.dispatching.push(Arc::new(interceptor));
+        self.dispatching.push(Placed::everywhere(interceptor));
         self
     }
 
     /// Runs `interceptor` around the handling of every command, inside its lane, after those added before it.
     pub fn handler_interceptor(mut self, interceptor: impl CommandInterceptor) -> Self {
-        self.handling.push(Arc::new(interceptor));
+        self.handling.push(Placed::everywhere(interceptor));
+        self
+    }
+
+    /// Runs `interceptor` around the dispatch of some commands: those of the type `T`, or those that the aggregate, the
+    /// decision or the component `T` handles. Its place is behind all that were added before it, whatever they are for.
+    #[track_caller]
+    pub fn dispatch_interceptor_of<T: 'static>(mut self, interceptor: impl CommandInterceptor) -> Self {
+        self.dispatching.push(Placed::of::<T>(interceptor, Location::here()));
+        self
+    }
+
+    /// Runs `interceptor` around the handling of some commands, inside their lanes: those of the type `T`, or those that the
+    /// aggregate, the decision or the component `T` handles. Its place is behind all that were added before it, whatever
+    /// they are for.
+    ///
+    /// ```
+    /// use annals::Annals;
+    /// use annals::command::{CommandInterceptor, CommandMessage, CommandResult, Next};
+    /// use annals::prelude::*;
+    ///
+    /// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.switched")] struct Switched { on: bool }
+    /// # #[derive(Aggregate, Serialize, Deserialize, Default, Clone)]
+    /// # #[aggregate(name = "lamp")]
+    /// # struct Lamp { on: bool }
+    /// # #[event_sourcing]
+    /// # impl Lamp {
+    /// #     #[apply] fn switched(&mut self, event: &Switched) { self.on = event.on; }
+    /// # }
+    /// struct Audit;
+    ///
+    /// #[async_trait::async_trait]
+    /// impl CommandInterceptor for Audit {
+    ///     async fn intercept(&self, command: CommandMessage, next: Next<'_>) -> CommandResult {
+    ///         println!("{} for {:?}", command.name, command.target);
+    ///         next.run(command).await
+    ///     }
+    /// }
+    ///
+    /// let builder = Annals::builder().handler_interceptor_of::<Lamp>(Audit);
+    /// ```
+    #[track_caller]
+    pub fn handler_interceptor_of<T: 'static>(mut self, interceptor: impl CommandInterceptor) -> Self {
+        self.handling.push(Placed::of::<T>(interceptor, Location::here()));
+        self
+    }
+
+    /// Runs a `tower` layer around the dispatch of every command, after the interceptors and layers added before it. The
+    /// service that it makes is made once, here, so that what it keeps is shared by all commands.
+    ///
+    /// The errors of tower's own layers become failures: those of `timeout` [`CommandFailure::Timeout`], those of
+    /// `load_shed` [`CommandFailure::Shed`], any others [`CommandFailure::Layer`].
+    ///
+    /// [`CommandFailure::Timeout`]: crate::CommandFailure::Timeout
+    /// [`CommandFailure::Shed`]: crate::CommandFailure::Shed
+    /// [`CommandFailure::Layer`]: crate::CommandFailure::Layer
+    ///
+    /// ```
+    /// use annals::Annals;
+    /// use tower::ServiceBuilder;
+    ///
+    /// // No more than 100 commands at a time; others are refused at once.
+    /// let layer = ServiceBuilder::new().load_shed().concurrency_limit(100).into_inner();
+    /// let builder = Annals::builder().layer(layer);
+    /// ```
+    #[cfg(feature = "tower")]
+    pub fn layer<L: crate::command::CommandLayer>(self, layer: L) -> Self {
+        self.dispatch_interceptor(crate::command::Layered::new(layer))
+    }
+
+    /// Runs a `tower` layer around the dispatch of some commands: those of the type `T`, or those that the aggregate, the
+    /// decision or the component `T` handles. See [`Builder::layer`].
+    #[cfg(feature = "tower")]
+    #[track_caller]
+    pub fn layer_of<T: 'static, L: crate::command::CommandLayer>(self, layer: L) -> Self {
+        self.dispatch_interceptor_of::<T>(crate::command::Layered::new(layer))
+    }
+
+    /// Sends commands that fail again as `policy` says, where neither their kind nor their sender says something else.
+    /// Default: a failure is the sender's at once.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retries.all = Some(policy);
+        self
+    }
+
+    /// Sends commands of the type `C` that fail again as `policy` says, where their sender says nothing else.
+    ///
+    /// ```
+    /// use annals::Annals;
+    /// use annals::command::RetryPolicy;
+    /// # use annals::prelude::*;
+    /// # #[derive(Command, Serialize, Deserialize)] #[command(name = "payment.charge")] struct Charge {}
+    ///
+    /// let builder = Annals::builder().retry(RetryPolicy::transient()).retry_of::<Charge>(RetryPolicy::never());
+    /// ```
+    #[track_caller]
+    pub fn retry_of<C: Command>(mut self, policy: RetryPolicy) -> Self {
+        self.retried.push(Only { id: TypeId::of::<C>(), item: std::any::type_name::<C>(), location: Location::here() });
+        self.retries.by_command.insert(C::NAME, policy);
+        self
+    }
+
+    /// Tells `monitor` what becomes of commands. Default: nobody is told, and nothing is measured.
+    pub fn command_monitor(mut self, monitor: impl CommandMonitor) -> Self {
+        self.observer = Observer::new(monitor);
+        self
+    }
+
+    /// Runs `interceptor` around every query, after those added before it.
+    pub fn query_interceptor(mut self, interceptor: impl QueryInterceptor) -> Self {
+        self.asking.push(Arc::new(interceptor));
         self
     }
 
     /// Changes the settings of the command side.
     pub fn commands(mut self, change: impl FnOnce(&mut CommandConfig)) -> Self {
         change(&mut self.commands);
+        self
+    }
+
+    /// Changes the settings of queries.
+    pub fn queries(mut self, change: impl FnOnce(&mut QueryConfig)) -> Self {
+        change(&mut self.queries);
         self
     }
 
@@ -182,6 +355,21 @@ impl Builder {
         }
     }
 
+    /// Opens the store and hands it out, so that a test can write to it before the start; memory where none was named.
+    pub(crate) async fn opened(mut self) -> Result<(Self, SharedStore), StartError> {
+        let store = match self.store.take() {
+            Some(Source::Store(store)) => store,
+            Some(Source::Url(url)) => crate::store::open(&url).await?,
+            None => crate::store::open("memory:").await?,
+        };
+        Ok((self.opened_store(Arc::clone(&store)), store))
+    }
+
+    /// The tenant, and the codec of payloads.
+    pub(crate) fn format(&self) -> (&str, &Payloads) {
+        (&self.tenant, &self.payloads)
+    }
+
     async fn start_on(self, store: SharedStore, owns_store: bool) -> Result<Annals, StartError> {
         let mut registrar = Registrar::default();
         Registration::collect(&mut registrar, if self.discover { None } else { Some(&self.included) });
@@ -193,11 +381,19 @@ impl Builder {
         resources.add_missing(store.resources());
         let gateway = Gateway::unconnected();
         resources.insert(gateway.clone());
-        let surroundings =
-            Surroundings { resources: &resources, transaction: store.transaction_type(), store: &store.address() };
-        let upcasters = registrar.check(&surroundings).map_err(StartError::Problems)?;
+        let placed = self.dispatching.iter().chain(&self.handling).filter_map(Placed::only);
+        let surroundings = Surroundings {
+            resources: &resources,
+            payloads: &self.payloads,
+            transaction: store.transaction_type(),
+            store: &store.address(),
+            intercepted: placed.chain(self.retried).collect(),
+        };
+        let chains = registrar.check(&surroundings).map_err(StartError::Problems)?;
         registrar.add_defaults(&mut resources);
-        let journal = Journal::new(Arc::clone(&store), upcasters, self.payloads, Arc::clone(&self.clock), self.tenant);
+        let journal = Journal::new(Arc::clone(&store), chains, self.payloads, Arc::clone(&self.clock), self.tenant);
+        let scheduler = Scheduler::new(journal.clone(), registrar.command_names());
+        resources.insert(scheduler.clone());
         let processors = Processors::new(journal.clone(), registrar.processor_names());
         let views = ViewAccess {
             journal: journal.clone(),
@@ -205,13 +401,15 @@ impl Builder {
             resources: Arc::new(OnceLock::new()),
         };
         resources.insert(views.clone());
+        let subscribers = Subscribers::default();
+        resources.insert(subscribers.clone());
         let resources = Arc::new(resources);
         // Only start-up sets it, and only once.
         let _ = views.resources.set(Arc::downgrade(&resources));
         let stop = CancellationToken::new();
         let remembered = self.commands.remembered;
         let processor_config = Arc::new(self.processors);
-        let Built { commands, queries, inline, components, tasks } = registrar.build(&Ingredients {
+        let Built { commands, caches, queries, inline, components, tasks } = registrar.build(&Ingredients {
             journal: journal.clone(),
             clock: self.clock,
             resources: Arc::clone(&resources),
@@ -220,6 +418,12 @@ impl Builder {
             processor_config: Arc::clone(&processor_config),
             dispatching: self.dispatching,
             handling: self.handling,
+            asking: self.asking,
+            query_config: self.queries,
+            subscribers,
+            changes: ViewChanges::default(),
+            retries: self.retries,
+            observer: self.observer,
             stop: stop.clone(),
         });
         for component in components {
@@ -235,14 +439,25 @@ impl Builder {
         for task in tasks {
             tracker.spawn(task);
         }
+        let schedule = ScheduleDispatcher {
+            journal: journal.clone(),
+            bus: Arc::clone(&commands),
+            wake: Arc::clone(scheduler.wake()),
+            stop: stop.clone(),
+        };
+        tracker.spawn(schedule.run());
         tracker.spawn(forget_commands(journal.clone(), remembered, stop.clone()));
         let sagas = registrar.saga_names();
+        let known = registrar.known_events();
         let inner = Inner {
             store,
             owns_store,
             journal,
+            known,
             gateway,
+            scheduler,
             _commands: commands,
+            caches,
             queries,
             processors,
             views,

@@ -38,6 +38,9 @@ pub enum Error {
     /// A state could not be loaded.
     #[error(transparent)]
     Load(#[from] crate::aggregate::LoadError),
+    /// A snapshot was not made.
+    #[error(transparent)]
+    Snapshot(#[from] crate::aggregate::SnapshotError),
     /// The application did not come to rest.
     #[error(transparent)]
     Settle(#[from] SettleError),

@@ -2,10 +2,13 @@
 
 mod builder;
 mod error;
+mod unknown;
 
 pub use builder::Builder;
 pub use error::{Error, Result, SettleError, StartError};
+pub use unknown::UnknownName;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +16,16 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::aggregate::{Aggregate, AggregateHandle, Repository};
-use crate::command::{CommandBus, Gateway, SendCall};
-use crate::message::{Command, Position, Query, StreamId};
+use crate::aggregate::{Aggregate, AggregateHandle, Decision, DecisionHandle, HandledBy, Repository, holder};
+use crate::command::schedule::SCHEDULED;
+use crate::command::{CacheUse, CommandBus, Gateway, ScheduleCall, Scheduler, SendCall, Usage};
+use crate::message::{
+    AnsweredByAll, AnsweredByOne, Command, Position, Query, StreamId, StreamQuery, SubscriptionQuery,
+};
 use crate::processor::{Processors, ProcessorsHandle};
-use crate::query::{QueryBus, QueryCall};
+use crate::query::{GatherCall, QueryBus, QueryCall, QueryUpdates, StreamCall, SubscribeCall};
 use crate::saga::SagasHandle;
-use crate::store::{Export, Journal, Scavenged, SharedStore, StoreError, StreamHandle};
+use crate::store::{Export, Journal, ReadError, Scavenged, SharedStore, StoreError, StreamHandle};
 use crate::view::{ViewAccess, ViewHandlers, Views};
 
 /// Records looked at to see whether work is left.
@@ -36,9 +42,13 @@ struct Inner {
     /// Whether the store was opened here; whoever opened it closes it.
     owns_store: bool,
     journal: Journal,
+    /// The events that the program knows, with their revisions.
+    known: BTreeMap<&'static str, u32>,
     gateway: Gateway,
+    scheduler: Scheduler,
     /// Keeps the bus alive: the gateways of handlers only refer to it.
     _commands: Arc<CommandBus>,
+    caches: Vec<Arc<Usage>>,
     queries: Arc<QueryBus>,
     processors: Processors,
     views: ViewAccess,
@@ -73,12 +83,116 @@ impl Annals {
         self.inner.gateway.send(command)
     }
 
+    /// Sends `command` later: say when, and await the call, which gives the command's id. It is stored, survives restarts,
+    /// and is sent at or after its instant under that id, so that it has one effect.
+    ///
+    /// ```standalone_crate
+    /// use std::time::Duration;
+    /// use annals::prelude::*;
+    ///
+    /// #[derive(Command, Serialize, Deserialize, Debug, Clone)]
+    /// #[command(name = "order.remind")]
+    /// struct Remind { order: String }
+    ///
+    /// #[derive(Default)]
+    /// struct Mail;
+    ///
+    /// #[command_handlers]
+    /// impl Mail {
+    ///     #[handle]
+    ///     async fn remind(&self, command: Remind) -> Result<(), HandlerError> { Ok(()) }
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let app = Annals::open("memory:").await?;
+    /// let id = app.schedule(Remind { order: "o-1".into() }).after(Duration::from_secs(3600)).await?;
+    /// assert_eq!(app.scheduler().list().await?[0].id, id);
+    /// assert!(app.scheduler().cancel(id).await?);
+    /// app.shutdown().await
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`CommandFailure::NoHandler`](crate::CommandFailure::NoHandler) when nobody handles it,
+    /// [`CommandFailure::Store`](crate::CommandFailure::Store) when it could not be stored.
+    pub fn schedule<C: Command>(&self, command: C) -> ScheduleCall<C> {
+        self.inner.scheduler.schedule(command)
+    }
+
+    /// The commands that are sent later: lists them, moves them, takes them back.
+    #[must_use]
+    pub fn scheduler(&self) -> Scheduler {
+        self.inner.scheduler.clone()
+    }
+
     /// Asks `query`; await the call. With `.after(&sent)` the answer includes what was sent.
     ///
     /// # Errors
     /// [`QueryError`](crate::QueryError).
-    pub fn query<Q: Query>(&self, query: Q) -> QueryCall<Q> {
+    pub fn query<Q: Query<Kind: AnsweredByOne>>(&self, query: Q) -> QueryCall<Q> {
         self.inner.queries.ask(query)
+    }
+
+    /// Asks `query` of every handler of it, all at the same time; await the call. A handler that fails or is too late is
+    /// reported beside the answers of the others.
+    ///
+    /// # Errors
+    /// [`QueryError::NoHandler`](crate::QueryError::NoHandler), or what an interceptor ends in.
+    pub fn query_all<Q: Query<Kind: AnsweredByAll> + Clone>(&self, query: Q) -> GatherCall<Q> {
+        self.inner.queries.ask_all(query)
+    }
+
+    /// Asks `query`, whose answer is a stream of rows. It begins when it is first polled, and dropping it ends the handler.
+    pub fn query_stream<Q: StreamQuery>(&self, query: Q) -> StreamCall<Q> {
+        self.inner.queries.stream(query)
+    }
+
+    /// Asks `query` and goes on answering it; await the call for the first answer and a stream of updates.
+    ///
+    /// ```standalone_crate
+    /// # use annals::prelude::*;
+    /// # #[derive(Command, Serialize, Deserialize, Clone)] #[command(name = "lamp.switch")] struct Switch { #[target] lamp: String, on: bool }
+    /// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.switched")] struct Switched { #[tag] lamp: String, on: bool }
+    /// # #[derive(Aggregate, Default, Clone)] #[aggregate(name = "lamp")] struct LampState;
+    /// # #[command_handlers] impl LampState { #[handle(create_if_missing)] fn switch(&self, command: Switch) -> Switched { Switched { lamp: command.lamp, on: command.on } } }
+    /// # #[event_sourcing] impl LampState { #[apply] fn switched(&mut self, _: &Switched) {} }
+    /// # #[derive(View, Serialize, Deserialize, Default, Clone)] #[view(name = "lamps", key = String)] struct Lamp { on: bool }
+    /// # #[view_handlers] impl Lamp { #[handle(key = lamp)] fn switched(&mut self, event: &Switched) { self.on = event.on; } }
+    /// use futures_util::StreamExt;
+    ///
+    /// #[derive(Query, Clone)]
+    /// #[query(name = "lamp.on", reply = bool)]
+    /// struct IsOn { lamp: String }
+    ///
+    /// #[query_handlers]
+    /// impl Lamp {
+    ///     #[handle]
+    ///     async fn is_on(query: IsOn, lamps: Views<Lamp>) -> Result<bool, QueryError> {
+    ///         Ok(lamps.get(&query.lamp).await?.unwrap_or_default().on)
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let app = Annals::open("memory:").await?;
+    /// let mut lamp = app.subscribe(IsOn { lamp: "hall".into() }).await?;
+    /// assert!(!lamp.first);
+    /// app.send(Switch { lamp: "hall".into(), on: true }).await?;
+    /// assert_eq!(lamp.updates.next().await.transpose()?, Some(true));
+    /// # app.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SubscriptionError`](crate::query::SubscriptionError).
+    pub fn subscribe<Q: SubscriptionQuery>(&self, query: Q) -> SubscribeCall<Q> {
+        self.inner.queries.subscribe(query)
+    }
+
+    /// Tells subscribers of queries what is new. Handlers take it as a parameter.
+    #[must_use]
+    pub fn updates(&self) -> QueryUpdates {
+        QueryUpdates::new(self.inner.queries.parts.subscribers.clone())
     }
 
     /// The documents of the view `V`.
@@ -89,6 +203,52 @@ impl Annals {
     /// The aggregate with this id, to look at: its state now or in the past, and its history.
     pub fn aggregate<A: Aggregate>(&self, id: impl ToString) -> AggregateHandle<A> {
         AggregateHandle::new(Repository::new(self.inner.journal.clone()), id.to_string())
+    }
+
+    /// The aggregate that has the unique key `name` with this value; `None` where none has.
+    ///
+    /// ```
+    /// # use annals::prelude::*;
+    /// # async fn find<Account: Aggregate>(app: &Annals) -> Result<(), annals::store::StoreError> {
+    /// let account = app.aggregate_by::<Account>("email", "ada@example.org").await?;
+    /// # let _ = account;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn aggregate_by<A: Aggregate>(
+        &self,
+        name: &'static str,
+        value: impl ToString,
+    ) -> std::result::Result<Option<AggregateHandle<A>>, StoreError> {
+        let holder = holder::<A>(&self.inner.journal, name, value.to_string()).await?;
+        Ok(holder.map(|id| self.aggregate(id)))
+    }
+
+    /// The state on which the decision `D` would decide on `command`, to look at: now or in the past.
+    ///
+    /// ```
+    /// # use annals::prelude::*;
+    /// # use annals::aggregate::AsOf;
+    /// # async fn look<D: Decision + std::fmt::Debug, C: annals::aggregate::HandledBy<D>>(app: &Annals, enrol: C) -> Result<(), annals::LoadError> {
+    /// let seats = app.decision::<D, _>(&enrol);
+    /// println!("{:?}, and before: {:?}", seats.load().await?, seats.as_of(AsOf::Position(Position::new(20))).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn decision<D: Decision, C: HandledBy<D>>(&self, command: &C) -> DecisionHandle<D> {
+        DecisionHandle::new(self.inner.journal.clone(), command)
+    }
+
+    /// What the caches of states hold and how often they were of use, one for each aggregate type that handles commands,
+    /// in the order of their stored names. They are bounded by
+    /// [`CommandConfig::cached_states`](crate::command::CommandConfig::cached_states) and
+    /// [`cached_bytes`](crate::command::CommandConfig::cached_bytes).
+    #[must_use]
+    pub fn caches(&self) -> Vec<CacheUse> {
+        self.inner.caches.iter().map(|usage| usage.now()).collect()
     }
 
     /// Sends commands, to hand to other parts of the program.
@@ -107,6 +267,11 @@ impl Annals {
     #[must_use]
     pub fn sagas(&self) -> SagasHandle {
         SagasHandle::new(self.inner.journal.clone(), self.inner.sagas.clone())
+    }
+
+    /// Stored names of the sagas.
+    pub(crate) fn saga_names(&self) -> &[&'static str] {
+        &self.inner.sagas
     }
 
     /// A stream, to look at and to change its life: delete, truncate, archive.
@@ -138,6 +303,19 @@ impl Annals {
         self.inner.journal.export()
     }
 
+    /// What is stored for this tenant and this program cannot read: names that nothing in it has, and revisions that no upcaster lifts;
+    /// sorted by name. Aggregates that meet such an event fail with a typed error
+    /// ([`EvolveError::Unknown`](crate::aggregate::EvolveError::Unknown)). Processors ask for the names that their handlers take,
+    /// and never see an unknown one; one of a known name at an unknown revision becomes a dead letter.
+    ///
+    /// It reads all events, without their payloads: a look before and after a roll-out, nothing for every request.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn unknown_names(&self) -> std::result::Result<Vec<UnknownName>, ReadError> {
+        unknown::unknown_names(&self.inner.journal, &self.inner.known).await
+    }
+
     /// The store with its upcasters and codec.
     #[must_use]
     pub fn journal(&self) -> &Journal {
@@ -145,7 +323,8 @@ impl Annals {
     }
 
     /// Waits until nothing is left to do: every processor has handled every event, every command of a saga has been
-    /// answered, every deadline that is due has fired, and no dead letter waits for another attempt. Deadlines that lie
+    /// answered, every deadline that is due has fired, every scheduled command
+    /// that is due has been answered, and no dead letter waits for another attempt. Deadlines that lie
     /// ahead are not waited for, nor is what needs attention (parked letters and commands).
     ///
     /// # Errors
@@ -201,7 +380,11 @@ impl Annals {
                 return Ok(Some(format!("saga `{saga}` waits for the answer to `{}`", effect.name)));
             }
         }
-        Ok(None)
+        let scheduled = self.inner.store.open_effects(tenant, SCHEDULED, MANY).await?;
+        let due = scheduled
+            .iter()
+            .find(|effect| effect.parked.is_none() && (effect.attempts > 0 || effect.not_before <= now));
+        Ok(due.map(|effect| format!("the scheduled command `{}` is due", effect.name)))
     }
 
     /// Takes no more work, lets what is under way end, and closes the store, unless it was given as opened.
@@ -212,6 +395,7 @@ impl Annals {
         self.inner.stop.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        self.inner.gateway.disconnect();
         if self.inner.owns_store {
             self.inner.store.close().await;
         }

@@ -1,21 +1,31 @@
 //! One attempt at a command of an aggregate: load, decide, store, answer.
 
+use std::collections::BTreeSet;
 use std::task::Poll;
+use std::time::Duration;
 
-use crate::aggregate::{Aggregate, Creation, Events, HandledBy, LoadError, Repository, Sourced};
+use crate::aggregate::{
+    Aggregate, Creation, Events, HandledBy, Lifecycle, LoadError, Misfit, Passed, Repository, Sourced, UniqueKey,
+    changes, keys_of,
+};
+use crate::handler::Resources;
 use crate::message::{Command, Position, StreamId, Version};
-use crate::store::{AppendError, CommandRecord, Conflict, Expected, Outcome};
+use crate::store::{AppendError, CommandRecord, Condition, Conflict, Expected, NewEvent, Outcome, SnapshotWrite};
 
+use super::brought::{Brought, Needs, unseen};
 use super::error::{CommandError, CommandFailure, Rejection};
 use super::execute::{Basis, Decided, Executor, HandedOver, guarded};
-use super::lane::{AHEAD_ATTEMPTS, Comeback, Settled, Turn};
+use super::lane::{AHEAD_ATTEMPTS, Comeback, Lanes, Settled, Turn};
 use super::message::{CommandMessage, CommandResult, Executed};
-use super::stream::decide;
+use super::stream::{admitted, decide};
+use super::unseen::Unseen;
 
 /// One attempt at the command `C` of the aggregate `A`.
-pub(super) struct Attempt<'a, A, C> {
+pub(super) struct Attempt<'a, A: Send, C> {
     pub(super) executor: &'a Executor,
     pub(super) repository: &'a Repository<A>,
+    pub(super) lanes: &'a Lanes<A>,
+    pub(super) needs: &'a Needs,
     pub(super) stream: &'a StreamId,
     pub(super) message: &'a CommandMessage,
     pub(super) command: &'a C,
@@ -27,8 +37,17 @@ pub(super) struct Attempt<'a, A, C> {
 
 /// A decision that was made.
 enum Made<A, C: Command> {
-    Events { events: Events<A>, reply: C::Reply, storing: HandedOver },
+    Events {
+        events: Events<A>,
+        reply: C::Reply,
+        storing: HandedOver,
+    },
     Nothing(Decided<A, C>),
+    /// The sender wants to know these events, and not to have them stored.
+    Known {
+        events: Vec<NewEvent>,
+        reply: C::Reply,
+    },
 }
 
 /// How an attempt has ended.
@@ -43,6 +62,8 @@ pub(super) enum Why {
     Stale,
     /// What the state rested on was not stored. This is no conflict of the command's own.
     Ahead,
+    /// What it has to look at may lack what is under way.
+    Alone,
     Conflict(Conflict),
 }
 
@@ -57,24 +78,74 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
     /// in memory stays short.
     pub(super) async fn run(&self, mut turn: Turn<A>) -> Ended<A> {
         // A handler that creates needs no state at first: the append checks that the stream is empty.
-        let loaded = turn.state.is_none() && (!self.creates() || self.number > 1);
-        if loaded {
-            match Box::pin(self.load()).await {
-                Ok(state) => turn.state = state,
+        let found = turn.state.is_some();
+        let loading = if !found && (!self.creates() || self.number > 1) {
+            match Box::pin(self.load(&mut turn)).await {
+                Ok(loading) => Some(loading),
                 Err(error) => return Ended::Answered(Err(CommandFailure::from(error).into())),
             }
+        } else {
+            None
+        };
+        if self.number + self.ahead == 1 && (found || loading.is_some()) {
+            self.lanes.count(found);
         }
-        let basis = self.basis(&turn);
-        match self.decide(&turn, &basis) {
+        let mut basis = self.basis(&turn);
+        let brought = match self.needs.is_empty() {
+            true => None,
+            false => match Box::pin(self.bring(turn, &mut basis)).await {
+                Ok((back, brought)) => {
+                    turn = back;
+                    Some(brought)
+                }
+                Err(ended) => return ended,
+            },
+        };
+        match self.decide(&mut turn, &basis, brought.as_ref(), loading) {
+            Made::Known { events, reply } => {
+                let checked = Box::pin(self.check(turn, &basis, loading.is_some())).await;
+                match checked {
+                    Ok(position) => Ended::Answered(Ok(self.executed(basis.version, position, reply).of_trial(events))),
+                    Err(ended) => ended,
+                }
+            }
             Made::Events { events, reply, storing } => self.store(turn, &basis, events, reply, storing).await,
-            Made::Nothing(decided) => Box::pin(self.store_nothing(turn, &basis, decided, loaded)).await,
+            Made::Nothing(decided) => Box::pin(self.store_nothing(turn, &basis, decided, loading)).await,
         }
     }
 
-    async fn load(&self) -> Result<Option<Sourced<A>>, LoadError> {
-        let id = self.stream.id();
+    /// Loads the state, and gives how long it took; zero if no event was read for it.
+    async fn load(&self, turn: &mut Turn<A>) -> Result<Duration, LoadError> {
+        let begun = self.executor.journal.now();
         // After two conflicts the snapshot itself may be at fault.
-        if self.number > 2 { self.repository.replay(id).await } else { self.repository.load(id).await }
+        let baseline = if self.number > 2 { None } else { self.repository.baseline(self.stream).await };
+        let kept = baseline.as_ref().map(|baseline| baseline.version);
+        turn.state = self.repository.load_on(baseline, self.stream).await?;
+        self.lanes.weigh(turn);
+        let newest = turn.state.as_ref().map(|sourced| sourced.version);
+        Ok(if newest == kept { Duration::ZERO } else { self.executor.journal.now().since(begun) })
+    }
+
+    /// Reads what the handler wants to see besides the state.
+    async fn bring(&self, turn: Turn<A>, basis: &mut Basis) -> Result<(Turn<A>, Brought), Ended<A>> {
+        let failed = |error: LoadError| Ended::Answered(Err(CommandFailure::from(error).into()));
+        let journal = &self.executor.journal;
+        let missed = match self.message.expected {
+            Some(Expected::Version(seen)) if self.needs.unseen && basis.version > Some(seen) => Some(seen),
+            _ => None,
+        };
+        if missed.is_some() && basis.rests_on.is_some() {
+            return Err(Ended::Again(Why::Alone, Return::Comeback(turn.stand_back())));
+        }
+        let mut brought = self.needs.models(journal, &Command::tags(self.command), None).await.map_err(failed)?;
+        basis.condition =
+            brought.condition.take().map(|read| Condition { criteria: self.command.condition(read.criteria), ..read });
+        if let Some(seen) = missed
+            && let Some(events) = unseen(journal, self.stream, seen).await.map_err(failed)?
+        {
+            brought.values.insert(events);
+        }
+        Ok((turn, brought))
     }
 
     fn basis(&self, turn: &Turn<A>) -> Basis {
@@ -94,34 +165,64 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
         C::CREATION == Creation::MustNotExist
     }
 
-    /// Decides, and prepares what is to be stored.
-    fn decide(&self, turn: &Turn<A>, basis: &Basis) -> Made<A, C> {
-        let (events, reply) = match self.decided(turn.state.as_ref(), basis) {
+    /// Decides, and hands over what is to be stored.
+    fn decide(
+        &self,
+        turn: &mut Turn<A>,
+        basis: &Basis,
+        brought: Option<&Brought>,
+        loading: Option<Duration>,
+    ) -> Made<A, C> {
+        let values = brought.map(|brought| &brought.values);
+        let (events, reply) = match self.decided(turn.state.as_ref(), basis, values) {
+            Decided::Done { events, reply } if events.is_empty() && self.message.is_trial() => {
+                return Made::Known { events: Vec::new(), reply };
+            }
             Decided::Done { events, reply } if !events.is_empty() => (events, reply),
             other => return Made::Nothing(other),
         };
         let outcome = || self.executor.reply::<C>(&reply);
         match self.executor.prepare(self.message, basis, &events, outcome) {
-            Ok(append) => Made::Events { events, reply, storing: self.executor.hand_over(append) },
+            Ok(mut append) => {
+                let is_snapshot_due = !self.message.is_trial() && self.is_snapshot_due(basis, &events, loading);
+                let keys_before = keys_in(turn.state.as_ref());
+                if is_snapshot_due || A::MAY_MISFIT || !A::UNIQUE.is_empty() {
+                    turn.ahead = true;
+                    if let Err(source) = self.move_on(turn, basis, &events) {
+                        turn.forget();
+                        let stream = self.stream.clone();
+                        return Made::Nothing(Decided::Failed(CommandFailure::Misfit { stream, source }));
+                    }
+                }
+                if self.message.is_trial() {
+                    if turn.ahead {
+                        turn.forget();
+                    }
+                    return Made::Known { events: append.events, reply };
+                }
+                if is_snapshot_due {
+                    append.snapshots.extend(self.snapshot(turn));
+                }
+                let keys = changes(self.stream, &keys_before, &keys_in(turn.state.as_ref()));
+                Made::Events { events, reply, storing: self.executor.hand_over(append, keys) }
+            }
             Err(failure) => Made::Nothing(Decided::Failed(failure)),
         }
     }
 
-    fn decided(&self, state: Option<&Sourced<A>>, basis: &Basis) -> Decided<A, C> {
+    fn decided(&self, state: Option<&Sourced<A>>, basis: &Basis, brought: Option<&Resources>) -> Decided<A, C> {
         let version = basis.version;
+        let judges_itself = || brought.and_then(Resources::get::<Unseen>).is_some();
         if let Some(expected) = self.message.expected
             && !expected.holds_for(version)
+            && !judges_itself()
         {
             let source =
                 Conflict::Stream { stream: self.stream.clone(), expected: expected.to_string(), actual: version };
             return Decided::Failed(CommandFailure::Conflict { attempts: 1, source });
         }
-        match (C::CREATION, version) {
-            (Creation::MustNotExist, Some(_)) => return Decided::Failed(self.exists()),
-            (Creation::MustExist, None) => {
-                return Decided::Failed(CommandFailure::NotFound { stream: self.stream.clone() });
-            }
-            _ => {}
+        if let Err(failure) = admitted::<A, C>(state, self.stream) {
+            return Decided::Failed(failure);
         }
         let initial;
         let current = match state {
@@ -131,8 +232,8 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
                 &initial
             }
         };
-        let context = self.executor.context(self.message, basis.now, version);
-        decide(self.command, current, &context)
+        let context = self.executor.context(self.message, basis.now, version).with_brought(brought);
+        decide(self.command, current, &context, self.stream)
     }
 
     /// Waits until the events of a decision are stored. The next command passes as soon as they are on their way.
@@ -145,36 +246,40 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
         mut storing: HandedOver,
     ) -> Ended<A> {
         let first = storing.begin().await;
-        let (appended, due) = match (first, storing) {
-            (Poll::Ready(Ok(appended)), _) => {
-                self.move_on(&mut turn, basis, &events);
-                let due = self.due_snapshot(&turn, basis);
-                turn.store(&appended);
-                (appended, due)
-            }
-            (Poll::Ready(Err(failure)), _) => return self.unstored(failure, basis, Return::Turn(turn)),
-            (Poll::Pending, HandedOver { appending, last, .. }) => {
-                self.move_on(&mut turn, basis, &events);
-                let due = self.due_snapshot(&turn, basis);
-                match turn.pass_on(appending, last).settled().await {
-                    Settled::Stored(appended) => (appended, due),
-                    Settled::Failed(failure, comeback) => {
-                        return self.unstored(failure, basis, Return::Comeback(comeback));
-                    }
-                }
-            }
-        };
-        if let Some(snapshot) = due {
-            self.save_snapshot(Sourced { position: appended.position, ..snapshot });
+        if let Poll::Ready(Err(failure)) = first {
+            return self.unstored(failure, basis, Return::Turn(turn));
         }
+        if !turn.ahead
+            && let Err(misfit) = self.move_on(&mut turn, basis, &events)
+        {
+            tracing::error!(stream = %self.stream, %misfit, "a stored event cannot be applied");
+        }
+        let appended = match first {
+            Poll::Ready(Ok(appended)) => {
+                turn.store(&appended);
+                appended
+            }
+            _ => match turn.pass_on(storing.appending, storing.last).settled().await {
+                Settled::Stored(appended) => appended,
+                Settled::Failed(failure, comeback) => return self.unstored(failure, basis, Return::Comeback(comeback)),
+            },
+        };
         let version = appended.version_of(self.stream).or(basis.version);
         Ended::Answered(Ok(self.executed(version, appended.position, reply)))
     }
 
     /// Answers where nothing is to be stored but, if the command may be repeated, its outcome.
-    async fn store_nothing(&self, turn: Turn<A>, basis: &Basis, decided: Decided<A, C>, loaded: bool) -> Ended<A> {
+    async fn store_nothing(
+        &self,
+        turn: Turn<A>,
+        basis: &Basis,
+        decided: Decided<A, C>,
+        loading: Option<Duration>,
+    ) -> Ended<A> {
+        let loaded = loading.is_some();
+        self.keep_loaded(&turn, loading);
         let outcome = match &decided {
-            _ if !self.message.recorded => None,
+            _ if !self.message.recorded || self.message.is_trial() => None,
             Decided::Done { reply, .. } => Some(self.executor.reply::<C>(reply)),
             Decided::Rejected(error) => Some(self.executor.rejection::<C>(error)),
             Decided::Failed(_) => None,
@@ -203,7 +308,7 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
     /// of the record: a repeat gets it too.
     async fn store_outcome(&self, turn: Turn<A>, basis: &Basis, outcome: Outcome) -> Result<Position, Ended<A>> {
         let append = Executor::recording(self.message, basis, outcome);
-        let mut storing = self.executor.hand_over(append);
+        let mut storing = self.executor.hand_over(append, Vec::new());
         let settled = match storing.begin().await {
             Poll::Ready(Ok(appended)) => return Ok(appended.position),
             Poll::Ready(Err(failure)) => return Err(self.unstored(failure, basis, Return::Turn(turn))),
@@ -232,7 +337,7 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
             match self.executor.journal.stream_head(self.stream).await {
                 Ok(head) if head == basis.version => {}
                 Ok(_) => {
-                    turn.state = None;
+                    turn.forget();
                     return Err(Ended::Again(Why::Stale, Return::Turn(turn)));
                 }
                 Err(error) => return Err(Ended::Answered(Err(CommandFailure::from(error).into()))),
@@ -247,14 +352,15 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
             return Ended::Answered(self.answer(*record));
         }
         if let Return::Turn(turn) = &mut back {
-            turn.state = None;
+            turn.forget();
         }
         match failure {
             CommandFailure::Append(AppendError::Conflict(Conflict::Basis { .. })) => Ended::Again(Why::Ahead, back),
             // It may be too large only because of what it rests on.
             CommandFailure::Append(AppendError::Limit(_)) if basis.rests_on.is_some() => Ended::Again(Why::Ahead, back),
             CommandFailure::Append(AppendError::Conflict(Conflict::Stream { .. })) if self.creates() => {
-                Ended::Answered(Err(self.exists().into()))
+                // Whether it goes on or has ended is to be seen in its state.
+                Ended::Again(Why::Stale, back)
             }
             CommandFailure::Append(AppendError::Conflict(conflict)) => Ended::Again(Why::Conflict(conflict), back),
             failure => Ended::Answered(Err(failure.into())),
@@ -263,42 +369,75 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
 
     /// Moves the state on by `events`. Where that panics the state is not known: whoever loads it meets the same panic,
     /// with a better address.
-    fn move_on(&self, turn: &mut Turn<A>, basis: &Basis, events: &Events<A>) {
+    ///
+    /// # Errors
+    /// When an event does not fit the state. The state is gone then.
+    fn move_on(&self, turn: &mut Turn<A>, basis: &Basis, events: &Events<A>) -> Result<(), Misfit> {
         let mut moved = turn.state.take().map(|sourced| sourced.state).unwrap_or_default();
-        match guarded(C::NAME, || events.iter().for_each(|event| event.apply_to(&mut moved))) {
-            Ok(()) => {
+        let apply = || events.iter().try_fold(Lifecycle::Keep, |_, event| event.apply_to(&mut moved));
+        match guarded(C::NAME, apply) {
+            Ok(applied) => {
+                let lifecycle = applied?;
                 let version = Version::new(basis.version.map_or(0, Version::get) + events.len() as u64);
-                let sourced = |version| Sourced { state: moved, version, position: basis.position };
+                let sourced = |version| Sourced { state: moved, version, position: basis.position, lifecycle };
                 turn.state = version.map(sourced);
+                self.lanes.weigh(turn);
             }
             Err(error) => tracing::error!(stream = %self.stream, %error, "an `#[apply]` panicked"),
         }
+        Ok(())
     }
 
-    /// The state, if a snapshot of it is due once it is stored.
-    fn due_snapshot(&self, turn: &Turn<A>, basis: &Basis) -> Option<Sourced<A>> {
-        let policy = A::snapshots()?;
-        let sourced = turn.state.as_ref()?;
+    /// Whether a snapshot is due with `events`.
+    fn is_snapshot_due(&self, basis: &Basis, events: &Events<A>, loading: Option<Duration>) -> bool {
+        let Some(policy) = self.repository.policy() else { return false };
         let before = basis.version.map_or(0, Version::get);
-        policy.is_due(before, sourced.version.get()).then(|| sourced.clone())
+        policy.is_due(Passed {
+            before,
+            after: before + events.len() as u64,
+            loading: loading.unwrap_or_default(),
+            names: events.iter().map(|event| event.name()),
+        })
     }
 
-    fn save_snapshot(&self, sourced: Sourced<A>) {
-        let (repository, stream) = (self.repository.clone(), self.stream.clone());
-        tokio::spawn(async move { repository.save_snapshot(&stream, &sourced).await });
+    /// The state, to be stored as a snapshot.
+    fn snapshot(&self, turn: &Turn<A>) -> Option<SnapshotWrite> {
+        let Sourced { state, version, lifecycle, .. } = turn.state.as_ref()?;
+        if *lifecycle == Lifecycle::End {
+            return None;
+        }
+        self.repository.snapshot_write(self.stream, *version, state)
+    }
+
+    /// Keeps a state that took long to load, where no events are stored that a snapshot could go with.
+    fn keep_loaded(&self, turn: &Turn<A>, loading: Option<Duration>) {
+        let (Some(policy), Some(loading), Some(sourced)) = (self.repository.policy(), loading, &turn.state) else {
+            return;
+        };
+        if policy.is_due_after(loading) && sourced.lifecycle == Lifecycle::Keep {
+            let (repository, stream, sourced) = (self.repository.clone(), self.stream.clone(), sourced.clone());
+            tokio::spawn(async move { repository.save_snapshot(&stream, &sourced).await });
+        }
     }
 
     fn executed(&self, version: Option<Version>, position: Position, reply: C::Reply) -> Executed {
-        Executed { version, position, stream: Some(self.stream.clone()), repeated: false, reply: Box::new(reply) }
+        Executed {
+            version,
+            position,
+            stream: Some(self.stream.clone()),
+            repeated: false,
+            trial: None,
+            reply: Box::new(reply),
+        }
     }
 
     fn answer(&self, record: CommandRecord) -> CommandResult {
         self.executor.answer::<C>(self.message, record, Some(self.stream))
     }
+}
 
-    fn exists(&self) -> CommandFailure {
-        CommandFailure::AlreadyExists { stream: self.stream.clone() }
-    }
+fn keys_in<A: Aggregate>(state: Option<&Sourced<A>>) -> BTreeSet<UniqueKey> {
+    keys_of(state.map(|sourced| (&sourced.state, sourced.lifecycle)))
 }
 
 fn is_stream_conflict(failure: &CommandFailure) -> bool {

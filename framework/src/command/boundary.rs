@@ -5,23 +5,26 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::aggregate::{Decision, HandledBy, LoadError};
-use crate::message::{Command, Position, StreamId, Tag};
-use crate::store::{AppendError, Condition, Conflict, Criteria, Criterion, Read};
+use crate::aggregate::{Decision, HandledBy, boundary_for, fold_boundary};
+use crate::message::{Command, Decode, StreamId, Tag};
+use crate::store::{AppendError, Condition, Conflict};
 
+use super::brought::{Brought, Needs};
 use super::bus::CommandHandler;
 use super::error::{CommandError, CommandFailure, Rejection};
-use super::execute::{Basis, Decided, Executor};
+use super::execute::{Basis, Decided, Executor, guarded};
 use super::interceptor::{Last, Next};
 use super::lane::Lanes;
 use super::message::{CommandMessage, CommandResult, Executed};
 use super::stream::decide;
+use super::work::Draft;
 
 /// Handles the command `C` of the decision `D`.
 pub(crate) struct BoundaryHandler<D: Decision, C> {
     pub(crate) executor: Executor,
-    /// Commands about the same first boundary value run one after the other on this node; nothing is cached.
+    /// Commands for the same stream run one after the other on this node; nothing is cached.
     pub(crate) lanes: Arc<Lanes<()>>,
+    pub(crate) needs: Needs,
     pub(crate) types: PhantomData<fn() -> (D, C)>,
 }
 
@@ -29,14 +32,64 @@ pub(crate) struct BoundaryHandler<D: Decision, C> {
 impl<D: Decision, C: HandledBy<D>> CommandHandler for BoundaryHandler<D, C> {
     async fn handle(&self, message: CommandMessage) -> CommandResult {
         let tags = message.command::<C>().map(Command::tags).unwrap_or_default();
-        let Some(first) = D::BOUNDARY.first().and_then(|key| tags.iter().find(|tag| tag.key() == *key)) else {
+        let Some(id) = message.target.as_deref().or_else(|| first_value::<D>(&tags)) else {
             return Err(CommandFailure::NoTarget { command: C::NAME }.into());
         };
-        let turn = self.lanes.turn(first.value()).await?;
+        let turn = self.lanes.turn_for(id, &message).await?;
         let stream = turn.stream().clone();
         let last = InLane { handler: self, stream: &stream, tags: &tags };
-        Next::new(&self.executor.handling, &last).run(message).await
+        let next = Next::new(&self.executor.handling, &last);
+        if self.executor.handling.is_empty() {
+            return next.run(message).await;
+        }
+        self.lanes.held(stream.id(), message.name).during(next.run(message)).await
     }
+
+    async fn decide_in(&self, message: &CommandMessage, draft: &mut Draft) -> CommandResult {
+        self.draft(message, draft).await
+    }
+}
+
+impl<D: Decision, C: HandledBy<D>> BoundaryHandler<D, C> {
+    /// Decides on what is stored inside the boundary, and on what `draft` has decided there.
+    async fn draft(&self, message: &CommandMessage, draft: &mut Draft) -> CommandResult {
+        let Some(command) = message.command::<C>() else {
+            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
+        };
+        let tags = Command::tags(command);
+        let Some(id) = message.target.as_deref().or_else(|| first_value::<D>(&tags)) else {
+            return Err(CommandFailure::NoTarget { command: C::NAME }.into());
+        };
+        if !self.needs.is_empty() {
+            let reason = format!("the handler of `{}` asks for models, and cannot be part of a unit of work", C::NAME);
+            return Err(CommandFailure::Refused { reason }.into());
+        }
+        let (stream, boundary) = (StreamId::new(D::NAME, id), boundary_for::<D, C>(command));
+        let journal = &self.executor.journal;
+        let read = fold_boundary(journal, command.initial(), boundary.clone(), None).await;
+        let (mut state, head) = read.map_err(CommandFailure::from)?;
+        for event in draft.events.iter().filter(|event| boundary.matches(&event.name, &event.tags)) {
+            let decode = Decode::stored(&event.name, event.revision, &event.payload, journal.payloads());
+            let evolved = guarded(C::NAME, || state.evolve(decode))?;
+            evolved.map_err(|source| CommandFailure::Evolve { stream: event.stream.clone(), source })?;
+        }
+        draft.rests_on(Condition { criteria: command.condition(boundary), after: head });
+        let context = self.executor.context(message, draft.now, None);
+        let (events, reply) = match decide(command, &state, &context, &stream) {
+            Decided::Done { events, reply } => (events, reply),
+            Decided::Rejected(error) => return Err(CommandError::Rejected(Rejection::new(error))),
+            Decided::Failed(failure) => return Err(failure.into()),
+        };
+        draft.events.extend(self.executor.events(message, &stream, draft.now, &events)?);
+        let (stream, reply) = (Some(stream), Box::new(reply));
+        Ok(Executed { version: None, position: head, stream, repeated: false, trial: None, reply })
+    }
+}
+
+/// The value of the boundary's first tag.
+fn first_value<D: Decision>(tags: &[Tag]) -> Option<&str> {
+    let first = *D::BOUNDARY.first()?.first()?;
+    tags.iter().find(|tag| tag.key() == first).map(Tag::value)
 }
 
 struct InLane<'a, D: Decision, C> {
@@ -63,6 +116,7 @@ impl<D: Decision, C: HandledBy<D>> Last for InLane<'_, D, C> {
                     let Some(pause) = pause else {
                         return Err(CommandFailure::Conflict { attempts, source }.into());
                     };
+                    self.handler.executor.observer.conflicted(C::NAME);
                     tokio::time::sleep(pause).await;
                 }
             }
@@ -75,21 +129,39 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
     /// needs no second look.
     async fn attempt(&self, message: &CommandMessage, command: &C) -> Result<Result<Executed, Conflict>, CommandError> {
         let executor = &self.handler.executor;
-        let criteria = self.criteria();
-        let (state, head) = self.read(command, &criteria).await.map_err(CommandFailure::from)?;
+        let boundary = boundary_for::<D, C>(command);
+        let read = fold_boundary(&executor.journal, command.initial(), boundary.clone(), None).await;
+        let (state, head) = read.map_err(CommandFailure::from)?;
+        let read = Some((boundary, head));
+        let brought = self.handler.needs.models(&executor.journal, self.tags, read).await;
+        let Brought { values, condition } = brought.map_err(CommandFailure::from)?;
         let now = executor.journal.now();
-        let context = executor.context(message, now, None);
-        let decided = decide(command, &state, &context);
+        let context = executor.context(message, now, None).with_brought(Some(&values));
+        let decided = decide(command, &state, &context, self.stream);
         let basis = Basis {
             now,
             expected: message.expected,
             rests_on: None,
-            condition: Some(Condition { criteria, after: head }),
+            condition: condition.map(|read| Condition { criteria: command.condition(read.criteria), ..read }),
             stream: self.stream.clone(),
             version: None,
             position: head,
         };
-        let checked = message.recorded || message.expected.is_some();
+        if message.is_trial()
+            && let Decided::Done { events, reply } = decided
+        {
+            let append = executor.prepare(message, &basis, &events, || executor.reply::<C>(&reply))?;
+            let executed = Executed {
+                version: None,
+                position: head,
+                stream: Some(self.stream.clone()),
+                repeated: false,
+                trial: None,
+                reply: Box::new(reply),
+            };
+            return Ok(Ok(executed.of_trial(append.events)));
+        }
+        let checked = !message.is_trial() && message.recorded || message.expected.is_some();
         let stored = match &decided {
             Decided::Done { events, reply } if checked || !events.is_empty() => {
                 executor.append(message, &basis, events, || executor.reply::<C>(reply)).await
@@ -114,6 +186,7 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
                 position: appended.position,
                 stream: Some(self.stream.clone()),
                 repeated: false,
+                trial: None,
                 reply: Box::new(reply),
             })),
             Decided::Rejected(error) => Err(CommandError::Rejected(Rejection::new(error))),
@@ -121,34 +194,6 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
                 Some(record) => executor.answer::<C>(message, record, Some(self.stream)).map(Ok),
                 None => Err(failure.into()),
             },
-        }
-    }
-
-    /// The boundary: for each value of each of its tags, the events of this decision that carry it.
-    fn criteria(&self) -> Criteria {
-        self.tags.iter().filter(|tag| D::BOUNDARY.contains(&tag.key())).fold(Criteria::none(), |criteria, tag| {
-            criteria.or(Criterion::names(D::EVENTS.iter().copied()).and_tag(tag.clone()))
-        })
-    }
-
-    /// The state from all events inside the boundary, and the head of the store up to which it holds.
-    async fn read(&self, command: &C, criteria: &Criteria) -> Result<(D, Position), LoadError> {
-        let journal = &self.handler.executor.journal;
-        let mut state = command.initial();
-        let mut after = Position::START;
-        loop {
-            let page = journal.read(Read::matching(criteria.clone(), after)).await?;
-            for event in &page.events {
-                journal
-                    .decode(event)
-                    .map_err(Into::into)
-                    .and_then(|decode| state.evolve(decode))
-                    .map_err(|source| LoadError::Evolve { stream: event.recorded.stream.clone(), source })?;
-            }
-            after = page.scanned;
-            if !page.more {
-                return Ok((state, after));
-            }
         }
     }
 }

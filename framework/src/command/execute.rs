@@ -7,19 +7,22 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::aggregate::Events;
+use crate::aggregate::{Events, KeyChange};
 use crate::handler::{Context, HandlerError, Resources, panic_message};
 use crate::message::{Command, EventId, Position, Recorded, RecordedEvent, StreamId, Timestamp, Version};
 use crate::store::{
     Append, AppendError, Appended, CommandRecord, Condition, Conflict, Expected, Journal, NewEvent, Outcome,
 };
 
+use super::class::Senders;
 use super::config::CommandConfig;
 use super::error::{CommandError, CommandFailure, Rejection};
 use super::inline::Inline;
-use super::interceptor::CommandInterceptor;
+use super::interceptor::Interceptors;
+use super::keys;
 use super::lane::{Appending, Lanes, Turn};
 use super::message::{CommandMessage, CommandResult, Executed};
+use super::monitor::Observer;
 
 /// How often an append is repeated whose outcome is unknown, or whose inline documents have moved.
 const APPEND_ATTEMPTS: u32 = 16;
@@ -30,7 +33,10 @@ pub(crate) struct Executor {
     pub(crate) journal: Journal,
     pub(crate) resources: Arc<Resources>,
     pub(crate) config: Arc<CommandConfig>,
-    pub(crate) handling: Arc<[Arc<dyn CommandInterceptor>]>,
+    pub(crate) handling: Interceptors,
+    /// Tell what became of commands that a handler sent.
+    pub(crate) senders: Senders,
+    pub(crate) observer: Observer,
     pub(crate) inline: Arc<[Arc<dyn Inline>]>,
     /// Appends that concern the same document of an inline view take turns.
     pub(crate) documents: Arc<Lanes<()>>,
@@ -101,7 +107,7 @@ impl Executor {
         outcome: impl Fn() -> Result<Outcome, CommandFailure> + Send + Sync,
     ) -> Result<Appended, CommandFailure> {
         let append = self.prepare(message, basis, events, outcome)?;
-        self.submit(append).await
+        self.submit(append, Vec::new()).await
     }
 
     /// The append of `events` and, where the command may be repeated, of its outcome.
@@ -112,6 +118,19 @@ impl Executor {
         events: &Events<S>,
         outcome: impl Fn() -> Result<Outcome, CommandFailure>,
     ) -> Result<Append, CommandFailure> {
+        let stored = self.events(message, &basis.stream, basis.now, events)?;
+        let command = if message.recorded { Some(record(message, basis, outcome()?)) } else { None };
+        Ok(Append { events: stored, command, ..resting_on(basis) })
+    }
+
+    /// `events` as they are stored in `stream`.
+    pub(crate) fn events<S>(
+        &self,
+        message: &CommandMessage,
+        stream: &StreamId,
+        now: Timestamp,
+        events: &Events<S>,
+    ) -> Result<Vec<NewEvent>, CommandFailure> {
         let metadata = Arc::new(message.metadata.caused_by_command(message.id));
         let mut stored = Vec::with_capacity(events.len());
         for event in events.iter() {
@@ -119,18 +138,17 @@ impl Executor {
                 .encode(self.journal.payloads())
                 .map_err(|source| CommandFailure::Codec { name: event.name().to_owned(), source })?;
             stored.push(NewEvent {
-                stream: basis.stream.clone(),
+                stream: stream.clone(),
                 id: EventId::new(),
                 name: event.name().into(),
                 revision: event.revision(),
                 payload,
                 metadata: Arc::clone(&metadata),
                 tags: event.tags(),
-                recorded_at: basis.now,
+                recorded_at: now,
             });
         }
-        let command = if message.recorded { Some(record(message, basis, outcome()?)) } else { None };
-        Ok(Append { events: stored, command, ..resting_on(basis) })
+        Ok(stored)
     }
 
     /// The append of the outcome of a command without events.
@@ -139,16 +157,17 @@ impl Executor {
     }
 
     /// Prepares `append` for the store.
-    pub(crate) fn hand_over(&self, append: Append) -> HandedOver {
+    pub(crate) fn hand_over(&self, append: Append, keys: Vec<KeyChange>) -> HandedOver {
         let last = append.events.last().map(|event| event.id);
-        let (appending, inline): (Appending, bool) = match self.is_inline(&append) {
-            Ok(false) => (Box::pin(settled(self.journal.clone(), self.config.conflict_pause, append)), false),
-            Ok(true) => {
-                let executor = self.clone();
-                (Box::pin(async move { executor.submit(append).await }), true)
-            }
-            Err(failure) => (Box::pin(std::future::ready(Err(failure))), true),
-        };
+        let (appending, inline): (Appending, bool) =
+            match self.is_inline(&append).map(|inline| inline || !keys.is_empty()) {
+                Ok(false) => (Box::pin(settled(self.journal.clone(), self.config.conflict_pause, append)), false),
+                Ok(true) => {
+                    let executor = self.clone();
+                    (Box::pin(async move { executor.submit(append, keys).await }), true)
+                }
+                Err(failure) => (Box::pin(std::future::ready(Err(failure))), true),
+            };
         HandedOver { appending, last, inline }
     }
 
@@ -167,7 +186,7 @@ impl Executor {
     }
 
     /// Appends until the outcome is known. Documents of inline views are folded anew when another node has moved them.
-    pub(crate) async fn submit(&self, append: Append) -> Result<Appended, CommandFailure> {
+    pub(crate) async fn submit(&self, mut append: Append, keys: Vec<KeyChange>) -> Result<Appended, CommandFailure> {
         let events: Vec<RecordedEvent> = match self.inline.is_empty() {
             true => Vec::new(),
             false => append.events.iter().map(unplaced).collect(),
@@ -176,12 +195,15 @@ impl Executor {
         let mut tries = Tries::default();
         loop {
             let mut tried = append.clone();
+            let claims = keys::writes(&self.journal, &keys).await;
+            tried.documents.extend(claims.map_err(|failure| tries.not_tried(failure))?);
             for inline in self.inline.iter() {
                 let writes = inline.writes(&events).await;
                 tried.documents.extend(writes.map_err(|error| tries.not_tried(inline_failure(error)))?);
             }
             match self.journal.append(tried).await {
                 Ok(appended) => return Ok(appended),
+                Err(error) if drop_snapshots(&mut append, &error) => {}
                 Err(error) => tokio::time::sleep(self.config.conflict_pause * tries.again(error)?).await,
             }
         }
@@ -223,7 +245,14 @@ impl Executor {
             Outcome::Done(bytes) => {
                 let reply: C::Reply = payloads.decode(&bytes).map_err(|source| codec::<C>(source))?;
                 let (version, position) = (record.version, record.position);
-                Ok(Executed { version, position, stream: stream.cloned(), repeated: true, reply: Box::new(reply) })
+                Ok(Executed {
+                    version,
+                    position,
+                    stream: stream.cloned(),
+                    repeated: true,
+                    trial: None,
+                    reply: Box::new(reply),
+                })
             }
             Outcome::Rejected(bytes) => {
                 let error: C::Error = payloads.decode(&bytes).map_err(|source| codec::<C>(source))?;
@@ -243,7 +272,8 @@ impl Executor {
 
 /// Appends until the outcome is known.
 async fn settled(journal: Journal, pause: Duration, append: Append) -> Result<Appended, CommandFailure> {
-    let copy = journal.store().outcomes_may_be_unknown().then(|| Box::new(append.clone()));
+    let may_be_repeated = journal.store().outcomes_may_be_unknown() || !append.snapshots.is_empty();
+    let copy = may_be_repeated.then(|| Box::new(append.clone()));
     match (journal.append(append).await, copy) {
         (Ok(appended), _) => Ok(appended),
         (Err(error), Some(copy)) => Box::pin(repeated(journal, pause, *copy, error)).await,
@@ -255,17 +285,31 @@ async fn settled(journal: Journal, pause: Duration, append: Append) -> Result<Ap
 async fn repeated(
     journal: Journal,
     pause: Duration,
-    append: Append,
+    mut append: Append,
     mut error: AppendError,
 ) -> Result<Appended, CommandFailure> {
     let mut tries = Tries::default();
     loop {
-        tokio::time::sleep(pause * tries.again(error)?).await;
+        if !drop_snapshots(&mut append, &error) {
+            tokio::time::sleep(pause * tries.again(error)?).await;
+        }
         match journal.append(append.clone()).await {
             Ok(appended) => return Ok(appended),
             Err(next) => error = next,
         }
     }
+}
+
+/// Takes the snapshots from `append` where they may be why it was refused: they cost nothing but speed (guarantee 9). The
+/// append keeps its place, since it is repeated at once.
+fn drop_snapshots(append: &mut Append, error: &AppendError) -> bool {
+    let at_fault = matches!(error, AppendError::Limit(_) | AppendError::Unavailable { .. } | AppendError::Full { .. });
+    if append.snapshots.is_empty() || !at_fault {
+        return false;
+    }
+    tracing::warn!(%error, "an append was refused with its snapshot, and is tried without");
+    append.snapshots.clear();
+    true
 }
 
 /// Counts how often an append was tried, and remembers whether it may have been stored.
@@ -329,7 +373,7 @@ fn record(message: &CommandMessage, basis: &Basis, outcome: Outcome) -> CommandR
 }
 
 fn inline_failure(error: HandlerError) -> CommandFailure {
-    CommandFailure::Handler { command: "an inline view".to_owned(), source: error.into_source() }
+    CommandFailure::handler("an inline view", error)
 }
 
 fn codec<C: Command>(source: crate::message::CodecError) -> CommandFailure {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use crate::store::Expected;
 
 use super::bus::{CommandBus, reply_of};
 use super::error::{CommandError, CommandFailure, SendError};
-use super::message::{CommandMessage, Executed};
+use super::message::{CommandMessage, Executed, Priority, Purpose};
+use super::retry::{self, RetryPolicy};
+use super::trial::TrialCall;
 
 /// Sends commands. A handler outside aggregates may take it as a parameter; what it sends then carries on the
 /// correlation of the message that is handled. An event handler cannot send through it, since its transaction holds the
@@ -22,6 +25,8 @@ use super::message::{CommandMessage, Executed};
 #[derive(Clone)]
 pub struct Gateway {
     bus: Arc<OnceLock<Weak<CommandBus>>>,
+    /// Whether the application has ended.
+    stopped: Arc<AtomicBool>,
     carried: Metadata,
 }
 
@@ -44,7 +49,7 @@ pub struct Sent<R> {
 
 impl Gateway {
     pub(crate) fn unconnected() -> Self {
-        Self { bus: Arc::default(), carried: Metadata::new() }
+        Self { bus: Arc::default(), stopped: Arc::default(), carried: Metadata::new() }
     }
 
     /// Has all clones send to `bus`.
@@ -53,14 +58,19 @@ impl Gateway {
         let _ = self.bus.set(Arc::downgrade(bus));
     }
 
+    /// Has all clones send nothing any more.
+    pub(crate) fn disconnect(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
     /// Sends `command`; await the call, after changing what is to be changed.
     pub fn send<C: Command>(&self, command: C) -> SendCall<C> {
         let mut message = CommandMessage::new(command);
         message.metadata = self.carried.clone();
-        SendCall { gateway: self.clone(), message, timeout: None, command: PhantomData }
+        SendCall { gateway: self.clone(), message, timeout: None, retry: None, command: PhantomData }
     }
 
-    async fn dispatch(&self, message: CommandMessage) -> Result<Executed, CommandError> {
+    async fn dispatch(&self, message: CommandMessage, retry: Option<&RetryPolicy>) -> Result<Executed, CommandError> {
         if crate::store::is_held() {
             let reason = format!(
                 "`{}` was sent inside the transaction of an event handler, and would wait for itself: send it from a saga",
@@ -68,22 +78,30 @@ impl Gateway {
             );
             return Err(CommandFailure::Refused { reason }.into());
         }
-        let bus = self.bus.get().and_then(Weak::upgrade);
-        let bus = bus.ok_or_else(|| CommandFailure::Refused { reason: "the application is shut down".to_owned() })?;
-        bus.dispatch(message).await
+        let bus = self.bus()?;
+        match retry.or_else(|| bus.retries(message.name)) {
+            None => bus.dispatch(message).await,
+            Some(policy) => retry::dispatch(&bus, policy, message).await,
+        }
+    }
+
+    /// The bus, while the application runs.
+    pub(super) fn bus(&self) -> Result<Arc<CommandBus>, CommandFailure> {
+        let connected = !self.stopped.load(Ordering::Acquire);
+        let bus = self.bus.get().filter(|_| connected).and_then(Weak::upgrade);
+        bus.ok_or_else(|| CommandFailure::Refused { reason: "the application is shut down".to_owned() })
+    }
+
+    /// The same gateway, for commands that carry `metadata`.
+    pub(super) fn carrying(&self, metadata: Metadata) -> Self {
+        Self { carried: metadata, ..self.clone() }
     }
 }
 
 impl FromContext for Gateway {
     fn from_context(context: &Context<'_>) -> Result<Self, ContextError> {
         let gateway: &Self = context.reference()?;
-        let metadata = context.metadata();
-        let carried = match (context.event_id(), context.command_id()) {
-            (Some(event), _) => metadata.caused_by_event(event),
-            (None, Some(command)) => metadata.caused_by_command(command),
-            (None, None) => metadata.clone(),
-        };
-        Ok(Self { bus: Arc::clone(&gateway.bus), carried })
+        Ok(Self { bus: Arc::clone(&gateway.bus), stopped: Arc::clone(&gateway.stopped), carried: context.carried() })
     }
 
     fn requirement() -> Requirement {
@@ -103,6 +121,7 @@ pub struct SendCall<C> {
     gateway: Gateway,
     message: CommandMessage,
     timeout: Option<Duration>,
+    retry: Option<RetryPolicy>,
     command: PhantomData<fn() -> C>,
 }
 
@@ -114,6 +133,11 @@ impl<C: Command> SendCall<C> {
         self.message.id = id;
         self.message.recorded = true;
         self
+    }
+
+    /// The id under which it is sent.
+    pub(crate) fn command_id(&self) -> CommandId {
+        self.message.id
     }
 
     /// Carries `value` under `key`; the events of the command carry it too.
@@ -129,10 +153,74 @@ impl<C: Command> SendCall<C> {
         self
     }
 
-    /// Waits at most so long for the answer. The command may still be executed afterwards.
+    /// Finds out what would come of the command: it is decided as always, and nothing is stored. Await the call for a
+    /// [`Trial`](super::Trial).
+    pub fn dry_run(mut self) -> TrialCall<C> {
+        self.message.purpose = Purpose::Trial;
+        TrialCall::new(self)
+    }
+
+    /// Goes before commands of a lower priority where it has to wait for its turn. Default [`Priority::Normal`].
+    ///
+    /// ```
+    /// # use annals::prelude::*;
+    /// use annals::command::Priority;
+    ///
+    /// # #[derive(Command, Serialize, Deserialize)] #[command(name = "order.cancel")] struct Cancel {}
+    /// # async fn example(app: Annals) -> annals::Result<()> {
+    /// app.send(Cancel {}).priority(Priority::High).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.message.priority = priority;
+        self
+    }
+
+    /// Sends the command again as `policy` says where it fails, in place of what the application says.
+    ///
+    /// ```
+    /// # use annals::prelude::*;
+    /// use annals::command::RetryPolicy;
+    ///
+    /// # #[derive(Command, Serialize, Deserialize)] #[command(name = "order.cancel")] struct Cancel {}
+    /// # async fn example(app: Annals) -> annals::Result<()> {
+    /// app.send(Cancel {}).retry(RetryPolicy::transient().attempts(5)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// Waits at most so long for the answer, however often the command is tried. It may still be executed afterwards.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.timeout = Some(after);
         self
+    }
+}
+
+impl<C: Command> SendCall<C> {
+    /// Sends, and waits for what comes of it.
+    pub(super) async fn executed(self) -> Result<(C::Reply, Executed), SendError<C::Error>> {
+        let dispatched = self.gateway.dispatch(self.message, self.retry.as_ref());
+        let result = match self.timeout {
+            None => dispatched.await,
+            Some(after) => match tokio::time::timeout(after, dispatched).await {
+                Ok(result) => result,
+                Err(_) => Err(CommandFailure::Timeout { after }.into()),
+            },
+        };
+        match result {
+            Ok(mut executed) => {
+                let reply = std::mem::replace(&mut executed.reply, Box::new(()));
+                let reply = reply_of::<C>(reply).ok_or_else(|| foreign::<C>("reply"))?;
+                Ok((reply, executed))
+            }
+            Err(CommandError::Failed(failure)) => Err(SendError::Failed(failure)),
+            Err(CommandError::Rejected(rejection)) => {
+                Err(SendError::Rejected(rejection.into_error().ok_or_else(|| foreign::<C>("error"))?))
+            }
+        }
     }
 }
 
@@ -143,24 +231,8 @@ impl<C: Command> IntoFuture for SendCall<C> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let command = self.message.id;
-            let dispatched = self.gateway.dispatch(self.message);
-            let result = match self.timeout {
-                None => dispatched.await,
-                Some(after) => match tokio::time::timeout(after, dispatched).await {
-                    Ok(result) => result,
-                    Err(_) => Err(CommandFailure::Timeout { after }.into()),
-                },
-            };
-            match result {
-                Ok(Executed { version, position, stream, repeated, reply }) => {
-                    let reply = reply_of::<C>(reply).ok_or_else(|| foreign::<C>("reply"))?;
-                    Ok(Sent { reply, version, position, stream, command, repeated })
-                }
-                Err(CommandError::Failed(failure)) => Err(SendError::Failed(failure)),
-                Err(CommandError::Rejected(rejection)) => {
-                    Err(SendError::Rejected(rejection.into_error().ok_or_else(|| foreign::<C>("error"))?))
-                }
-            }
+            let (reply, Executed { version, position, stream, repeated, .. }) = self.executed().await?;
+            Ok(Sent { reply, version, position, stream, command, repeated })
         })
     }
 }
@@ -172,6 +244,6 @@ impl<C> fmt::Debug for SendCall<C> {
 }
 
 /// An interceptor answered with something that is not the command's.
-fn foreign<C: Command>(what: &str) -> CommandFailure {
+pub(super) fn foreign<C: Command>(what: &str) -> CommandFailure {
     CommandFailure::Refused { reason: format!("an interceptor gave a {what} that `{}` does not have", C::NAME) }
 }

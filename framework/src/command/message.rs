@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::message::{Command, CommandId, Metadata, Position, StreamId, Version};
-use crate::store::Expected;
+use crate::store::{Expected, NewEvent};
 
 use super::error::CommandError;
 
@@ -22,9 +22,17 @@ pub struct CommandMessage {
     pub metadata: Metadata,
     /// The version that the caller expects of the target; the decision is then never run again.
     pub expected: Option<Expected>,
+    /// What the command is sent for.
+    pub purpose: Purpose,
     /// Whether the outcome is recorded under the id, so that a repeat gets the first answer. True where the id was
     /// given by the caller: nobody can repeat an id that was drawn fresh.
     pub recorded: bool,
+    /// Who goes first where commands wait for the same target.
+    pub priority: Priority,
+    routing: Option<String>,
+    /// The way on behind a layer; set while the command passes one.
+    #[cfg(feature = "tower")]
+    pub(super) onward: Option<super::interceptor::Onward>,
     payload: Arc<dyn Any + Send + Sync>,
 }
 
@@ -32,12 +40,26 @@ impl CommandMessage {
     /// A message for `command` under a fresh id.
     #[must_use]
     pub fn new<C: Command>(command: C) -> Self {
-        let target = command.target();
-        Self::erased(C::NAME, target, Arc::new(command))
+        Self {
+            id: CommandId::new(),
+            name: C::NAME,
+            target: command.target(),
+            metadata: Metadata::new(),
+            expected: None,
+            purpose: Purpose::Execute,
+            recorded: false,
+            priority: Priority::Normal,
+            routing: command.routing_key(),
+            #[cfg(feature = "tower")]
+            onward: None,
+            payload: Arc::new(command),
+        }
     }
 
-    pub(crate) fn erased(name: &'static str, target: Option<String>, payload: Arc<dyn Any + Send + Sync>) -> Self {
-        Self { id: CommandId::new(), name, target, metadata: Metadata::new(), expected: None, recorded: false, payload }
+    /// By what commands are kept in order outside aggregates: the field marked `#[routing]`, or else the target.
+    #[must_use]
+    pub fn routing_key(&self) -> Option<&str> {
+        self.routing.as_deref().or(self.target.as_deref())
     }
 
     /// The command, if it is a `C`.
@@ -47,7 +69,28 @@ impl CommandMessage {
     }
 }
 
+/// Who goes first where commands wait for the same target. Within one priority it is first come, first served.
+///
+/// A command that waits is overtaken by at most 64 later ones for each step between their priorities, so that those of
+/// a low one are not put off for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
+pub enum Priority {
+    /// Behind the others: imports, corrections over many aggregates.
+    Low,
+    /// What nobody says anything about.
+    #[default]
+    Normal,
+    /// Before the others: somebody is waiting.
+    High,
+}
+
 impl CommandMessage {
+    /// Whether nothing is to be stored.
+    pub(crate) fn is_trial(&self) -> bool {
+        self.purpose == Purpose::Trial
+    }
+
     pub(crate) fn type_id_of_command(&self) -> std::any::TypeId {
         (*self.payload).type_id()
     }
@@ -73,7 +116,27 @@ pub struct Executed {
     pub stream: Option<StreamId>,
     /// Whether this is the answer of an earlier execution under the same id.
     pub repeated: bool,
+    /// What would have been stored, where the command was only tried.
+    pub(crate) trial: Option<Vec<NewEvent>>,
     pub(crate) reply: Box<dyn Any + Send>,
+}
+
+impl Executed {
+    /// The answer to a command that was only tried.
+    pub(crate) fn of_trial(mut self, events: Vec<NewEvent>) -> Self {
+        self.trial = Some(events);
+        self
+    }
+}
+
+/// What a command is sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// To be executed.
+    #[default]
+    Execute,
+    /// To learn what would come of it: it is decided, and nothing is stored.
+    Trial,
 }
 
 impl fmt::Debug for Executed {

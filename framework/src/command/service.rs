@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use crate::aggregate::Refusal;
 use crate::handler::panic_message;
 use crate::message::Position;
-use crate::store::{Append, AppendError, CommandRecord, Outcome};
+use crate::store::{Append, AppendError, CommandRecord, Conflict, Outcome};
 
 use super::bus::CommandHandler;
 use super::error::{CommandError, CommandFailure, Rejection};
@@ -19,15 +19,19 @@ use super::handler::ServedBy;
 use super::interceptor::{Last, Next};
 use super::lane::Lanes;
 use super::message::{CommandMessage, CommandResult, Executed};
+use super::work::{Draft, Hooks, UnitOfWork};
 
 /// Handles the command `C` with the component `H`.
 ///
-/// A command under an id of the caller's runs at least once: its outcome is recorded after it, so that a repeat that
-/// comes later is answered without running it. On one node repeats that come at the same time wait for the first.
+/// A command under an id of the caller's runs at least once: its outcome is recorded with what was decided in its unit of
+/// work, so that a repeat that comes later is answered without running it. On one node repeats that come at the same time
+/// wait for the first.
 pub(crate) struct ServiceHandler<H, C> {
     pub(crate) executor: Executor,
     /// By command id, for commands under an id of the caller's.
     pub(crate) lanes: Arc<Lanes<()>>,
+    /// By routing key, where commands with the same one go one after the other.
+    pub(crate) sequence: Option<Arc<Lanes<()>>>,
     pub(crate) component: Option<Arc<H>>,
     pub(crate) command: PhantomData<fn() -> C>,
 }
@@ -35,7 +39,13 @@ pub(crate) struct ServiceHandler<H, C> {
 #[async_trait]
 impl<H: Send + Sync + 'static, C: ServedBy<H>> CommandHandler for ServiceHandler<H, C> {
     async fn handle(&self, message: CommandMessage) -> CommandResult {
-        Next::new(&self.executor.handling, self).run(message).await
+        let next = Next::new(&self.executor.handling, self);
+        let Some(lanes) = &self.sequence else { return next.run(message).await };
+        let Some(key) = message.routing_key() else {
+            return Err(CommandFailure::NoRoutingKey { command: C::NAME }.into());
+        };
+        let _turn = lanes.turn_for(key, &message).await?;
+        lanes.held(key, message.name).during(next.run(message)).await
     }
 }
 
@@ -45,78 +55,176 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
         let Some(command) = message.command::<C>() else {
             return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
         };
+        if message.is_trial() {
+            let reason = format!(
+                "`{}` is handled outside aggregates: what it would do cannot be known without doing it",
+                C::NAME
+            );
+            return Err(CommandFailure::Refused { reason }.into());
+        }
         if message.expected.is_some() {
             let reason = format!("`{}` has no stream whose version could be expected", C::NAME);
             return Err(CommandFailure::Refused { reason }.into());
         }
-        let _turn = if message.recorded { Some(self.lanes.turn(&message.id.to_string()).await?) } else { None };
-        if let Some(record) = self.executor.recorded(&message).await? {
-            return self.executor.answer::<C>(&message, record, None);
+        if !message.recorded {
+            return self.decide(&message, command).await;
         }
-        let context = self.executor.context(&message, self.executor.journal.now(), None);
-        let served = command.serve(self.component.as_deref(), &context);
-        let result = AssertUnwindSafe(served).catch_unwind().await.map_err(|panic| CommandFailure::Panicked {
-            command: C::NAME.to_owned(),
-            message: panic_message(&*panic),
-        })?;
-        match result {
-            Ok(reply) => {
-                let position = match self.record(&message, || self.executor.reply::<C>(&reply)).await? {
-                    Recorded::Before(record) => return self.executor.answer::<C>(&message, *record, None),
-                    Recorded::Now(position) => position,
-                    Recorded::Not => self.executor.journal.store().head().await?,
-                };
-                Ok(Executed { version: None, position, stream: None, repeated: false, reply: Box::new(reply) })
-            }
-            Err(Refusal::Rejected(error)) => {
-                if let Recorded::Before(record) = self.record(&message, || self.executor.rejection::<C>(&error)).await?
-                {
-                    return self.executor.answer::<C>(&message, *record, None);
-                }
-                Err(CommandError::Rejected(Rejection::new(error)))
-            }
-            Err(Refusal::Context(error)) => Err(error.into()),
-            Err(Refusal::Failed(error)) => {
-                Err(CommandFailure::Handler { command: C::NAME.to_owned(), source: error.into_source() }.into())
-            }
+        let id = message.id.to_string();
+        let _turn = self.lanes.turn_for(&id, &message).await?;
+        self.lanes.held(&id, message.name).during(self.decide(&message, command)).await
+    }
+}
+
+impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
+    /// Answers from the record, or runs the handler until what it decided is stored.
+    async fn decide(&self, message: &CommandMessage, command: &C) -> CommandResult {
+        if let Some(record) = self.executor.recorded(message).await? {
+            return self.executor.answer::<C>(message, record, None);
+        }
+        let mut pauses = self.executor.config.pauses();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let (source, hooks) = match self.attempt(message, command).await? {
+                Attempted::Answered(executed) => return Ok(executed),
+                Attempted::Conflict(conflict, hooks) => (conflict, hooks),
+            };
+            hooks.rolled_back().await;
+            let Some(pause) = pauses.next() else { return Err(CommandFailure::Conflict { attempts, source }.into()) };
+            tokio::time::sleep(pause).await;
         }
     }
 }
 
-/// What became of the record of a command.
-enum Recorded {
-    /// Nobody can repeat the command.
-    Not,
-    /// It is stored, at this position.
-    Now(Position),
-    /// Another execution of the same command was quicker.
-    Before(Box<CommandRecord>),
+/// How an attempt has ended.
+enum Attempted {
+    Answered(Executed),
+    /// What was decided rests on something that has changed. Nothing is stored.
+    Conflict(Conflict, Hooks),
 }
 
 impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
-    /// Records the outcome.
-    async fn record(
+    /// Runs the handler once, and stores what was decided in its unit of work.
+    async fn attempt(&self, message: &CommandMessage, command: &C) -> Result<Attempted, CommandError> {
+        let mut work = UnitOfWork::new(self.executor.clone(), message);
+        let served = self.serve(message, command, &mut work).await;
+        let served = match served {
+            Ok(Ok(reply)) => work.prepared().await.map(|()| reply).map_err(Refusal::Failed),
+            Ok(Err(refusal)) => Err(refusal),
+            Err(panicked) => {
+                work.into_parts().1.rolled_back().await;
+                return Err(panicked.into());
+            }
+        };
+        let (draft, hooks) = work.into_parts();
+        match served {
+            Ok(reply) => self.store(message, draft, hooks, reply).await,
+            Err(refusal) => {
+                hooks.rolled_back().await;
+                self.refused(message, refusal).await.map(Attempted::Answered)
+            }
+        }
+    }
+
+    /// Calls the handler.
+    async fn serve(
         &self,
         message: &CommandMessage,
-        outcome: impl FnOnce() -> Result<Outcome, CommandFailure>,
-    ) -> Result<Recorded, CommandFailure> {
-        if !message.recorded {
-            return Ok(Recorded::Not);
+        command: &C,
+        work: &mut UnitOfWork,
+    ) -> Result<Result<C::Reply, Refusal<C::Error>>, CommandFailure> {
+        let context = self.executor.context(message, self.executor.journal.now(), None);
+        let served = command.serve(self.component.as_deref(), &context, work);
+        AssertUnwindSafe(served)
+            .catch_unwind()
+            .await
+            .map_err(|panic| CommandFailure::Panicked { command: C::NAME.to_owned(), message: panic_message(&*panic) })
+    }
+
+    /// Stores what was decided, with the record of the command. It goes on when the sender goes away.
+    async fn store(
+        &self,
+        message: &CommandMessage,
+        draft: Draft,
+        hooks: Hooks,
+        reply: C::Reply,
+    ) -> Result<Attempted, CommandError> {
+        let record = match message.recorded {
+            true => {
+                let outcome = self.executor.reply::<C>(&reply)?;
+                Some(self.record(message, outcome, draft.position()))
+            }
+            false => None,
+        };
+        let executed = |position| Executed {
+            version: None,
+            position,
+            stream: None,
+            repeated: false,
+            trial: None,
+            reply: Box::new(reply),
+        };
+        if draft.is_empty() && record.is_none() {
+            let position = self.executor.journal.store().head().await.map_err(CommandFailure::from)?;
+            hooks.committed().await;
+            return Ok(Attempted::Answered(executed(position)));
         }
-        let journal = &self.executor.journal;
-        let record = CommandRecord {
+        let (append, keys) = draft.into_append();
+        let append = Append { command: record, ..append };
+        let executor = self.executor.clone();
+        let stored = tokio::spawn(async move {
+            match executor.submit(append, keys).await {
+                Ok(appended) => {
+                    hooks.committed().await;
+                    Ok(appended)
+                }
+                Err(failure) => Err((failure, hooks)),
+            }
+        });
+        match stored.await {
+            Ok(Ok(appended)) => Ok(Attempted::Answered(executed(appended.position))),
+            Ok(Err((CommandFailure::Append(AppendError::Conflict(conflict)), hooks))) => {
+                Ok(Attempted::Conflict(conflict, hooks))
+            }
+            Ok(Err((CommandFailure::Append(AppendError::CommandRepeated(record)), hooks))) => {
+                hooks.rolled_back().await;
+                self.executor.answer::<C>(message, *record, None).map(Attempted::Answered)
+            }
+            Ok(Err((failure, hooks))) => {
+                hooks.rolled_back().await;
+                Err(failure.into())
+            }
+            // The runtime ends.
+            Err(ended) => Err(CommandFailure::from(AppendError::OutcomeUnknown { source: ended.into() }).into()),
+        }
+    }
+
+    /// Answers a command that the handler refused, and records a rejection.
+    async fn refused(&self, message: &CommandMessage, refusal: Refusal<C::Error>) -> CommandResult {
+        let error = match refusal {
+            Refusal::Failed(error) => return Err(self.executor.senders.failure(C::NAME, error).into()),
+            refusal => CommandFailure::of_refusal::<C>(refusal, None)?,
+        };
+        if message.recorded {
+            let record = self.record(message, self.executor.rejection::<C>(&error)?, Position::START);
+            match self.executor.journal.append(Append { command: Some(record), ..Append::default() }).await {
+                Ok(_) => {}
+                Err(AppendError::CommandRepeated(record)) => return self.executor.answer::<C>(message, *record, None),
+                Err(error) => return Err(CommandFailure::from(error).into()),
+            }
+        }
+        Err(CommandError::Rejected(Rejection::new(error)))
+    }
+
+    fn record(&self, message: &CommandMessage, outcome: Outcome, position: Position) -> CommandRecord {
+        CommandRecord {
             id: message.id,
             name: message.name.to_owned(),
             target: message.target.clone(),
-            outcome: outcome()?,
-            recorded_at: journal.now(),
-            position: Position::START,
+            outcome,
+            recorded_at: self.executor.journal.now(),
+            position,
             version: None,
-        };
-        match journal.append(Append { command: Some(record), ..Append::default() }).await {
-            Ok(appended) => Ok(Recorded::Now(appended.position)),
-            Err(AppendError::CommandRepeated(record)) => Ok(Recorded::Before(record)),
-            Err(error) => Err(error.into()),
         }
     }
 }

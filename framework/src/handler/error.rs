@@ -6,43 +6,84 @@ use std::fmt;
 ///
 /// It is no `std::error::Error` itself, which is what makes `?` work for all of them; [`HandlerError::source`] gives
 /// the error inside.
-pub struct HandlerError(Box<dyn std::error::Error + Send + Sync>);
+///
+/// A handler may say whether trying again can help. Where it does not, the errors inside are looked at, and one of which
+/// nothing is known counts as transient.
+///
+/// ```
+/// use annals::handler::{FailureClass, HandlerError};
+///
+/// let gone = HandlerError::permanent("the card was closed");
+/// assert_eq!(gone.class(), Some(FailureClass::Permanent));
+/// assert_eq!(HandlerError::new("the bank does not answer").class(), None);
+/// ```
+pub struct HandlerError {
+    source: Box<dyn std::error::Error + Send + Sync>,
+    class: Option<FailureClass>,
+}
+
+/// Whether trying the same again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// It may go well later: a server does not answer, a conflict.
+    Transient,
+    /// It ends in the same each time.
+    Permanent,
+}
 
 impl HandlerError {
     /// An error with this text.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into().into())
+        message.into().into()
+    }
+
+    /// An error that may be gone when the same is tried again.
+    #[must_use]
+    pub fn transient(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { source: error.into(), class: Some(FailureClass::Transient) }
+    }
+
+    /// An error that trying again does not help against. A retry policy lets it be.
+    #[must_use]
+    pub fn permanent(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { source: error.into(), class: Some(FailureClass::Permanent) }
+    }
+
+    /// What the handler said about trying again; `None` where it said nothing.
+    #[must_use]
+    pub fn class(&self) -> Option<FailureClass> {
+        self.class
     }
 
     /// The error inside.
     #[must_use]
     pub fn source(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
-        &*self.0
+        &*self.source
     }
 
     /// The error inside, to keep.
     #[must_use]
     pub fn into_source(self) -> Box<dyn std::error::Error + Send + Sync> {
-        self.0
+        self.source
     }
 }
 
 impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        Self(error.into())
+        Self { source: error.into(), class: None }
     }
 }
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", chain(&*self.0))
+        write!(f, "{}", chain(&*self.source))
     }
 }
 
 impl fmt::Debug for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(&self.source, f)
     }
 }
 

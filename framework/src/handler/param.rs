@@ -1,6 +1,6 @@
 //! Parameters that a handler takes by value.
 
-use std::any::{TypeId, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -61,8 +61,40 @@ pub enum Requirement {
     Version,
     /// A way to send commands: not in what is pure, nor inside the transaction of an event handler.
     Gateway,
+    /// A way to tell subscribers of queries: not in what is pure.
+    Updates,
+    /// A way to schedule commands: not in what is pure.
+    Scheduler,
     /// A command: not known where an event or a query is handled.
     Command,
+    /// The state of a decision inside its boundary: only where a command is decided.
+    Model(ModelKey),
+    /// The events that the caller of an aggregate's command has not seen.
+    Unseen,
+}
+
+/// Names a model, and makes what reads it.
+#[derive(Clone, Copy)]
+pub struct ModelKey {
+    pub(crate) id: TypeId,
+    pub(crate) name: &'static str,
+    /// Tags that the command has to carry.
+    pub(crate) boundary: &'static [&'static [&'static str]],
+    pub(crate) make: fn() -> Box<dyn Any>,
+}
+
+impl PartialEq for ModelKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for ModelKey {}
+
+impl fmt::Debug for ModelKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 impl Requirement {
@@ -96,7 +128,11 @@ impl fmt::Debug for Requirement {
             Self::Recorded => f.write_str("Recorded"),
             Self::Version => f.write_str("Version"),
             Self::Gateway => f.write_str("Gateway"),
+            Self::Updates => f.write_str("Updates"),
+            Self::Scheduler => f.write_str("Scheduler"),
             Self::Command => f.write_str("Command"),
+            Self::Model(key) => write!(f, "Model({key:?})"),
+            Self::Unseen => f.write_str("Unseen"),
         }
     }
 }

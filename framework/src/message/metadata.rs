@@ -31,6 +31,8 @@ impl Metadata {
     pub const CORRELATION_ID: &'static str = "correlation-id";
     /// Key of the id of the message that directly caused this one.
     pub const CAUSATION_ID: &'static str = "causation-id";
+    /// Key of the roles of who sent the message, separated by commas: `clerk,manager`.
+    pub const ROLES: &'static str = "roles";
 
     /// No entries.
     #[must_use]
@@ -79,6 +81,18 @@ impl Metadata {
         self.get(Self::CAUSATION_ID)
     }
 
+    /// The roles of who sent the message.
+    ///
+    /// ```
+    /// # use annals::Metadata;
+    /// let metadata = Metadata::new().with(Metadata::ROLES, "clerk, manager");
+    /// assert_eq!(metadata.roles().collect::<Vec<_>>(), ["clerk", "manager"]);
+    /// ```
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        let roles = self.get(Self::ROLES).unwrap_or_default();
+        roles.split(',').map(str::trim).filter(|role| !role.is_empty())
+    }
+
     /// What the events of `command` carry: all of the command's metadata, caused by the command.
     #[must_use]
     pub(crate) fn caused_by_command(&self, command: CommandId) -> Self {
@@ -96,6 +110,15 @@ impl Metadata {
         if self.correlation_id().is_none() {
             self.set(Name::from(Self::CORRELATION_ID), text(command.uuid()));
         }
+    }
+
+    /// The same metadata without `key`.
+    #[must_use]
+    pub(crate) fn without(mut self, key: &str) -> Self {
+        if self.value(key).is_some() {
+            Arc::make_mut(self.0.get_or_insert_default()).retain(|(known, _)| known.as_str() != key);
+        }
+        self
     }
 
     fn carried_on(&self, cause: Uuid) -> Self {

@@ -16,7 +16,12 @@ mod recorded;
 mod tag;
 mod time;
 mod upcaster;
+mod violation;
 
+#[cfg(feature = "compression")]
+pub use codec::Compression;
+#[cfg(feature = "message-pack")]
+pub use codec::MessagePackCodec;
 pub use codec::{Codec, CodecError, Decode, JsonCodec, Payloads};
 pub use command::{Command, DomainError, Never};
 pub use event::Event;
@@ -25,8 +30,17 @@ pub use location::Location;
 pub use metadata::Metadata;
 pub use name::Name;
 pub use place::{Position, StreamId, Version};
-pub use query::Query;
+pub use query::{
+    AnsweredByAll, AnsweredByOne, Gather, Handlers, Query, QueryKind, Single, StreamQuery, SubscriptionQuery, Updated,
+    UpdatesOf,
+};
 pub use recorded::{Recorded, RecordedEvent, StoredMetadata};
 pub use tag::Tag;
 pub use time::{Clock, ParseTimestampError, SystemClock, Timestamp};
-pub use upcaster::{Json, UpcastError, UpcastStep, UpcasterFault, Upcasters};
+pub use upcaster::{
+    Arity, Asks, Dropped, IntoUpcasted, Json, LiftError, Lifting, MessageKind, Parts, Pass, Target, UpcastError,
+    UpcastStep, Upcasted, UpcasterFault, Upcasters,
+};
+pub use violation::{Violation, Violations};
+
+pub(crate) use upcaster::{Chains, TagsOf, Yield};

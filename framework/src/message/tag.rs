@@ -15,7 +15,7 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// The tag `key:value`.
+    /// The tag `key:value`. No store takes a key with a colon.
     pub fn new(key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
         Self { key: key.into(), value: value.to_string() }
     }

@@ -52,10 +52,11 @@ async fn fold_all(
         let page = journal.read(Read::matching(criteria.clone(), position).limit(config.batch)).await?;
         let mut transaction = journal.store().begin().await?;
         let events: Vec<&RecordedEvent> = page.events.iter().collect();
-        handle_with(&**component, &events, &mut *transaction, config, &never).await?;
+        let after = handle_with(&**component, &events, &mut *transaction, config, &never).await?;
         position = page.scanned;
         transaction.advance(&claim, if page.more { position } else { BROUGHT_UP }).await?;
         transaction.commit().await?;
+        after.committed();
         if !page.more {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::handler::HandlerError;
+use crate::handler::{AfterCommit, HandlerError};
 use crate::message::RecordedEvent;
 use crate::store::StoreTransaction;
 
@@ -23,8 +23,9 @@ pub(crate) trait EventComponent: Send + Sync {
         Ok(())
     }
 
-    /// Removes what the handlers have written. An error where that is not possible.
-    async fn reset(&self, transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError>;
+    /// Removes what the handlers have written. An error where that is not possible. Gives what is to be done after the
+    /// commit.
+    async fn reset(&self, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError>;
 
     /// Called when a page has been committed.
     fn committed(&self) {}
@@ -48,6 +49,6 @@ pub(crate) trait Batch: Send {
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError>;
 
-    /// Writes what is kept in memory.
-    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError>;
+    /// Writes what is kept in memory. Gives what is to be done after the commit.
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError>;
 }

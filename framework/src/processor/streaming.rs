@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::handler::{HandlerError, error::chain, panic_message};
+use crate::handler::{AfterCommit, HandlerError, error::chain, panic_message};
 use crate::message::{Position, RecordedEvent};
 use crate::store::{
     Claim, ClaimError, DeadLetter, Journal, LetterState, Page, Read, ReadError, StoreError, StoreTransaction, holding,
@@ -147,10 +147,11 @@ impl<'a> Running<'a> {
         }
         let mut transaction = self.processor.journal.store().begin().await?;
         let mut reset = Ok(());
+        let after = AfterCommit::default();
         for component in &self.processor.components {
             let ended = AssertUnwindSafe(holding(component.reset(&mut *transaction))).catch_unwind().await;
             let ended = ended.unwrap_or_else(|panic| Err(panicked(&**component, &*panic)));
-            reset = ended.map_err(|error| ReplayError::Refused {
+            reset = ended.map(|done| after.join(done)).map_err(|error| ReplayError::Refused {
                 processor: self.processor.name.clone(),
                 reason: error.to_string(),
             });
@@ -165,6 +166,7 @@ impl<'a> Running<'a> {
             }
             transaction.reset(&self.claim, Position::START).await?;
             transaction.commit().await?;
+            after.committed();
             (self.position, self.token) = (Position::START, Position::START);
             self.processor.progress.position.send_replace(Position::START);
         }
@@ -203,12 +205,16 @@ impl<'a> Running<'a> {
             return Ok(false);
         }
         let events: Vec<&RecordedEvent> = page.events.iter().collect();
-        if let Err(error) = self.handle(&events, &mut *transaction).await {
-            tracing::debug!(processor = self.processor.name, %error, "a page failed, its events are handled one by one");
-            return Ok(false);
-        }
+        let after = match self.handle(&events, &mut *transaction).await {
+            Ok(after) => after,
+            Err(error) => {
+                tracing::debug!(processor = self.processor.name, %error, "a page failed, its events are handled one by one");
+                return Ok(false);
+            }
+        };
         transaction.advance(&self.claim, page.scanned).await?;
         transaction.commit().await?;
+        after.committed();
         Ok(true)
     }
 
@@ -216,6 +222,7 @@ impl<'a> Running<'a> {
     async fn handle_one_by_one(&mut self, page: &Page) -> Result<(), Interrupted> {
         let mut transaction = self.processor.journal.store().begin().await?;
         let mut held = self.held(&mut *transaction, page).await?;
+        let after = AfterCommit::default();
         for event in &page.events {
             let sequence = sequence(event);
             let failed = if held.contains(&sequence) {
@@ -223,7 +230,10 @@ impl<'a> Running<'a> {
             } else {
                 transaction.mark().await?;
                 match self.handle(&[event], &mut *transaction).await {
-                    Ok(()) => None,
+                    Ok(done) => {
+                        after.join(done);
+                        None
+                    }
                     Err(error) => {
                         transaction.undo_to_mark().await?;
                         tracing::warn!(
@@ -243,20 +253,22 @@ impl<'a> Running<'a> {
         }
         transaction.advance(&self.claim, page.scanned).await?;
         transaction.commit().await?;
+        after.committed();
         Ok(())
     }
 
-    /// Has every component handle `events`. A panic is an error.
+    /// Has every component handle `events`. A panic is an error. Gives what is to be done after the commit.
     async fn handle(
         &self,
         events: &[&RecordedEvent],
         transaction: &mut dyn StoreTransaction,
-    ) -> Result<(), HandlerError> {
+    ) -> Result<AfterCommit, HandlerError> {
+        let after = AfterCommit::default();
         for component in &self.processor.components {
             let StreamingProcessor { config, stop, .. } = self.processor;
-            handle_with(&**component, events, transaction, config, stop).await?;
+            after.join(handle_with(&**component, events, transaction, config, stop).await?);
         }
-        Ok(())
+        Ok(after)
     }
 
     async fn held(&self, transaction: &mut dyn StoreTransaction, page: &Page) -> Result<HashSet<String>, StoreError> {
@@ -338,10 +350,14 @@ impl<'a> Running<'a> {
         transaction.mark().await?;
         let handled = match &event {
             Some(event) => self.handle(&[event], &mut *transaction).await,
-            None => Ok(()),
+            None => Ok(AfterCommit::default()),
         };
+        let mut after = None;
         let done = match handled {
-            Ok(()) => transaction.remove_letter(&letter.tenant, &letter.processor, letter.position).await?,
+            Ok(done) => {
+                after = Some(done);
+                transaction.remove_letter(&letter.tenant, &letter.processor, letter.position).await?
+            }
             Err(error) => {
                 transaction.undo_to_mark().await?;
                 let attempts = letter.attempts + 1;
@@ -366,6 +382,9 @@ impl<'a> Running<'a> {
             }
         };
         transaction.commit().await?;
+        if let Some(after) = after {
+            after.committed();
+        }
         if done {
             self.processor.components.iter().for_each(|component| component.committed());
         }
@@ -382,14 +401,15 @@ fn sequence(event: &RecordedEvent) -> String {
     event.recorded.stream.to_string()
 }
 
-/// Has a component handle `events`. A panic is an error, and so is a step that takes too long.
+/// Has a component handle `events`. A panic is an error, and so is a step that takes too long. Gives what is to be done
+/// after the commit.
 pub(super) async fn handle_with(
     component: &dyn EventComponent,
     events: &[&RecordedEvent],
     transaction: &mut dyn StoreTransaction,
     config: &ProcessorConfig,
     stop: &CancellationToken,
-) -> Result<(), HandlerError> {
+) -> Result<AfterCommit, HandlerError> {
     let steps = async {
         let mut batch: Box<dyn Batch + '_> = component.batch();
         batch.prepare(events, transaction).await?;

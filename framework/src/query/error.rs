@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::handler::{ContextError, HandlerError};
+use crate::handler::{ContextError, HandlerError, panic_message};
 use crate::message::Position;
 use crate::store::error::BoxError;
 
@@ -35,6 +35,20 @@ pub enum QueryError {
         /// The processor that feeds the read model.
         processor: String,
     },
+    /// The answer did not come in the time given with `.within(..)`. What was under way is cancelled.
+    #[error("the query `{query}` was not answered within {after:?}")]
+    Timeout {
+        /// Name of the query.
+        query: &'static str,
+        /// The time given.
+        after: Duration,
+    },
+    /// An interceptor refused, or answered with something else than the query's reply.
+    #[error("the query was refused: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
     /// A parameter of the handler could not be provided.
     #[error(transparent)]
     Context(#[from] ContextError),
@@ -50,6 +64,17 @@ impl QueryError {
     /// The handler failed with `error`.
     pub fn failed(error: impl Into<BoxError>) -> Self {
         Self::Failed { source: error.into() }
+    }
+}
+
+impl QueryError {
+    pub(crate) fn panicked(query: &str, panic: &(dyn std::any::Any + Send)) -> Self {
+        Self::failed(format!("the handler of `{query}` panicked: {}", panic_message(panic)))
+    }
+
+    /// An interceptor put something else in the place of a query or its answer.
+    pub(crate) fn foreign(query: &str, what: &str) -> Self {
+        Self::Refused { reason: format!("an interceptor gave a {what} that `{query}` does not have") }
     }
 }
 

@@ -1,28 +1,34 @@
 //! Builds the running parts from what was declared.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+use crate::command::class::Senders;
 use crate::command::execute::Executor;
 use crate::command::inline::Inline;
-use crate::command::{CommandBus, CommandConfig, CommandInterceptor, Lanekeeper, document_lanes};
+use crate::command::placed::{Placed, for_all, for_one};
+use crate::command::{
+    BusParts, CommandBus, CommandConfig, Dispatching, Lanekeeper, Observer, Retries, Usage, document_lanes,
+};
 use crate::handler::{Requirement, Resources};
 use crate::message::Clock;
 use crate::processor::{EventComponent, ProcessorConfig, Processors, StreamingProcessor};
-use crate::query::QueryBus;
+use crate::query::{self, QueryBus, QueryConfig, QueryInterceptor, Subscribers};
 use crate::saga::Wake;
 use crate::store::Journal;
-use crate::view::ViewMode;
+use crate::view::{FollowedView, Follower, ViewChanges, ViewMode};
 
-use super::registrar::Registrar;
+use super::registrar::{QueryDeclaration, Registrar};
 use super::saga::SagaParts;
 
 /// The running parts of an application.
 pub(crate) struct Built {
     pub(crate) commands: Arc<CommandBus>,
+    /// What the caches of states hold.
+    pub(crate) caches: Vec<Arc<Usage>>,
     pub(crate) queries: Arc<QueryBus>,
     /// Inline views with the names of their tokens.
     pub(crate) inline: Vec<(String, Arc<dyn EventComponent>)>,
@@ -40,8 +46,15 @@ pub(crate) struct Ingredients {
     pub(crate) processors: Processors,
     pub(crate) command_config: Arc<CommandConfig>,
     pub(crate) processor_config: Arc<ProcessorConfig>,
-    pub(crate) dispatching: Vec<Arc<dyn CommandInterceptor>>,
-    pub(crate) handling: Vec<Arc<dyn CommandInterceptor>>,
+    pub(crate) asking: Vec<Arc<dyn QueryInterceptor>>,
+    pub(crate) query_config: QueryConfig,
+    pub(crate) subscribers: Subscribers,
+    /// Who is told of documents that have changed.
+    pub(crate) changes: ViewChanges,
+    pub(crate) dispatching: Vec<Placed>,
+    pub(crate) handling: Vec<Placed>,
+    pub(crate) retries: Retries,
+    pub(crate) observer: Observer,
     pub(crate) stop: CancellationToken,
 }
 
@@ -57,6 +70,11 @@ impl Registrar {
     /// Names of the processors that bring events to sagas.
     pub(crate) fn saga_names(&self) -> Vec<&'static str> {
         self.saga_handlers.iter().map(|saga| saga.saga.name).collect()
+    }
+
+    /// The stored names of the commands that are handled.
+    pub(crate) fn command_names(&self) -> HashSet<&'static str> {
+        self.command_handlers.iter().map(|handler| handler.command.name).collect()
     }
 
     /// Lists what was found, so that a crate that was not linked is missed.
@@ -84,11 +102,12 @@ impl Registrar {
 
     /// Builds everything.
     pub(crate) fn build(&self, with: &Ingredients) -> Built {
-        let commands = Arc::new(self.command_bus(with));
+        let (commands, caches) = self.command_bus(with);
+        let commands = Arc::new(commands);
         let queries = Arc::new(self.query_bus(with));
         let mut by_processor: BTreeMap<String, Vec<Arc<dyn EventComponent>>> = BTreeMap::new();
         for view in self.view_handlers.iter().filter(|view| view.mode == ViewMode::Asynchronous) {
-            let component = (view.build)(with.journal.clone(), Arc::clone(&with.resources));
+            let component = (view.build)(with.journal.clone(), Arc::clone(&with.resources), &with.changes);
             by_processor.entry(view.processor.clone()).or_default().push(component);
         }
         for handlers in &self.event_handlers {
@@ -96,6 +115,7 @@ impl Registrar {
             by_processor.entry(handlers.handler.name.to_owned()).or_default().extend(component);
         }
         let mut tasks: Vec<BoxFuture<'static, ()>> = Vec::new();
+        tasks.push(Box::pin(queries.parts.follower.clone().run(with.stop.clone())));
         for saga in &self.saga_handlers {
             let parts = SagaParts {
                 journal: with.journal.clone(),
@@ -112,7 +132,9 @@ impl Registrar {
             .view_handlers
             .iter()
             .filter(|view| view.mode == ViewMode::Inline)
-            .map(|view| (view.processor.clone(), (view.build)(with.journal.clone(), Arc::clone(&with.resources))))
+            .map(|view| {
+                (view.processor.clone(), (view.build)(with.journal.clone(), Arc::clone(&with.resources), &with.changes))
+            })
             .collect();
         let components = by_processor.values().flatten().cloned().collect();
         for (name, components) in by_processor {
@@ -127,48 +149,98 @@ impl Registrar {
             };
             tasks.push(Box::pin(processor.run()));
         }
-        Built { commands, queries, inline, components, tasks }
+        Built { commands, caches, queries, inline, components, tasks }
     }
 
-    fn command_bus(&self, with: &Ingredients) -> CommandBus {
+    fn command_bus(&self, with: &Ingredients) -> (CommandBus, Vec<Arc<Usage>>) {
         let inline: Vec<Arc<dyn Inline>> = self
             .view_handlers
             .iter()
             .filter(|view| view.mode == ViewMode::Inline)
             .map(|view| (view.build_inline)(with.journal.clone(), Arc::clone(&with.resources)))
             .collect();
-        let mut lanes = Lanekeeper::new(Executor {
+        let handling = for_all(&with.handling);
+        let executor = Executor {
             journal: with.journal.clone(),
             resources: Arc::clone(&with.resources),
             config: Arc::clone(&with.command_config),
-            handling: with.handling.clone().into(),
+            handling: Arc::clone(&handling),
+            senders: Senders::new(self.command_handlers.iter().map(|handler| handler.sender)),
+            observer: with.observer.clone(),
             inline: inline.into(),
             documents: document_lanes(&with.command_config),
+        };
+        let policies = self.policies.iter().map(|declared| (declared.aggregate.id, declared.policy.clone())).collect();
+        let mut lanes = Lanekeeper::new(executor, policies);
+        let mut routes = HashMap::default();
+        let mut dispatching = Dispatching { all: for_all(&with.dispatching), special: HashMap::default() };
+        for handler in &self.command_handlers {
+            let (name, types) = (handler.command.name, [handler.command.id, handler.handler.id]);
+            lanes.surround(for_one(&with.handling, types).unwrap_or_else(|| Arc::clone(&handling)));
+            routes.insert(name, handler.route(&mut lanes, &with.resources));
+            if let Some(interceptors) = for_one(&with.dispatching, types) {
+                dispatching.special.insert(name, interceptors);
+            }
+        }
+        let bus = CommandBus::new(BusParts {
+            routes,
+            dispatching,
+            retries: with.retries.clone(),
+            in_flight: with.command_config.in_flight,
+            observer: with.observer.clone(),
+            journal: with.journal.clone(),
         });
-        let routes = self
-            .command_handlers
-            .iter()
-            .map(|handler| (handler.command.name, handler.route(&mut lanes, &with.resources)))
-            .collect();
-        CommandBus::new(routes, with.dispatching.clone(), with.journal.payloads().clone())
+        (bus, lanes.into_caches())
     }
 
     fn query_bus(&self, with: &Ingredients) -> QueryBus {
-        let mut routes = HashMap::new();
+        let mut routes: HashMap<_, Vec<query::Route>> = HashMap::new();
         for handler in &self.query_handlers {
-            let mut feeding: Vec<String> = Vec::new();
-            for requirement in &handler.requirements {
-                if let Requirement::View(name) = requirement {
-                    let views = self.view_handlers.iter().filter(|view| view.view.name == *name);
-                    let asynchronous = views.filter(|view| view.mode == ViewMode::Asynchronous);
-                    feeding.extend(asynchronous.map(|view| view.processor.clone()));
-                }
-            }
-            // A component that both handles events and answers queries answers from what it wrote.
-            let own = self.event_handlers.iter().filter(|handlers| handlers.handler.id == handler.handler.id);
-            feeding.extend(own.map(|handlers| handlers.handler.name.to_owned()));
-            routes.insert(handler.query.id, (handler.build)(&with.resources, feeding));
+            let surroundings = self.around(handler, &with.journal);
+            routes.entry(handler.query.id).or_default().push((handler.build)(&with.resources, surroundings));
         }
-        QueryBus::new(routes, with.processors.clone(), Arc::clone(&with.resources), Arc::clone(&with.clock))
+        for several in routes.values_mut() {
+            several.sort_by_key(|route| route.component);
+        }
+        let views = self.view_handlers.iter().map(|view| (view.followed)(&with.journal));
+        let follower = Follower::new(
+            with.journal.clone(),
+            with.processors.clone(),
+            with.changes.clone(),
+            views,
+            with.query_config.poll,
+        );
+        let parts = query::Parts {
+            journal: with.journal.clone(),
+            processors: with.processors.clone(),
+            resources: Arc::clone(&with.resources),
+            clock: Arc::clone(&with.clock),
+            build: query::build_id(with.query_config.build.as_deref()),
+            config: with.query_config.clone(),
+            interceptors: with.asking.clone(),
+            subscribers: with.subscribers.clone(),
+            changes: with.changes.clone(),
+            follower,
+            stop: with.stop.clone(),
+        };
+        QueryBus::new(routes, parts)
+    }
+
+    /// What a query handler reads.
+    fn around(&self, handler: &QueryDeclaration, journal: &Journal) -> query::Surroundings {
+        let mut feeding: Vec<String> = Vec::new();
+        let mut views: Vec<FollowedView> = Vec::new();
+        for requirement in &handler.requirements {
+            if let Requirement::View(name) = requirement {
+                let declared = self.view_handlers.iter().filter(|view| view.view.name == *name);
+                views.extend(declared.map(|view| (view.followed)(journal)));
+            }
+        }
+        let asynchronous = views.iter().filter(|view| view.mode == ViewMode::Asynchronous);
+        feeding.extend(asynchronous.map(|view| view.processor.clone()));
+        // A component that both handles events and answers queries answers from what it wrote.
+        let own = self.event_handlers.iter().filter(|handlers| handlers.handler.id == handler.handler.id);
+        feeding.extend(own.map(|handlers| handlers.handler.name.to_owned()));
+        query::Surroundings { component: handler.handler.item, feeding, views }
     }
 }

@@ -3,8 +3,10 @@
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
 
+use crate::command::placed::Only;
 use crate::handler::{Requirement, Resources};
-use crate::message::Upcasters;
+use crate::message::{Chains, Handlers, MessageKind, Payloads, UpcasterFault, Upcasters};
+use crate::query::QueryUpdates;
 use crate::view::ViewMode;
 
 use super::named::Named;
@@ -14,9 +16,12 @@ use super::registrar::Registrar;
 /// What handlers can ask for besides what they declare.
 pub(crate) struct Surroundings<'a> {
     pub(crate) resources: &'a Resources,
+    pub(crate) payloads: &'a Payloads,
     /// The type of the store's transactions.
     pub(crate) transaction: TypeId,
     pub(crate) store: &'a str,
+    /// The types that interceptors are for.
+    pub(crate) intercepted: Vec<Only>,
 }
 
 /// Where a handler runs; it decides what can be asked for.
@@ -36,7 +41,7 @@ impl Registrar {
     /// Sorts what was declared and takes out what was declared twice.
     pub(crate) fn sort(&mut self) {
         sort_by(&mut self.events, |event| (event.named.name, event.named.id));
-        sort_named(&mut self.commands);
+        sort_by(&mut self.commands, |command| (command.named.name, command.named.id));
         sort_named(&mut self.queries);
         sort_named(&mut self.states);
         sort_named(&mut self.decisions);
@@ -47,25 +52,28 @@ impl Registrar {
         sort_by(&mut self.view_handlers, |view| (view.view.name, view.view.id));
         sort_by(&mut self.event_handlers, |handlers| (handlers.handler.name, handlers.handler.id));
         sort_by(&mut self.saga_handlers, |saga| (saga.saga.name, saga.saga.id));
+        sort_by(&mut self.policies, |declared| (declared.aggregate.name, declared.aggregate.id));
         sort_by(&mut self.components, |component| (component.component.name, component.component.id));
-        self.upcasters.sort_by_key(|step| (step.from_name, step.from, step.location));
-        self.upcasters.dedup_by_key(|step| (step.from_name, step.from, step.location));
+        self.upcasters.sort_by_key(|step| (step.kind, step.from, step.location));
+        self.upcasters.dedup_by_key(|step| (step.kind, step.from, step.location));
     }
 
     /// The upcasters, or all problems.
-    pub(crate) fn check(&self, surroundings: &Surroundings<'_>) -> Result<Upcasters, Vec<Problem>> {
+    pub(crate) fn check(&self, surroundings: &Surroundings<'_>) -> Result<Chains, Vec<Problem>> {
         let mut problems = Vec::new();
+        problems.extend(surroundings.payloads.faults().into_iter().map(|reason| Problem::Codec { reason }));
         self.check_names(&mut problems);
         self.check_handlers(&mut problems);
         self.check_commands(&mut problems);
+        self.check_intercepted(&surroundings.intercepted, &mut problems);
+        self.check_sequences(&mut problems);
+        self.check_snapshots(&mut problems);
         self.check_views(&mut problems);
         self.check_sagas(&mut problems);
         self.check_components(surroundings, &mut problems);
         self.check_requirements(surroundings, &mut problems);
-        let current = self.events.iter().map(|event| (event.named.name, event.revision)).collect();
-        let upcasters = Upcasters::new(self.upcasters.clone(), &current);
-        match upcasters {
-            Ok(upcasters) if problems.is_empty() => Ok(upcasters),
+        match self.chains() {
+            Ok(chains) if problems.is_empty() => Ok(chains),
             Ok(_) => Err(problems),
             Err(faults) => {
                 problems.extend(faults.into_iter().map(Problem::Upcaster));
@@ -74,12 +82,35 @@ impl Registrar {
         }
     }
 
+    /// The upcasters of every kind, or all their faults.
+    pub(crate) fn chains(&self) -> Result<Chains, Vec<UpcasterFault>> {
+        let events = self.known_events();
+        let commands = self.commands.iter().map(|command| (command.named.name, command.revision)).collect();
+        let snapshots = self.snapshots.iter().copied().collect();
+        let mut faults = Vec::new();
+        let mut of = |kind, current| {
+            let upcasters = Upcasters::of(kind, self.steps_of(kind), current);
+            upcasters.unwrap_or_else(|found| {
+                faults.extend(found);
+                Upcasters::default()
+            })
+        };
+        let chains = Chains {
+            events: of(MessageKind::Event, &events),
+            commands: of(MessageKind::Command, &commands),
+            snapshots: of(MessageKind::Snapshot, &snapshots),
+        };
+        let tags = self.events.iter().map(|event| (event.named.name, event.tags)).collect();
+        if faults.is_empty() { Ok(Chains { events: chains.events.with_tags(tags), ..chains }) } else { Err(faults) }
+    }
+
     fn check_names(&self, problems: &mut Vec<Problem>) {
         let events: Vec<Named> = self.events.iter().map(|event| event.named.clone()).collect();
+        let commands: Vec<Named> = self.commands.iter().map(|command| command.named.clone()).collect();
         let states: Vec<Named> = self.states.iter().chain(&self.decisions).cloned().collect();
         let kinds = [
             ("event", &events),
-            ("command", &self.commands),
+            ("command", &commands),
             ("query", &self.queries),
             ("aggregate", &states),
             ("view", &self.views),
@@ -99,9 +130,18 @@ impl Registrar {
         }
     }
 
+    fn check_intercepted(&self, intercepted: &[Only], problems: &mut Vec<Problem>) {
+        let known =
+            |id| self.command_handlers.iter().any(|handler| handler.command.id == id || handler.handler.id == id);
+        for Only { item, location, .. } in intercepted.iter().filter(|only| !known(only.id)) {
+            problems.push(Problem::NothingIntercepted { item: (*item).to_owned(), location: *location });
+        }
+    }
+
     fn check_handlers(&self, problems: &mut Vec<Problem>) {
         let commands = self.command_handlers.iter().map(|handler| (handler.command.name, &handler.handler));
-        let queries = self.query_handlers.iter().map(|handler| (handler.query.name, &handler.handler));
+        let of_one = self.query_handlers.iter().filter(|handler| handler.handlers == Handlers::One);
+        let queries = of_one.map(|handler| (handler.query.name, &handler.handler));
         for (name, places) in repeated(commands) {
             problems.push(Problem::DuplicateHandler { kind: "command", name, places });
         }
@@ -123,11 +163,21 @@ impl Registrar {
         for handler in self.command_handlers.iter().filter(|handler| !handler.outside) {
             let (state, location) = (handler.handler.item.to_owned(), handler.handler.location);
             let command = handler.command.name;
+            for requirement in &handler.requirements {
+                if let Requirement::Model(key) = requirement {
+                    missing_tags(key.boundary, handler.tags, key.name, (command, location), problems);
+                }
+            }
             match self.boundaries.iter().find(|(id, _)| *id == handler.handler.id) {
                 Some((_, boundary)) => {
-                    for tag in boundary.iter().filter(|tag| !handler.tags.contains(tag)) {
-                        let decision = state.clone();
-                        problems.push(Problem::NoBoundaryTag { command, decision, tag, location });
+                    let (decision, places) = (state.clone(), (command, location));
+                    match (handler.bounded, boundary.is_empty()) {
+                        (true, _) if handler.target.is_none() && boundary.is_empty() => {
+                            problems.push(Problem::NoTarget { command, aggregate: decision, location });
+                        }
+                        (true, _) => {}
+                        (false, true) => problems.push(Problem::NoBoundary { command, decision, location }),
+                        (false, false) => missing_tags(boundary, handler.tags, &decision, places, problems),
                     }
                 }
                 None if handler.target.is_none() => {
@@ -135,6 +185,36 @@ impl Registrar {
                 }
                 None => {}
             }
+        }
+    }
+
+    fn check_sequences(&self, problems: &mut Vec<Problem>) {
+        for handler in self.command_handlers.iter().filter(|handler| handler.sequential && handler.routing.is_none()) {
+            problems.push(Problem::NoRoutingKey {
+                command: handler.command.name,
+                component: handler.handler.item.to_owned(),
+                location: handler.handler.location,
+            });
+        }
+    }
+
+    fn check_snapshots(&self, problems: &mut Vec<Problem>) {
+        for declared in &self.policies {
+            let mut reasons = Vec::new();
+            if !self.aggregates.contains(&declared.aggregate.id) {
+                reasons.push("the aggregate is not registered: include it, or link its crate".to_owned());
+            }
+            if !declared.storable {
+                reasons.push("its states cannot be stored: write `#[aggregate(snapshot)]`".to_owned());
+            }
+            let unknown = declared.policy.events().iter().filter(|event| !declared.events.contains(event));
+            reasons.extend(unknown.map(|event| format!("it does not apply the event `{event}`")));
+            let (aggregate, location) = (declared.aggregate.item, declared.aggregate.location);
+            problems.extend(reasons.into_iter().map(|reason| Problem::Snapshots {
+                aggregate: aggregate.to_owned(),
+                reason,
+                location,
+            }));
         }
     }
 
@@ -239,6 +319,13 @@ impl Registrar {
         let pure = matches!(place, Place::Aggregate | Place::Decision | Place::Saga | Place::View | Place::InlineView);
         match requirement {
             Requirement::None => None,
+            Requirement::Updates if pure => {
+                Some("asks for `QueryUpdates`: what is pure tells nobody; emit updates from an event handler".to_owned())
+            }
+            Requirement::Updates => None,
+            Requirement::Resource(id, _) if id == TypeId::of::<QueryUpdates>() => {
+                Some("asks for `&QueryUpdates`: write `updates: QueryUpdates`, by value".to_owned())
+            }
             Requirement::Resource(id, name) => {
                 let defaulted = self
                     .components
@@ -268,8 +355,32 @@ impl Registrar {
                  send commands from a saga"
                     .to_owned()
             }),
+            Requirement::Model(key) => (!matches!(place, Place::Aggregate | Place::Decision))
+                .then(|| format!("asks for the model `{}`, and decides on no command of an aggregate or a decision", key.name)),
+            Requirement::Unseen => (place != Place::Aggregate)
+                .then(|| "asks for `Unseen`, and there is no stream here whose version a caller expects".to_owned()),
+            Requirement::Scheduler => (!matches!(place, Place::Outside | Place::Query | Place::Events)).then(|| {
+                "asks for `Scheduler`, and what is pure schedules nothing: use a deadline of a saga, or an event handler"
+                    .to_owned()
+            }),
             Requirement::Command => (!matches!(place, Place::Aggregate | Place::Decision | Place::Outside))
                 .then(|| "asks for `CommandId`, and handles no command".to_owned()),
+        }
+    }
+}
+
+/// Reports each tag of `boundary` that a command has not.
+fn missing_tags(
+    boundary: &'static [&'static [&'static str]],
+    tags: &[&str],
+    decision: &str,
+    (command, location): (&'static str, super::Location),
+    problems: &mut Vec<Problem>,
+) {
+    for &tag in boundary.iter().copied().flatten().filter(|tag| !tags.contains(tag)) {
+        let problem = Problem::NoBoundaryTag { command, decision: decision.to_owned(), tag, location };
+        if !problems.contains(&problem) {
+            problems.push(problem);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! name. A dependency that no code mentions is not linked and registers nothing; write `use my_handlers as _;`.
 
 mod build;
+mod catalogue;
 mod check;
 mod named;
 mod problem;

@@ -57,6 +57,22 @@ pub enum Problem {
         /// Where the handler is.
         location: Location,
     },
+    /// Commands of a component run one after the other by their routing key, and one has none.
+    NoRoutingKey {
+        /// Stored name of the command.
+        command: &'static str,
+        /// The component.
+        component: String,
+        /// Where the handler is.
+        location: Location,
+    },
+    /// An interceptor or a retry policy is for a type that is no command and handles none.
+    NothingIntercepted {
+        /// The Rust type.
+        item: String,
+        /// Where the application says so.
+        location: Location,
+    },
     /// A command of a decision lacks a tag of the boundary.
     NoBoundaryTag {
         /// Stored name of the command.
@@ -65,6 +81,15 @@ pub enum Problem {
         decision: String,
         /// The tag.
         tag: &'static str,
+        /// Where the handler is.
+        location: Location,
+    },
+    /// A command of a decision has no boundary.
+    NoBoundary {
+        /// Stored name of the command.
+        command: &'static str,
+        /// The decision.
+        decision: String,
         /// Where the handler is.
         location: Location,
     },
@@ -88,6 +113,15 @@ pub enum Problem {
         /// Where the handler is.
         location: Location,
     },
+    /// An application says when snapshots of an aggregate are made, and that cannot be done.
+    Snapshots {
+        /// The aggregate.
+        aggregate: String,
+        /// Why not, and what to do.
+        reason: String,
+        /// Where the application says so.
+        location: Location,
+    },
     /// A list of steps is faulty.
     Steps {
         /// The saga.
@@ -103,6 +137,11 @@ pub enum Problem {
         name: String,
         /// Where it is used.
         location: Location,
+    },
+    /// A codec cannot be told from others.
+    Codec {
+        /// What is wrong, and what to do.
+        reason: String,
     },
     /// An upcaster is faulty.
     Upcaster(UpcasterFault),
@@ -131,10 +170,24 @@ impl fmt::Display for Problem {
                 f,
                 "the command `{command}` of the aggregate `{aggregate}` has no field marked `#[target]` ({location})"
             ),
+            Self::NoRoutingKey { command, component, location } => write!(
+                f,
+                "the command `{command}`, which `{component}` handles with `#[handle(sequential)]`, has no field marked \
+                 `#[routing]` or `#[target]` ({location})"
+            ),
+            Self::NothingIntercepted { item, location } => write!(
+                f,
+                "an interceptor is for `{item}`, which is no command that is handled here, and handles none ({location})"
+            ),
             Self::NoBoundaryTag { command, decision, tag, location } => write!(
                 f,
                 "the boundary of `{decision}` names the tag `{tag}`, and its command `{command}` has no field of that \
                  name marked `#[tag]` ({location})"
+            ),
+            Self::NoBoundary { command, decision, location } => write!(
+                f,
+                "the decision `{decision}` has no boundary for its command `{command}`: name its tags, as in \
+                 `#[decision(boundary(course))]`, or write a method with `#[boundary]` ({location})"
             ),
             Self::LiveKeyIsNoTag { view, event, key, location } => write!(
                 f,
@@ -142,12 +195,16 @@ impl fmt::Display for Problem {
                  ({location})"
             ),
             Self::Unmet { handler, reason, location } => write!(f, "`{handler}` {reason} ({location})"),
+            Self::Snapshots { aggregate, reason, location } => {
+                write!(f, "snapshots of `{aggregate}`: {reason} ({location})")
+            }
             Self::Steps { saga, reason, location } => write!(f, "the steps of saga `{saga}`: {reason} ({location})"),
             Self::ReservedProcessor { name, location } => write!(
                 f,
                 "the processor name `{name}` begins with `view:` or `saga:`, which are kept for views and sagas \
                  ({location})"
             ),
+            Self::Codec { reason } => f.write_str(reason),
             Self::Upcaster(fault) => fault.fmt(f),
         }
     }

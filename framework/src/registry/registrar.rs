@@ -1,17 +1,24 @@
 //! Takes declarations, one method for each kind.
 
 use std::any::{TypeId, type_name};
+use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::aggregate::{Aggregate, Decision, EventSourced, HandledBy};
-use crate::command::{CommandHandler, CommandTarget, FormatOf, Lanekeeper, Route, ServedBy, ServiceHandler};
+use crate::aggregate::{Aggregate, Decision, EventSourced, HandledBy, SnapshotPolicy};
+use crate::catalogue::{Described, Shape, Types};
+use crate::command::class::Sender;
+use crate::command::{Checks, CommandHandler, CommandTarget, FormatOf, Lanekeeper, Route, ServedBy, ServiceHandler};
 use crate::handler::{Requirement, Resources};
-use crate::message::{Command, Event, Query, UpcastStep};
+use crate::message::{
+    CodecError, Command, Decode, Event, Handlers, Json, MessageKind, Query, QueryKind, StreamQuery, TagsOf,
+    UpcastError, UpcastStep,
+};
 use crate::processor::{EventComponent, EventHandlers, HandlersComponent};
-use crate::query::{self, AnsweredBy};
+use crate::query::{self, AnsweredBy, StreamedBy};
 use crate::saga::{Saga, SagaHandlers};
 use crate::store::Journal;
-use crate::view::{View, ViewComponent, ViewHandlers, ViewMode, ViewSource, processor_name};
+use crate::view::{FollowedView, View, ViewChanges, ViewComponent, ViewHandlers, ViewMode, ViewSource, processor_name};
 
 use super::Location;
 use super::named::Named;
@@ -40,26 +47,55 @@ impl<H> Copy for Component<H> {}
 #[derive(Default)]
 pub struct Registrar {
     pub(super) events: Vec<EventDeclaration>,
-    pub(super) commands: Vec<Named>,
+    pub(super) commands: Vec<StoredDeclaration>,
     pub(super) queries: Vec<Named>,
     pub(super) states: Vec<Named>,
     pub(super) decisions: Vec<Named>,
-    pub(super) boundaries: Vec<(TypeId, &'static [&'static str])>,
+    pub(super) boundaries: Vec<(TypeId, &'static [&'static [&'static str]])>,
     pub(super) aggregates: Vec<TypeId>,
+    /// Aggregates whose states are stored as snapshots, with the revision of their schema.
+    pub(super) snapshots: Vec<(&'static str, u32)>,
+    pub(super) policies: Vec<PolicyDeclaration>,
     pub(super) command_handlers: Vec<CommandDeclaration>,
     pub(super) query_handlers: Vec<QueryDeclaration>,
     pub(super) views: Vec<Named>,
+    /// The versions of views, by their types.
+    pub(super) view_versions: HashMap<TypeId, u32>,
     pub(super) view_handlers: Vec<ViewDeclaration>,
     pub(super) event_handlers: Vec<HandlersDeclaration>,
     pub(super) sagas: Vec<Named>,
     pub(super) saga_handlers: Vec<SagaDeclaration>,
     pub(super) components: Vec<ComponentDeclaration>,
     pub(super) upcasters: Vec<UpcastStep>,
+    /// The shapes of messages and states.
+    pub(super) shapes: HashMap<TypeId, fn() -> (Shape, Types)>,
 }
 
 pub(super) struct EventDeclaration {
     pub(super) named: Named,
     pub(super) revision: u32,
+    /// The tags of an event with this payload.
+    pub(super) tags: TagsOf,
+    /// Decodes an event, and writes it again.
+    pub(super) check: fn(Decode<'_>) -> Result<Json, UpcastError>,
+}
+
+/// A command, which may be stored.
+pub(super) struct StoredDeclaration {
+    pub(super) named: Named,
+    pub(super) revision: u32,
+    /// Decodes a command.
+    pub(super) check: fn(Json) -> Result<(), serde_json::Error>,
+}
+
+/// When the application wants snapshots of an aggregate.
+pub(super) struct PolicyDeclaration {
+    pub(super) aggregate: Named,
+    pub(super) policy: SnapshotPolicy,
+    /// Whether its states can be stored.
+    pub(super) storable: bool,
+    /// The events that it applies.
+    pub(super) events: &'static [&'static str],
 }
 
 type BuildCommand = Box<dyn Fn(&mut Lanekeeper, &Resources) -> Arc<dyn CommandHandler> + Send + Sync>;
@@ -68,10 +104,17 @@ pub(super) struct CommandDeclaration {
     pub(super) command: Named,
     pub(super) target: Option<&'static str>,
     pub(super) tags: &'static [&'static str],
+    /// Whether it brings its own boundary.
+    pub(super) bounded: bool,
     /// The state or component that handles it.
     pub(super) handler: Named,
     /// Whether it is handled outside aggregates.
     pub(super) outside: bool,
+    /// Whether it is kept in order by its routing key, and what that is.
+    pub(super) sequential: bool,
+    pub(super) routing: Option<&'static str>,
+    pub(super) checks: Checks,
+    pub(super) sender: Sender,
     pub(super) requirements: Vec<Requirement>,
     pub(super) build: BuildCommand,
     pub(super) format: fn() -> Box<dyn crate::command::Format>,
@@ -79,15 +122,22 @@ pub(super) struct CommandDeclaration {
 
 impl CommandDeclaration {
     pub(super) fn route(&self, lanes: &mut Lanekeeper, resources: &Resources) -> Route {
-        Route { command: self.command.id, handler: (self.build)(lanes, resources), format: (self.format)() }
+        Route {
+            command: self.command.id,
+            checks: self.checks,
+            handler: (self.build)(lanes, resources),
+            format: (self.format)(),
+        }
     }
 }
 
 pub(super) struct QueryDeclaration {
     pub(super) query: Named,
     pub(super) handler: Named,
+    /// How many of them the query may have.
+    pub(super) handlers: Handlers,
     pub(super) requirements: Vec<Requirement>,
-    pub(super) build: fn(&Resources, Vec<String>) -> query::Route,
+    pub(super) build: fn(&Resources, query::Surroundings) -> query::Route,
 }
 
 pub(super) struct ViewDeclaration {
@@ -96,7 +146,8 @@ pub(super) struct ViewDeclaration {
     pub(super) processor: String,
     pub(super) sources: &'static [ViewSource],
     pub(super) requirements: Vec<Requirement>,
-    pub(super) build: fn(Journal, Arc<Resources>) -> Arc<dyn EventComponent>,
+    pub(super) build: fn(Journal, Arc<Resources>, &ViewChanges) -> Arc<dyn EventComponent>,
+    pub(super) followed: fn(&Journal) -> FollowedView,
     pub(super) build_inline: fn(Journal, Arc<Resources>) -> Arc<dyn crate::command::inline::Inline>,
 }
 
@@ -118,12 +169,27 @@ pub(super) struct ComponentDeclaration {
 impl Registrar {
     /// An event.
     pub fn event<E: Event>(&mut self, location: Location) {
-        self.events.push(EventDeclaration { named: Named::of::<E>(E::NAME, location), revision: E::REVISION });
+        self.events.push(EventDeclaration {
+            named: Named::of::<E>(E::NAME, location),
+            revision: E::REVISION,
+            tags: |payload| serde_json::from_value::<E>(payload.clone()).ok().map(|event| event.tags()),
+            check: |decode| {
+                serde_json::to_value(decode.into_event::<E>()?).map_err(|error| UpcastError::Payload {
+                    name: E::NAME.to_owned(),
+                    revision: E::REVISION,
+                    source: CodecError::new(error),
+                })
+            },
+        });
     }
 
     /// A command.
     pub fn command<C: Command>(&mut self, location: Location) {
-        self.commands.push(Named::of::<C>(C::NAME, location));
+        self.commands.push(StoredDeclaration {
+            named: Named::of::<C>(C::NAME, location),
+            revision: C::REVISION,
+            check: |payload| serde_json::from_value::<C>(payload).map(drop),
+        });
     }
 
     /// A query.
@@ -131,10 +197,25 @@ impl Registrar {
         self.queries.push(Named::of::<Q>(Q::NAME, location));
     }
 
+    /// A query whose answer is a stream.
+    pub fn stream_query<Q: StreamQuery>(&mut self, location: Location) {
+        self.queries.push(Named::of::<Q>(Q::NAME, location));
+    }
+
     /// An aggregate.
     pub fn aggregate<A: Aggregate>(&mut self, location: Location) {
         self.aggregates.push(TypeId::of::<A>());
         self.states.push(Named::of::<A>(A::NAME, location));
+        let revision = A::snapshots().and_then(|snapshots| snapshots.revision());
+        self.snapshots.extend(revision.map(|revision| (A::NAME, revision)));
+    }
+
+    /// When snapshots of an aggregate are made, in place of what its attribute says. The last word counts.
+    pub fn snapshots<A: Aggregate>(&mut self, policy: SnapshotPolicy, location: Location) {
+        let aggregate = Named::of::<A>(A::NAME, location);
+        self.policies.retain(|declared| declared.aggregate.id != aggregate.id);
+        let storable = A::snapshots().is_some();
+        self.policies.push(PolicyDeclaration { aggregate, policy, storable, events: A::EVENTS });
     }
 
     /// A decision.
@@ -155,11 +236,16 @@ impl Registrar {
             command: Named::of::<C>(C::NAME, location),
             target: C::TARGET,
             tags: C::TAG_KEYS,
+            bounded: C::BOUNDED,
             handler: Named::of::<S>(type_name::<S>(), location),
             outside: false,
+            sequential: false,
+            routing: C::ROUTING.or(C::TARGET),
+            checks: Checks::of::<C>(),
+            sender: Sender::of(PhantomData::<fn() -> C>),
             requirements: C::requirements(),
             build: Box::new(|lanes, _| lanes.handler::<S, C>()),
-            format: || Box::new(FormatOf::<C>(std::marker::PhantomData)),
+            format: || Box::new(FormatOf::<C>(PhantomData)),
         });
     }
 
@@ -174,24 +260,31 @@ impl Registrar {
             command: Named::of::<C>(C::NAME, location),
             target: C::TARGET,
             tags: C::TAG_KEYS,
+            bounded: false,
             handler: Named::of::<H>(type_name::<H>(), location),
             outside: true,
+            sequential: C::SEQUENTIAL,
+            routing: C::ROUTING.or(C::TARGET),
+            checks: Checks::of::<C>(),
+            sender: Sender::of(PhantomData::<fn() -> C>),
             requirements: C::requirements(),
             build: Box::new(|lanes, resources| {
                 Arc::new(ServiceHandler::<H, C> {
                     executor: lanes.executor().clone(),
                     lanes: lanes.services(),
+                    sequence: C::SEQUENTIAL.then(|| lanes.sequence::<H>()),
                     component: resources.shared::<H>(),
-                    command: std::marker::PhantomData,
+                    command: PhantomData,
                 })
             }),
-            format: || Box::new(FormatOf::<C>(std::marker::PhantomData)),
+            format: || Box::new(FormatOf::<C>(PhantomData)),
         });
     }
 
     /// A view.
     pub fn view<V: View>(&mut self, location: Location) {
         self.views.push(Named::of::<V>(V::NAME, location));
+        self.view_versions.insert(TypeId::of::<V>(), V::VERSION);
     }
 
     /// The handlers of a view.
@@ -202,7 +295,10 @@ impl Registrar {
             processor: processor_name::<V>(),
             sources: V::SOURCES,
             requirements: V::requirements(),
-            build: |journal, resources| Arc::new(ViewComponent::<V>::new(journal, resources)),
+            build: |journal, resources, changes| {
+                Arc::new(ViewComponent::<V>::new(journal, resources).reporting_to(changes.clone()))
+            },
+            followed: FollowedView::of::<V>,
             build_inline: |journal, resources| Arc::new(ViewComponent::<V>::new(journal, resources)),
         });
     }
@@ -230,8 +326,25 @@ impl Registrar {
         self.query_handlers.push(QueryDeclaration {
             query: Named::of::<Q>(Q::NAME, location),
             handler: Named::of::<H>(type_name::<H>(), location),
+            handlers: Q::Kind::HANDLERS,
             requirements: Q::requirements(),
-            build: |resources, processors| query::Route::new::<H, Q>(resources.shared::<H>(), processors),
+            build: |resources, around| query::Route::answering::<H, Q>(resources.shared::<H>(), around),
+        });
+    }
+
+    /// A handler of a query whose answer is a stream.
+    pub fn stream_handler<H: Send + Sync + 'static, Q: StreamedBy<H>>(
+        &mut self,
+        component: Component<H>,
+        location: Location,
+    ) {
+        self.component(component, location);
+        self.query_handlers.push(QueryDeclaration {
+            query: Named::of::<Q>(Q::NAME, location),
+            handler: Named::of::<H>(type_name::<H>(), location),
+            handlers: Handlers::One,
+            requirements: Q::requirements(),
+            build: |resources, around| query::Route::streaming::<H, Q>(resources.shared::<H>(), around),
         });
     }
 
@@ -245,13 +358,23 @@ impl Registrar {
         self.saga_handlers.push(SagaDeclaration::of::<S>(location));
     }
 
+    /// The shape of a message or a state, for the catalogue.
+    pub fn described<T: Described + 'static>(&mut self) {
+        self.shapes.insert(TypeId::of::<T>(), || {
+            let mut types = Types::default();
+            T::describe_nested(&mut types);
+            (T::shape(), types)
+        });
+    }
+
     /// A step of an upcaster.
     pub fn upcaster(&mut self, step: UpcastStep) {
         self.upcasters.push(step);
     }
 
-    pub(crate) fn upcast_steps(self) -> Vec<UpcastStep> {
-        self.upcasters
+    /// The steps that lift messages of this kind.
+    pub(crate) fn steps_of(&self, kind: MessageKind) -> Vec<UpcastStep> {
+        self.upcasters.iter().filter(|step| step.kind == kind).cloned().collect()
     }
 
     fn component<H: Send + Sync + 'static>(&mut self, component: Component<H>, location: Location) {

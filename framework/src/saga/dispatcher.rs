@@ -1,21 +1,17 @@
 //! Delivers the effects of a saga: at least once, under a fixed id, in order for each instance.
 
-use std::collections::{BTreeMap, HashSet};
 use std::marker::PhantomData;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
-use futures_util::FutureExt;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::command::{CommandBus, CommandError};
+use crate::command::CommandBus;
+use crate::command::delivery::{AT_ONCE, Delivered, Outcomes, UnderWay, pause};
 use crate::handler::error::chain;
-use crate::handler::{Context, Resources, panic_message};
-use crate::message::{CommandId, Timestamp};
+use crate::handler::{Context, Resources};
+use crate::message::Timestamp;
 use crate::store::{Claim, Effect, Journal, SagaWrite, StoreError};
 
 use super::error::SagaError;
@@ -23,16 +19,6 @@ use super::handlers::SagaHandlers;
 use super::instance::Instance;
 use super::processor::Wake;
 
-/// Effects that are under way at the same time.
-const AT_ONCE: usize = 256;
-/// Effects for one target that are sent before their outcomes are written.
-const IN_A_ROW: usize = 16;
-/// How often an effect that failed for a technical reason is tried before it is parked.
-const ATTEMPTS: u32 = 12;
-/// How long a command may take. It is then sent again under the same id, so that it still has one effect.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-/// The first and the longest pause between attempts.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
 /// How long the dispatcher sleeps when nothing wakes it, and after the store failed.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long it sleeps while commands are under way that nobody has answered.
@@ -49,63 +35,6 @@ pub(crate) struct Dispatcher<S> {
     pub(crate) wake: Arc<Wake>,
     pub(crate) stop: CancellationToken,
     pub(crate) saga: PhantomData<fn() -> S>,
-}
-
-/// What came of one attempt at an effect.
-enum Delivered {
-    Accepted,
-    Rejected(Vec<u8>),
-    /// Try again, or give up if it is permanent.
-    Failed {
-        reason: String,
-        permanent: bool,
-    },
-}
-
-/// Effects for the same target go one after the other, in the order in which they were committed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Lane {
-    Target(String),
-    Alone(CommandId),
-}
-
-type Outcomes = Vec<(Effect, Delivered)>;
-
-/// Commands that are under way. One that is never answered holds up its lane and nothing else.
-#[derive(Default)]
-struct UnderWay {
-    tasks: JoinSet<(Lane, usize, Outcomes)>,
-    lanes: HashSet<Lane>,
-    effects: usize,
-}
-
-impl UnderWay {
-    fn start(&mut self, lane: Lane, effects: Vec<Effect>, bus: &Arc<CommandBus>) {
-        self.effects += effects.len();
-        self.lanes.insert(lane.clone());
-        let bus = Arc::clone(bus);
-        let started = effects.len();
-        self.tasks.spawn(async move { (lane, started, send_in_order(&bus, effects).await) });
-    }
-
-    /// The outcomes of the next lane that has been answered, and of those that were answered with it; `None` when
-    /// nothing is under way.
-    async fn answered(&mut self) -> Option<Outcomes> {
-        let first = self.tasks.join_next().await?;
-        let mut outcomes = self.end(first);
-        while let Some(more) = self.tasks.try_join_next() {
-            outcomes.extend(self.end(more));
-        }
-        Some(outcomes)
-    }
-
-    fn end(&mut self, joined: Result<(Lane, usize, Outcomes), JoinError>) -> Outcomes {
-        // A task ends in an error only when it is aborted, and then nobody asks any more.
-        let Ok((lane, started, outcomes)) = joined else { return Vec::new() };
-        self.lanes.remove(&lane);
-        self.effects -= started;
-        outcomes
-    }
 }
 
 impl<S: SagaHandlers> Dispatcher<S> {
@@ -143,30 +72,22 @@ impl<S: SagaHandlers> Dispatcher<S> {
             return Ok(IDLE);
         }
         let now = self.journal.now();
-        let mut lanes: BTreeMap<Lane, Vec<Effect>> = BTreeMap::new();
         let mut limit = AT_ONCE + under_way.effects;
         loop {
             let due = self.journal.store().due_effects(self.journal.tenant(), S::NAME, now, limit).await?;
             let all = due.len() < limit;
+            let mut lifted = Vec::with_capacity(due.len());
             for effect in due {
-                let target = self.bus.target(&effect.name, &effect.payload);
-                let lane = target.map_or(Lane::Alone(effect.command), Lane::Target);
-                // What is under way stands in a busy lane too.
-                if !under_way.lanes.contains(&lane) {
-                    let effects = lanes.entry(lane).or_default();
-                    if effects.len() < IN_A_ROW {
-                        effects.push(effect);
-                    }
+                match self.bus.lifted(effect) {
+                    Ok(effect) => lifted.push(effect),
+                    Err(failed) => self.park(&failed.0, chain(&failed.1)).await?,
                 }
             }
-            if all || !lanes.is_empty() {
+            if under_way.start_free(lifted, &self.bus) || all {
                 break;
             }
             // Nothing but effects for busy targets: free ones may stand behind them.
             limit *= 4;
-        }
-        for (lane, effects) in lanes {
-            under_way.start(lane, effects, &self.bus);
         }
         let shortest = if under_way.effects > 0 { BUSY } else { Duration::from_millis(1) };
         let next = self.journal.store().next_effect(self.journal.tenant(), S::NAME).await?;
@@ -253,6 +174,15 @@ impl<S: SagaHandlers> Dispatcher<S> {
         Ok(Some(instance.into_write(&effect.tenant, now, payloads)?))
     }
 
+    /// Gives up an effect that cannot be read.
+    async fn park(&self, effect: &Effect, reason: String) -> Result<(), SagaError> {
+        let Some(claim) = self.claim.borrow().clone() else { return Ok(()) };
+        let mut transaction = self.journal.store().begin().await?;
+        transaction.guard(&claim).await?;
+        self.postpone(&mut *transaction, effect, effect.attempts + 1, Err(reason)).await?;
+        Ok(transaction.commit().await?)
+    }
+
     async fn postpone(
         &self,
         transaction: &mut dyn crate::store::StoreTransaction,
@@ -266,61 +196,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
                 "a saga needs attention: its command is parked"
             );
         }
-        transaction.postpone_effect(&effect.tenant, effect.command, attempts, next).await
+        transaction.postpone_effect(&effect.tenant, effect.command, attempts, next).await?;
+        Ok(())
     }
-}
-
-/// Sends effects for one target, up to the first that is not answered: those behind it keep their place.
-async fn send_in_order(bus: &CommandBus, effects: Vec<Effect>) -> Outcomes {
-    let mut outcomes = Vec::with_capacity(effects.len());
-    for effect in effects {
-        let delivered = AssertUnwindSafe(send(bus, &effect)).catch_unwind().await;
-        let delivered = delivered.unwrap_or_else(|panic| Delivered::Failed {
-            reason: format!("a panic in reading the command: {}", panic_message(&*panic)),
-            permanent: true,
-        });
-        let unanswered = matches!(delivered, Delivered::Failed { permanent: false, .. });
-        outcomes.push((effect, delivered));
-        if unanswered {
-            break;
-        }
-    }
-    outcomes
-}
-
-async fn send(bus: &CommandBus, effect: &Effect) -> Delivered {
-    let mut message = match bus.read(&effect.name, &effect.payload) {
-        Ok(message) => message,
-        Err(failure) => return Delivered::Failed { reason: chain(&failure), permanent: true },
-    };
-    message.id = effect.command;
-    message.recorded = true;
-    message.metadata = effect.metadata.clone();
-    let Ok(answered) = tokio::time::timeout(ANSWER_WITHIN, bus.dispatch(message)).await else {
-        return Delivered::Failed { reason: format!("no answer within {ANSWER_WITHIN:?}"), permanent: false };
-    };
-    match answered {
-        Ok(_) => Delivered::Accepted,
-        Err(CommandError::Rejected(rejection)) => match rejection.encode(bus.payloads()) {
-            Ok(error) => Delivered::Rejected(error),
-            Err(error) => Delivered::Failed { reason: error.to_string(), permanent: true },
-        },
-        Err(CommandError::Failed(failure)) => {
-            Delivered::Failed { reason: chain(&failure), permanent: !failure.is_transient() }
-        }
-    }
-}
-
-/// The pause after the failed attempt number `attempt`; `None` when it was the last.
-fn pause(attempt: u32) -> Option<Duration> {
-    if attempt >= ATTEMPTS {
-        return None;
-    }
-    ExponentialBuilder::default()
-        .with_jitter()
-        .with_min_delay(PAUSES.0)
-        .with_max_delay(PAUSES.1)
-        .without_max_times()
-        .build()
-        .nth(attempt.saturating_sub(1) as usize)
 }

@@ -23,6 +23,8 @@ pub struct Effects {
 pub struct PlannedCommand {
     /// Stored name of the command.
     pub name: &'static str,
+    /// The revision of the payload.
+    pub revision: u32,
     /// The command in the application's codec.
     pub payload: Vec<u8>,
     /// The step of a declared list that it belongs to.
@@ -69,7 +71,7 @@ impl Effects {
 
     pub(crate) fn plan<C: Command>(&mut self, command: &C, step: Option<&'static str>) {
         match self.payloads.encode(command) {
-            Ok(payload) => self.commands.push(PlannedCommand { name: C::NAME, payload, step }),
+            Ok(payload) => self.commands.push(PlannedCommand { name: C::NAME, revision: C::REVISION, payload, step }),
             Err(error) => self.fault = Some((C::NAME, error)),
         }
     }

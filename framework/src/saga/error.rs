@@ -2,7 +2,7 @@
 
 use crate::handler::ContextError;
 use crate::message::{CodecError, UpcastError};
-use crate::store::StoreError;
+use crate::store::{DecodeError, ReadError, StoreError};
 
 /// Why a saga could not handle an input. The input is tried again, then parked.
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +73,24 @@ pub enum SagaError {
     /// An event could not be decoded.
     #[error(transparent)]
     Event(#[from] UpcastError),
+    /// The events could not be read. The call can be repeated.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// A parameter of a handler could not be provided.
     #[error(transparent)]
     Context(#[from] ContextError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<DecodeError> for SagaError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Upcast(error) => error.into(),
+            DecodeError::Read(error) => error.into(),
+        }
+    }
 }
 
 impl SagaError {

@@ -140,7 +140,7 @@ impl<S: SagaHandlers> Instance<S> {
     ) -> Result<(), SagaError> {
         let handler = S::rejections().into_iter().find(|handler| handler.command == effect.name);
         let in_steps = effect.step.is_some();
-        let described = || String::from_utf8_lossy(error).into_owned();
+        let described = || payloads.to_text(error);
         if handler.is_none() && !in_steps {
             return Err(SagaError::UnhandledRejection {
                 saga: S::NAME,
@@ -205,7 +205,7 @@ impl<S: SagaHandlers> Instance<S> {
                 number: self.row.effects,
                 name: planned.name.to_owned(),
                 payload: planned.payload,
-                metadata: caused.clone(),
+                metadata: Effect::metadata_at(planned.revision, caused),
                 step: planned.step.map(str::to_owned),
                 attempts: 0,
                 not_before: now,
@@ -277,10 +277,11 @@ fn check_deadlines<S: SagaHandlers>(effects: &Effects) -> Result<(), SagaError> 
     Ok(())
 }
 
-/// Brings an event to the instances that it concerns; begins one where it starts one and there is none.
+/// Brings a part of an event to the instances that it concerns; begins one where it starts one and there is none.
 pub(crate) fn deliver<S: SagaHandlers>(
     instances: &mut Vec<Instance<S>>,
     input: &SagaInput<S>,
+    part: u32,
     context: &Context<'_>,
     payloads: &Payloads,
     recorded: &Recorded,
@@ -291,7 +292,10 @@ pub(crate) fn deliver<S: SagaHandlers>(
         .filter(|instance| !instance.has_ended() && instance.associations().contains(&input.association))
         .collect();
     if concerned.is_empty() && input.role == SagaRole::Start {
-        let id = SagaId::derived(recorded.id.uuid(), S::NAME);
+        let id = match part {
+            0 => SagaId::derived(recorded.id.uuid(), S::NAME),
+            part => SagaId::derived(recorded.id.uuid(), &format!("{part} {}", S::NAME)),
+        };
         let mut instance = Instance::begin(id, input.association.clone(), &caused);
         instance.on_event(input.role, &*input.handle, context, payloads, &caused)?;
         instances.push(instance);

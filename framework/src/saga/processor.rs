@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use crate::handler::{Context, HandlerError, Resources};
+use crate::handler::{AfterCommit, Context, HandlerError, Resources};
 use crate::message::{RecordedEvent, SagaId};
 use crate::processor::{Batch, EventComponent};
 use crate::store::{Association, Journal, StoreTransaction};
@@ -53,7 +53,7 @@ impl<S: SagaHandlers> EventComponent for SagaComponent<S> {
         Box::new(SagaBatch { component: self, looked_up: BTreeSet::new(), instances: Vec::new() })
     }
 
-    async fn reset(&self, _: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
+    async fn reset(&self, _: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
         Err(HandlerError::new("a saga is never replayed: its commands were sent"))
     }
 
@@ -70,8 +70,14 @@ struct SagaBatch<'a, S> {
 }
 
 impl<S: SagaHandlers> SagaBatch<'_, S> {
-    fn input(&self, event: &RecordedEvent) -> Result<Option<SagaInput<S>>, SagaError> {
-        Ok(S::route(self.component.journal.decode(event)?)?)
+    /// What the parts of `event` bring, each with its number.
+    async fn inputs(&self, event: &RecordedEvent) -> Result<Vec<(u32, SagaInput<S>)>, SagaError> {
+        let mut inputs = Vec::new();
+        for part in self.component.journal.decode(event).await? {
+            let number = part.part();
+            inputs.extend(S::route(part)?.map(|input| (number, input)));
+        }
+        Ok(inputs)
     }
 
     /// Loads the instances of associations that were not looked up yet.
@@ -103,8 +109,11 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         // An event that cannot be decoded is reported when its turn comes.
-        let inputs = events.iter().filter_map(|event| self.input(event).ok().flatten());
-        let wanted = inputs.map(|input| input.association).collect();
+        let mut wanted = BTreeSet::new();
+        for event in events {
+            let inputs = self.inputs(event).await.unwrap_or_default();
+            wanted.extend(inputs.into_iter().map(|(_, input)| input.association));
+        }
         Ok(self.look_up(wanted, transaction).await?)
     }
 
@@ -113,14 +122,16 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
         event: &RecordedEvent,
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
-        let Some(input) = self.input(event)? else { return Ok(()) };
-        self.look_up(BTreeSet::from([input.association.clone()]), transaction).await?;
         let SagaComponent { journal, resources, .. } = self.component;
         let context = Context::new(journal.now(), event.recorded.metadata(), resources).with_recorded(&event.recorded);
-        Ok(deliver(&mut self.instances, &input, &context, journal.payloads(), &event.recorded)?)
+        for (part, input) in self.inputs(event).await? {
+            self.look_up(BTreeSet::from([input.association.clone()]), transaction).await?;
+            deliver(&mut self.instances, &input, part, &context, journal.payloads(), &event.recorded)?;
+        }
+        Ok(())
     }
 
-    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
         let journal = &self.component.journal;
         let now = journal.now();
         let changed = self.instances.into_iter().filter(Instance::has_changed);
@@ -130,6 +141,6 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
         if !writes.is_empty() {
             transaction.write_sagas(writes).await?;
         }
-        Ok(())
+        Ok(AfterCommit::default())
     }
 }

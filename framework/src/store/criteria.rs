@@ -88,6 +88,31 @@ impl Criteria {
         self.0.iter().any(|criterion| criterion.matches(name, tags))
     }
 
+    /// The same criteria, where those without names ask for `names`.
+    pub(crate) fn with_names(self, names: &[&'static str]) -> Self {
+        let named = self.0.into_iter().map(|criterion| match criterion.names.is_empty() {
+            true => Criterion { names: names.iter().map(|name| (*name).to_owned()).collect(), ..criterion },
+            false => criterion,
+        });
+        Self(named.collect())
+    }
+
+    /// What either of the two matches.
+    #[must_use]
+    pub fn or_any(mut self, other: Self) -> Self {
+        for criterion in other.0 {
+            if !self.0.contains(&criterion) {
+                self.0.push(criterion);
+            }
+        }
+        self
+    }
+
+    /// Every name in the criteria.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|criterion| &criterion.names).map(String::as_str)
+    }
+
     /// The same criteria with each name replaced by what `stored` gives for it.
     pub(crate) fn with_stored_names<'a, I: Iterator<Item = &'a str>>(&'a self, stored: impl Fn(&'a str) -> I) -> Self {
         let expanded = self.0.iter().map(|criterion| Criterion {

@@ -19,7 +19,7 @@ pub enum AppendError {
     #[error("the command {} was executed before", .0.id)]
     CommandRepeated(Box<CommandRecord>),
     /// Some of the event ids are stored already, but not exactly these events in this append. Use fresh ids.
-    #[error("the event id {id} is stored already, in another append")]
+    #[error("the event id {id} is taken: it comes twice, or is stored already, in another append")]
     EventIdTaken {
         /// The id.
         id: EventId,
@@ -123,6 +123,9 @@ fn at(version: &Option<Version>) -> String {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
+    /// What is asked for exceeds a documented limit, or has a name that no store takes. Ask for less.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The database does not answer. The call can be repeated.
     #[error("the event store cannot be read")]
     Unavailable {
@@ -143,6 +146,9 @@ pub enum ReadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// The input exceeds a documented limit. Make it smaller.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The database does not answer. The call can be repeated.
     #[error("the store is unavailable")]
     Unavailable {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use crate::message::{
-    Clock, Decode, Payloads, Position, RecordedEvent, StreamId, Timestamp, UpcastError, Upcasters, Version,
+    Chains, Clock, Decode, Parts, Payloads, Position, RecordedEvent, StreamId, Timestamp, UpcastError, Version,
 };
 
 use super::append::{Append, Appended};
 use super::criteria::{Criteria, Criterion};
 use super::error::{AppendError, ReadError};
 use super::exchange::Export;
+use super::fold::{Fold, FoldError, Folded};
 use super::handle::StreamHandle;
+use super::passes::Passes;
 use super::read::{Page, Read};
 use super::reader::Reader;
 use super::records::ViewId;
@@ -22,21 +24,34 @@ pub struct Journal(Arc<Inner>);
 
 struct Inner {
     store: SharedStore,
-    upcasters: Upcasters,
+    chains: Chains,
+    passes: Passes,
     payloads: Payloads,
     clock: Arc<dyn Clock>,
     tenant: String,
 }
 
+/// Why a stored event could not be prepared for a handler.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// An upcaster failed.
+    #[error(transparent)]
+    Upcast(#[from] UpcastError),
+    /// What earlier events of the stream have left for its upcaster could not be read. The call can be repeated.
+    #[error("the earlier events of the stream cannot be read")]
+    Read(#[from] ReadError),
+}
+
 impl Journal {
     pub(crate) fn new(
         store: SharedStore,
-        upcasters: Upcasters,
+        chains: Chains,
         payloads: Payloads,
         clock: Arc<dyn Clock>,
         tenant: String,
     ) -> Self {
-        Self(Arc::new(Inner { store, upcasters, payloads, clock, tenant }))
+        Self(Arc::new(Inner { store, chains, passes: Passes::default(), payloads, clock, tenant }))
     }
 
     /// The backend.
@@ -69,12 +84,19 @@ impl Journal {
         &self.0.tenant
     }
 
-    /// Prepares `event` for a handler.
+    /// The upcasters of events, commands and snapshots.
+    pub(crate) fn chains(&self) -> &Chains {
+        &self.0.chains
+    }
+
+    /// Prepares `event` for handlers: one part, unless upcasters turned it into several or none. Where its upcaster asks for
+    /// what earlier events of the stream have left, and they were not decoded just before, they are read.
     ///
     /// # Errors
-    /// When an upcaster fails.
-    pub fn decode<'a>(&'a self, event: &'a RecordedEvent) -> Result<Decode<'a>, UpcastError> {
-        Decode::new(event, &self.0.upcasters, &self.0.payloads)
+    /// When an upcaster fails, or earlier events that it asks for cannot be read.
+    pub async fn decode<'a>(&'a self, event: &'a RecordedEvent) -> Result<Parts<'a>, DecodeError> {
+        let Inner { store, chains, passes, payloads, tenant, .. } = &*self.0;
+        passes.lift(&**store, &chains.events, payloads, tenant, event).await
     }
 
     /// Reads one page.
@@ -91,6 +113,32 @@ impl Journal {
     pub fn reader(&self, mut read: Read) -> Reader {
         self.address(&mut read);
         Reader::new(Arc::clone(&self.0.store), read)
+    }
+
+    /// Hands every event that `read` asks for to `each`, in order, part by part where upcasters split it, decoded straight from the bytes of a page while the
+    /// next page is read. Of an event nothing is loaded but its name, revision and payload, unless an upcaster lifts it.
+    ///
+    /// `names` are the current names of the events that are expected, as far as that is known: a hint, which spares a read
+    /// where upcasters lift them. After its first page, for which the limit of `read` holds, the fold finds the size of its
+    /// pages by itself.
+    ///
+    /// # Errors
+    /// When the events cannot be read, or when an upcaster or `each` refuses one; the rest is then not read.
+    pub async fn fold<E>(
+        &self,
+        mut read: Read,
+        names: &[&'static str],
+        each: impl FnMut(Decode<'_>) -> Result<(), E> + Send,
+    ) -> Result<Folded, FoldError<E>>
+    where
+        E: std::error::Error + From<UpcastError> + 'static,
+    {
+        let wanted = read.criteria.clone();
+        self.address(&mut read);
+        let Inner { store, chains: Chains { events: upcasters, .. }, passes, payloads, .. } = &*self.0;
+        let (store, folded) = (Arc::clone(store), Folded::default());
+        let fold = Fold { store, upcasters, passes, payloads, folded, wanted, pass: None };
+        fold.run(read, upcasters.lift_any_of(names), each).await
     }
 
     /// How many events `read` asks for.
@@ -122,8 +170,8 @@ impl Journal {
 
     /// An export of this tenant's events, each as its upcasters lift it (guarantee 10).
     pub fn export(&self) -> Export {
-        let Inner { store, upcasters, payloads, tenant, .. } = &*self.0;
-        Export::of(Arc::clone(store)).tenant(tenant.as_str()).lifted(upcasters.clone(), payloads.clone())
+        let Inner { store, chains, payloads, tenant, .. } = &*self.0;
+        Export::of(Arc::clone(store)).tenant(tenant.as_str()).lifted(chains.events.clone(), payloads.clone())
     }
 
     /// The stream, to look at and to change its life.
@@ -180,7 +228,7 @@ impl Journal {
 
     /// `criteria` with every name under which such events are stored.
     fn stored(&self, criteria: &Criteria) -> Criteria {
-        criteria.with_stored_names(|name| self.0.upcasters.stored_names(name))
+        criteria.with_stored_names(|name| self.0.chains.events.stored_names(name))
     }
 }
 

@@ -1,37 +1,54 @@
 //! Bounds on input, checked before anything is written (guarantee 11).
 
-use crate::message::StreamId;
+use crate::message::{StreamId, Tag};
 
-use super::append::Append;
+use super::append::{Append, Outcome};
+use super::criteria::Criteria;
 use super::error::AppendError;
 use super::exchange::Import;
+use super::read::{Read, Scope};
+use super::records::Snapshot;
 
 /// The largest input that a store takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one event's payload. Default 16 MiB.
+    /// Bytes of one event's payload; of the state of a snapshot, of a document of an inline view, and of the answer that
+    /// is recorded for a command as well. Default 16 MiB; on MySQL and MariaDB at most what the server takes at once
+    /// (`max_allowed_packet`), less half a MiB.
     pub payload_bytes: usize,
     /// Bytes of one event's metadata, keys and values together. Default 64 KiB.
     pub metadata_bytes: usize,
     /// Tags of one event. Default 64.
     pub tags: usize,
     /// Bytes of a stored name, a stream id, a category, a tag or a document key. Default 512. None of
-    /// them may hold a zero character (U+0000).
+    /// them may hold a zero character (U+0000), and the key of a tag no colon.
     pub name_bytes: usize,
     /// Events of one append. Default 10,000.
     pub events: usize,
+    /// Criteria of one read or condition, joined by "or". Default 256.
+    pub criteria: usize,
+    /// Names of one criterion. Default 1,000.
+    pub criterion_names: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { payload_bytes: 16 << 20, metadata_bytes: 64 << 10, tags: 64, name_bytes: 512, events: 10_000 }
+        Self {
+            payload_bytes: 16 << 20,
+            metadata_bytes: 64 << 10,
+            tags: 64,
+            name_bytes: 512,
+            events: 10_000,
+            criteria: 256,
+            criterion_names: 1_000,
+        }
     }
 }
 
 /// An input exceeds a limit. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} is {actual} {unit}, the limit is {limit}")]
+#[error("{what} has {actual} {}, the limit is {limit}", counted(.unit, *.actual))]
 pub struct LimitError {
     /// What is too large.
     pub what: String,
@@ -42,6 +59,9 @@ pub struct LimitError {
     /// What is counted.
     pub unit: &'static str,
 }
+
+/// Characters of a name that an error shows.
+const SHOWN: usize = 60;
 
 /// Beginnings of categories that belong to the framework.
 pub const RESERVED: [&str; 2] = ["$", "annals."];
@@ -75,20 +95,16 @@ impl Limits {
         self.name("the tenant", &append.tenant)?;
         for event in &append.events {
             self.name("the name of an event", &event.name)?;
-            self.name("the category of a stream", event.stream.category())?;
-            self.name("the id of a stream", event.stream.id())?;
-            check_named("the payload", event, event.payload.len(), self.payload_bytes, "bytes")?;
-            check_named("the tag list", event, event.tags.len(), self.tags, "tags")?;
+            self.check_stream(&event.stream)?;
+            check_of("the payload of", &event.name, event.payload.len(), self.payload_bytes, "bytes")?;
+            check_of("the tag list of", &event.name, event.tags.len(), self.tags, "tags")?;
             let metadata = event.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
-            check_named("the metadata", event, metadata, self.metadata_bytes, "bytes")?;
-            for tag in &event.tags {
-                check_named("a tag", event, tag.key().len() + tag.value().len(), self.name_bytes, "bytes")?;
-                check_named("a tag", event, zeros(tag.key()) + zeros(tag.value()), 0, "zero characters")?;
-            }
+            check_of("the metadata of", &event.name, metadata, self.metadata_bytes, "bytes")?;
+            event.tags.iter().try_for_each(|tag| self.tag(tag))?;
         }
-        for (stream, _) in &append.expected {
-            self.name("the category of a stream", stream.category())?;
-            self.name("the id of a stream", stream.id())?;
+        append.expected.iter().try_for_each(|(stream, _)| self.check_stream(stream))?;
+        if let Some(condition) = &append.condition {
+            self.check_criteria("the condition", &condition.criteria)?;
         }
         for write in &append.snapshots {
             check("the state of a snapshot", write.state.len(), self.payload_bytes, "bytes")?;
@@ -96,8 +112,66 @@ impl Limits {
         }
         for write in &append.documents {
             self.check_document_key(&write.key)?;
+            let bytes = write.document.as_ref().map_or(0, Vec::len);
+            check_of("the document of", &write.key, bytes, self.payload_bytes, "bytes")?;
+        }
+        if let Some(command) = &append.command {
+            let (Outcome::Done(answer) | Outcome::Rejected(answer)) = &command.outcome;
+            check_of("the answer of", &command.name, answer.len(), self.payload_bytes, "bytes")?;
         }
         Ok(())
+    }
+
+    /// Checks what `read` asks for. What no store takes cannot be found in one either, and is refused before a database
+    /// is asked.
+    ///
+    /// # Errors
+    /// The first limit that is exceeded.
+    pub fn check_read(&self, read: &Read) -> Result<(), LimitError> {
+        self.name("the tenant", &read.tenant)?;
+        match &read.scope {
+            Scope::All { .. } => {}
+            Scope::Category { category, .. } => self.name("the category", category)?,
+            Scope::Stream { stream, .. } => self.check_stream(stream)?,
+        }
+        read.criteria.as_ref().map_or(Ok(()), |criteria| self.check_criteria("the read", criteria))
+    }
+
+    /// Checks the name of a stream.
+    ///
+    /// # Errors
+    /// When it is too long, or holds a zero character.
+    pub fn check_stream(&self, stream: &StreamId) -> Result<(), LimitError> {
+        self.name("the category of a stream", stream.category())?;
+        self.name("the id of a stream", stream.id())
+    }
+
+    /// Checks a snapshot that is kept by itself.
+    ///
+    /// # Errors
+    /// The first limit that is exceeded.
+    pub fn check_snapshot(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), LimitError> {
+        self.check_stream(stream)?;
+        self.name("the schema of a snapshot", &snapshot.schema)?;
+        check_of("the snapshot of", &stream.to_string(), snapshot.state.len(), self.payload_bytes, "bytes")
+    }
+
+    fn check_criteria(&self, what: &str, criteria: &Criteria) -> Result<(), LimitError> {
+        check(what, criteria.any_of().len(), self.criteria, "criteria")?;
+        for criterion in criteria.any_of() {
+            check("a criterion", criterion.any_of_names().len(), self.criterion_names, "names")?;
+            check("a criterion", criterion.all_of_tags().len(), self.tags, "tags")?;
+            criterion.any_of_names().iter().try_for_each(|name| self.name("the name in a criterion", name))?;
+            criterion.all_of_tags().iter().try_for_each(|tag| self.tag(tag))?;
+        }
+        Ok(())
+    }
+
+    fn tag(&self, tag: &Tag) -> Result<(), LimitError> {
+        let name = tag.to_string();
+        check_of("the tag", &name, tag.key().len() + tag.value().len(), self.name_bytes, "bytes")?;
+        check_of("the tag", &name, zeros(tag.key()) + zeros(tag.value()), 0, "zero characters")?;
+        check_of("the key of the tag", &name, colons(tag.key()), 0, "colons")
     }
 
     /// Checks the sizes of everything in `import`.
@@ -109,14 +183,12 @@ impl Limits {
         for event in &import.events {
             self.name("the tenant", &event.tenant)?;
             self.name("the name of an event", &event.name)?;
-            self.name("the category of a stream", event.stream.category())?;
-            self.name("the id of a stream", event.stream.id())?;
+            self.check_stream(&event.stream)?;
             check("the payload of an event", event.payload.len(), self.payload_bytes, "bytes")?;
             check("the tag list of an event", event.tags.len(), self.tags, "tags")?;
-            for tag in &event.tags {
-                check("a tag", tag.key().len() + tag.value().len(), self.name_bytes, "bytes")?;
-                check("a tag", zeros(tag.key()) + zeros(tag.value()), 0, "zero characters")?;
-            }
+            let metadata = event.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+            check("the metadata of an event", metadata, self.metadata_bytes, "bytes")?;
+            event.tags.iter().try_for_each(|tag| self.tag(tag))?;
         }
         Ok(())
     }
@@ -135,19 +207,32 @@ impl Limits {
     }
 }
 
+/// `unit` in words, as many as there are.
+fn counted(unit: &'static str, actual: usize) -> &'static str {
+    match (unit, actual) {
+        ("criteria", 1) => "criterion",
+        (_, 1) => unit.strip_suffix('s').unwrap_or(unit),
+        _ => unit,
+    }
+}
+
 /// Zero characters (U+0000) in `text`. No database keeps them faithfully in its texts.
 fn zeros(text: &str) -> usize {
     if text.as_bytes().contains(&0) { text.bytes().filter(|byte| *byte == 0).count() } else { 0 }
 }
 
-fn check_named(
-    what: &str,
-    event: &super::append::NewEvent,
-    actual: usize,
-    limit: usize,
-    unit: &'static str,
-) -> Result<(), LimitError> {
-    if actual > limit { check(&format!("{what} of `{}`", event.name), actual, limit, unit) } else { Ok(()) }
+/// Colons in the key of a tag. The first one in a stored tag ends its key.
+fn colons(key: &str) -> usize {
+    key.bytes().filter(|byte| *byte == b':').count()
+}
+
+fn check_of(what: &str, name: &str, actual: usize, limit: usize, unit: &'static str) -> Result<(), LimitError> {
+    if actual <= limit {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(SHOWN).collect();
+    let more = if shown.len() < name.len() { ".." } else { "" };
+    check(&format!("{what} `{shown}{more}`"), actual, limit, unit)
 }
 
 fn check(what: &str, actual: usize, limit: usize, unit: &'static str) -> Result<(), LimitError> {

@@ -5,15 +5,18 @@
 //! transaction with the rows of a handler. A backend knows this contract and nothing above it.
 
 pub mod append;
+pub mod bare;
 mod batcher;
 pub mod criteria;
 pub mod error;
 pub mod exchange;
+mod fold;
 mod handle;
 mod journal;
 pub mod limits;
 pub mod maintain;
 mod open;
+mod passes;
 pub mod plan;
 pub mod read;
 pub mod reader;
@@ -43,6 +46,7 @@ use tokio::sync::watch;
 use crate::message::{CommandId, Position, RecordedEvent, StreamId, Version};
 
 pub use append::{Append, Appended, CommandRecord, DocumentWrite, Expected, NewEvent, Outcome, SnapshotWrite};
+pub use bare::{BareEvent, BarePage};
 pub use batcher::{BatchLimits, BatchWriter, Batcher};
 pub use criteria::{Condition, Criteria, Criterion};
 pub use error::{AppendError, ClaimError, Conflict, OpenError, ReadError, StoreError};
@@ -50,8 +54,9 @@ pub use exchange::{
     Export, ExportError, Exported, Import, ImportError, ImportFileError, Imported, Importer, Line, Progress,
     StoredEvent,
 };
+pub use fold::{FoldError, Folded};
 pub use handle::StreamHandle;
-pub use journal::Journal;
+pub use journal::{DecodeError, Journal};
 pub use limits::{LimitError, Limits};
 pub use maintain::{Maintain, StreamError};
 pub use memory::{MemoryStore, MemoryTransaction};
@@ -103,6 +108,15 @@ pub trait EventStore: Send + Sync + 'static {
     /// # Errors
     /// [`ReadError::Unavailable`] when the database does not answer; the call can be repeated.
     async fn read(&self, read: &Read) -> Result<Page, ReadError>;
+
+    /// Reads one page of events as [`EventStore::read`] does, without what building a state does without. A backend for
+    /// which that is less work brings its own way.
+    ///
+    /// # Errors
+    /// As [`EventStore::read`].
+    async fn read_bare(&self, read: &Read) -> Result<BarePage, ReadError> {
+        Ok(BarePage::of(read, self.read(read).await?))
+    }
 
     /// How many events `read` asks for, whatever its limit; no payload is loaded.
     ///
@@ -176,6 +190,15 @@ pub trait Store: EventStore + Maintain {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn snapshot(&self, tenant: &str, stream: &StreamId, schema: &str) -> Result<Option<Snapshot>, StoreError>;
+
+    /// The schemas of the snapshots of `stream` that can be asked for, newest first. A backend without it has snapshots of
+    /// older revisions ignored.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn snapshot_schemas(&self, _tenant: &str, _stream: &StreamId) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Keeps `snapshot`, replacing an older one of the same schema; a newer one stays.
     ///

@@ -12,14 +12,14 @@ use super::{MemoryStore, OpenError, SharedStore};
 /// | `sqlite://orders.db`, `sqlite:orders.db` | a file; created if it is missing |
 /// | `sqlite::memory:` | SQLite in this process, gone with it |
 /// | `mysql://USER:PASSWORD@HOST/DATABASE`, `mariadb://..` | a database on a MySQL 8 or MariaDB 10.11 server |
-/// | `postgres://USER:PASSWORD@HOST/DATABASE`, `postgresql:..` | a database of a PostgreSQL server |
+/// | `postgres://USER:PASSWORD@HOST/DATABASE`, `postgresql://..` | a database of a PostgreSQL server |
 ///
 /// # Errors
 /// [`OpenError`] says what is wrong with the address or the database.
 pub async fn open(url: &str) -> Result<SharedStore, OpenError> {
     let scheme = url.split(':').next().unwrap_or_default();
     match scheme {
-        "memory" => Ok(Arc::new(MemoryStore::new())),
+        "memory" if url == "memory:" => Ok(Arc::new(MemoryStore::new())),
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(super::SqliteStore::open(url).await?)),
         #[cfg(not(feature = "sqlite"))]
@@ -41,12 +41,26 @@ pub async fn open(url: &str) -> Result<SharedStore, OpenError> {
     }
 }
 
-/// The address with the password, if it has one, replaced by `***`.
+/// The address with everything that may be a password replaced by `***`.
 pub(super) fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let Some((login, place)) = rest.split_once('@') else { return url.to_owned() };
-    let user = login.split(':').next().unwrap_or_default();
-    format!("{scheme}://{user}:***@{place}")
+    let Some((scheme, rest)) = url.split_once(':') else { return url.to_owned() };
+    // A password may hold any sign, also those that end a login or begin the parameters.
+    let place = match rest.rsplit_once('@') {
+        None => rest.to_owned(),
+        Some((login, place)) => {
+            let login = login.strip_prefix("//").map_or((String::new(), login), |login| ("//".to_owned(), login));
+            match login.1.split_once(':') {
+                Some((user, _)) => format!("{}{user}:***@{place}", login.0),
+                None => rest.to_owned(),
+            }
+        }
+    };
+    let Some((place, parameters)) = place.split_once('?') else { return format!("{scheme}:{place}") };
+    let shown = parameters.split('&').map(|parameter| match parameter.split_once('=') {
+        Some((key, _)) if key.to_lowercase().contains("password") => format!("{key}=***"),
+        _ => parameter.to_owned(),
+    });
+    format!("{scheme}:{place}?{}", shown.collect::<Vec<_>>().join("&"))
 }
 
 #[cfg(test)]
@@ -56,6 +70,16 @@ mod tests {
     #[test]
     fn a_password_is_never_shown() {
         assert_eq!(without_password("postgres://ada:secret@host/db"), "postgres://ada:***@host/db");
-        assert_eq!(without_password("sqlite://orders.db"), "sqlite://orders.db");
+        for (url, shown) in [
+            ("mysql:u:secret@host/db", "mysql:u:***@host/db"),
+            ("mongo://u:secr@et@host/db", "mongo://u:***@host/db"),
+            ("mysql://u:sec?ret@host/db", "mysql://u:***@host/db"),
+            ("mongo://host/db?password=secret&a=b", "mongo://host/db?password=***&a=b"),
+            ("postgres://ada@host/db", "postgres://ada@host/db"),
+            ("sqlite://orders.db", "sqlite://orders.db"),
+            ("orders", "orders"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
     }
 }

@@ -105,10 +105,10 @@ impl Read {
         self
     }
 
-    /// The same request with another page size.
+    /// The same request with another page size, at least 1.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
+        self.limit = limit.max(1);
         self
     }
 
@@ -136,22 +136,32 @@ impl Read {
     /// The request for the page behind `page`, which answers this one; `None` behind the last page.
     #[must_use]
     pub fn behind(&self, page: &Page) -> Option<Self> {
-        if !page.more {
-            return None;
-        }
-        let last = &page.events.last()?.recorded;
+        let last = page.events.last().filter(|_| page.more)?;
+        self.beyond(self.scope.place_of(&last.recorded))
+    }
+
+    /// The request for what lies beyond `place`; `None` where nothing can. See [`BareEvent::place`](super::BareEvent).
+    pub(super) fn beyond(&self, place: u64) -> Option<Self> {
         let mut next = self.clone();
         match (self.direction, &mut next.scope) {
-            (Direction::Forward, Scope::All { after, .. } | Scope::Category { after, .. }) => *after = last.position,
-            (Direction::Forward, Scope::Stream { after, .. }) => *after = Some(last.version),
+            (Direction::Forward, Scope::All { after, .. } | Scope::Category { after, .. }) => {
+                *after = Position::new(place);
+            }
+            (Direction::Forward, Scope::Stream { after, .. }) => *after = Version::new(place),
             (Direction::Backward, Scope::All { up_to, .. } | Scope::Category { up_to, .. }) => {
-                *up_to = Some(Position::new(last.position.get().checked_sub(1)?));
+                *up_to = Some(Position::new(place.checked_sub(1)?));
             }
-            (Direction::Backward, Scope::Stream { up_to, .. }) => {
-                *up_to = Some(Version::new(last.version.get().checked_sub(1)?)?);
-            }
+            (Direction::Backward, Scope::Stream { up_to, .. }) => *up_to = Some(Version::new(place.checked_sub(1)?)?),
         }
         Some(next)
+    }
+
+    /// The place after which is read.
+    pub(super) fn after(&self) -> u64 {
+        match &self.scope {
+            Scope::All { after, .. } | Scope::Category { after, .. } => after.get(),
+            Scope::Stream { after, .. } => after.map_or(0, Version::get),
+        }
     }
 
     fn of(scope: Scope) -> Self {

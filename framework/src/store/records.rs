@@ -122,7 +122,7 @@ pub struct Effect {
     pub name: String,
     /// The command in the application's codec.
     pub payload: Vec<u8>,
-    /// What the command carries besides its payload.
+    /// What the command carries besides its payload, and its revision where that is not 1 (see [`Effect::revision`]).
     pub metadata: Metadata,
     /// The step of a declared list that this effect belongs to.
     pub step: Option<String>,
@@ -132,6 +132,23 @@ pub struct Effect {
     pub not_before: Timestamp,
     /// Set when it was given up: why. It then needs attention and holds back the effects behind it.
     pub parked: Option<String>,
+}
+
+impl Effect {
+    /// Key of the metadata under which the revision of a stored command stands, where it is not 1.
+    pub(crate) const REVISION: &'static str = "annals.revision";
+
+    /// The revision of the payload, as it was written.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        self.metadata.get(Self::REVISION).and_then(|revision| revision.parse().ok()).unwrap_or(1)
+    }
+
+    /// `metadata` with the revision of a command.
+    pub(crate) fn metadata_at(revision: u32, metadata: &Metadata) -> Metadata {
+        let metadata = metadata.clone().without(Self::REVISION);
+        if revision == 1 { metadata } else { metadata.with(Self::REVISION, revision.to_string()) }
+    }
 }
 
 /// A deadline of a saga.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::message::{CommandId, Position, SagaId, Timestamp};
 
 use super::error::StoreError;
-use super::records::{Association, Claim, DeadLetter, Document, LetterState, SagaRow, SagaWrite, ViewId};
+use super::records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, ViewId};
 
 /// What commits together. Dropping it without [`StoreTransaction::commit`] rolls everything back.
 ///
@@ -65,17 +65,22 @@ pub trait StoreTransaction: Send {
     /// [`StoreError::Changed`] when an instance has another revision than was read.
     async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError>;
 
-    /// Removes effects that are done.
-    async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<(), StoreError>;
+    /// Adds effects that belong to no instance of a saga: commands that are sent later. Those with
+    /// the id of an effect that is not done take its place.
+    async fn add_effects(&mut self, effects: Vec<Effect>) -> Result<(), StoreError>;
 
-    /// Records that an effect was tried without success: when to try again, or why it was given up.
+    /// Removes effects that are done; returns how many of them were there.
+    async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<u64, StoreError>;
+
+    /// Records that an effect was tried without success: when to try again, or why it was given up. Returns whether it was
+    /// there.
     async fn postpone_effect(
         &mut self,
         tenant: &str,
         effect: CommandId,
         attempts: u32,
         next: Result<Timestamp, String>,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 
     /// Removes the timer `name` of an instance if it is due at `due`; returns whether it was there. A timer that was
     /// moved meanwhile stays.

@@ -2,13 +2,16 @@
 
 use std::fmt::Debug;
 
-use crate::aggregate::{Creation, Events, HandledBy, Refusal};
-use crate::command::{CommandTarget, Consistency};
+use crate::aggregate::{Creation, EventSourced, Events, HandledBy, Lifecycle, models};
+use crate::command::{CommandTarget, Consistency, Unseen, UnseenEvent};
 use crate::handler::{Context, Resources};
-use crate::message::{Command, CommandId, Decode, Json, Metadata, Payloads, Timestamp, Upcasters, Version};
+use crate::message::{Command, CommandId, Decode, Metadata, Payloads, Timestamp, Version};
+use crate::store::Criteria;
 
-use super::TestClock;
-use super::facts::{Fact, Facts, facts, lines};
+use super::decided::{Decided, ENDED, Outcome};
+use super::facts::{Fact, Facts, described, facts};
+use super::messages::Comparison;
+use super::{TestClock, diff};
 
 /// A state built from events, ready for a command.
 ///
@@ -31,22 +34,53 @@ use super::facts::{Fact, Facts, facts, lines};
 #[must_use]
 #[derive(Debug)]
 pub struct Given<S> {
-    facts: Vec<Fact>,
-    now: Timestamp,
+    /// Where it does not begin with nothing.
+    base: Option<S>,
+    lifecycle: Lifecycle,
+    pub(super) facts: Vec<Fact>,
+    pub(super) now: Timestamp,
     metadata: Metadata,
     resources: Resources,
-    state: std::marker::PhantomData<fn() -> S>,
+    unseen: Option<Unseen>,
 }
 
 /// Begins a test: these events have happened.
 pub fn given<S: CommandTarget + Debug>(events: impl Facts) -> Given<S> {
     Given {
+        base: None,
+        lifecycle: Lifecycle::Keep,
         facts: facts(events),
         now: crate::message::Clock::now(&TestClock::default()),
         metadata: Metadata::new(),
         resources: Resources::default(),
-        state: std::marker::PhantomData,
+        unseen: None,
     }
+}
+
+/// Begins a test: the target exists, and this is its state. For an aggregate whose state is stored, and where the events
+/// that lead to the state are not the point.
+///
+/// ```
+/// use annals::prelude::*;
+/// use annals::testing::given_state;
+///
+/// # #[derive(Command, Serialize, Deserialize, Clone)] #[command(name = "lamp.switch")]
+/// # struct Switch { #[target] lamp: String }
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.switched")] struct Switched { on: bool }
+/// # #[derive(Aggregate, Default, Clone, Debug)] #[aggregate(name = "lamp")] struct Lamp { on: bool }
+/// # #[event_sourcing] impl Lamp { #[apply] fn switched(&mut self, event: &Switched) { self.on = event.on; } }
+/// # #[command_handlers] impl Lamp {
+/// #     #[handle] fn switch(&self, _command: Switch) -> Switched { Switched { on: !self.on } }
+/// # }
+/// # fn main() {
+/// given_state(Lamp { on: true })
+///     .when(Switch { lamp: "hall".into() })
+///     .then_events(Switched { on: false })
+///     .then_state(|lamp| assert!(!lamp.on));
+/// # }
+/// ```
+pub fn given_state<S: CommandTarget + Debug>(state: S) -> Given<S> {
+    Given { base: Some(state), ..given(()) }
 }
 
 impl<S: CommandTarget + Debug> Given<S> {
@@ -62,10 +96,44 @@ impl<S: CommandTarget + Debug> Given<S> {
         self
     }
 
+    /// These of the given events have happened since the sender looked, for a handler that takes
+    /// [`Unseen`](crate::command::Unseen).
+    pub fn unseen(mut self, events: impl Facts) -> Self {
+        let facts = facts(events);
+        let unseen = (1..).zip(&facts).map(|(number, fact)| {
+            let recorded = fact.recorded(number, self.now).recorded;
+            let (name, payload) = fact.described();
+            UnseenEvent { recorded, name, payload }
+        });
+        self.unseen = Some(Unseen::new(unseen.collect()));
+        self
+    }
+
     /// A value that the handler asks for by its type.
     pub fn resource<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.resources.insert(value);
         self
+    }
+
+    /// This command was handled before: what came of it is given as well.
+    ///
+    /// # Panics
+    /// When it is not accepted, and for the reasons of [`Given::when`].
+    #[track_caller]
+    pub fn after<C: HandledBy<S>>(mut self, command: C) -> Self {
+        let handled = self.handle(&command);
+        handled.decided.accepted();
+        self.keep(handled);
+        self
+    }
+
+    /// Goes on from what came of a command that was accepted.
+    pub(super) fn keep<C: HandledBy<S>>(&mut self, handled: Handled<C, S>) {
+        if <S::Consistency as Consistency<S>>::FROM_EVENTS {
+            self.facts.extend(handled.emitted);
+        } else {
+            (self.base, self.lifecycle) = (Some(handled.decided.state), handled.lifecycle);
+        }
     }
 
     /// Handles `command`. A decision sees the given events inside its boundary, as in an application.
@@ -74,190 +142,150 @@ impl<S: CommandTarget + Debug> Given<S> {
     /// When a given event cannot be applied, or the handler changed the state other than through events.
     #[must_use = "say what should have come of it"]
     #[track_caller]
-    pub fn when<C: HandledBy<S>>(self, command: C) -> Decided<C> {
-        let tags = <C as Command>::tags(&command);
-        let sees = |fact: &&Fact| <S::Consistency as Consistency<S>>::sees(&tags, &fact.tags);
-        let facts: Vec<Fact> = self.facts.iter().filter(sees).cloned().collect();
-        let before = fold(command.initial(), &facts, self.now);
-        let count = facts.len() as u64;
-        if <S::Consistency as Consistency<S>>::CHECKS_CREATION {
-            match (C::CREATION, count) {
-                (Creation::MustNotExist, 1..) => return Decided::refused("the target exists already"),
-                (Creation::MustExist, 0) => return Decided::refused("the target does not exist"),
-                _ => {}
-            }
+    pub fn when<C: HandledBy<S>>(self, command: C) -> Decided<C, S> {
+        self.handle(&command).decided
+    }
+
+    #[track_caller]
+    pub(super) fn handle<C: HandledBy<S>>(&self, command: &C) -> Handled<C, S> {
+        let (mut brought, modelled) = self.models(command);
+        if let Some(unseen) = self.unseen.clone() {
+            brought.insert(unseen);
         }
-        let context =
-            Context::new(self.now, &self.metadata, &self.resources).with_command(CommandId::new(), Version::new(count));
+        let facts = self.seen_by(command, &modelled);
+        let initial = self.base.clone().unwrap_or_else(|| command.initial());
+        let (before, folded) = fold(initial, &facts, self.now);
+        let count = facts.len() as u64 + u64::from(self.base.is_some());
+        if let Some(reason) = self.unfit::<C>(folded, count) {
+            return Handled::refused(reason, before);
+        }
+        let context = Context::new(self.now, &self.metadata, &self.resources)
+            .with_command(CommandId::new(), Version::new(count))
+            .with_brought(Some(&brought));
         let mut events = Events::default();
-        let decided = command.decide(&before, &context, &mut events);
+        let outcome = command.decide(&before, &context, &mut events).map_or_else(Outcome::from, Outcome::Accepted);
         let emitted = emitted(&events);
-        if let Some(left) = events.take_left() {
-            let folded = fold(before.clone(), &emitted, self.now);
-            let (left, folded) = (format!("{left:#?}"), format!("{folded:#?}"));
-            assert!(
-                left == folded,
-                "the handler of `{}` changed the state other than through events\nleft by the handler: {left}\nfrom \
-                 its events: {folded}",
-                <C as Command>::NAME
-            );
+        let left = events.take_left();
+        if let Some(left) = left.as_ref().filter(|_| <S::Consistency as Consistency<S>>::FROM_EVENTS) {
+            assert_from_events::<C, S>(left, &fold(before.clone(), &emitted, self.now).0);
         }
-        let outcome = match decided {
-            Ok(reply) => Outcome::Accepted(reply),
-            Err(Refusal::Rejected(error)) => Outcome::Rejected(error),
-            Err(Refusal::Context(error)) => Outcome::Failed(error.to_string()),
-            Err(Refusal::Failed(error)) => Outcome::Failed(error.to_string()),
-        };
-        Decided { outcome, events: emitted.iter().map(Fact::described).collect() }
-    }
-}
-
-/// What came of a command.
-#[derive(Debug)]
-pub struct Decided<C: Command> {
-    outcome: Outcome<C>,
-    events: Vec<(String, Json)>,
-}
-
-enum Outcome<C: Command> {
-    Accepted(C::Reply),
-    Rejected(C::Error),
-    Failed(String),
-}
-
-impl<C: Command> Decided<C> {
-    fn refused(reason: &str) -> Self {
-        Self { outcome: Outcome::Failed(reason.to_owned()), events: Vec::new() }
-    }
-
-    /// Exactly these events were emitted, in this order.
-    ///
-    /// # Panics
-    /// When it was otherwise.
-    #[track_caller]
-    pub fn then_events(self, expected: impl Facts) -> Self {
-        let expected: Vec<_> = facts(expected).iter().map(Fact::described).collect();
-        self.accepted();
-        assert!(
-            self.events == expected,
-            "other events were expected\nexpected:\n{}\nemitted:\n{}",
-            lines(&expected),
-            lines(&self.events)
-        );
-        self
-    }
-
-    /// The command was accepted and no event emitted.
-    ///
-    /// # Panics
-    /// When it was otherwise.
-    #[track_caller]
-    pub fn then_nothing(self) -> Self {
-        self.then_events(())
-    }
-
-    /// The command was accepted with this reply.
-    ///
-    /// # Panics
-    /// When it was otherwise.
-    #[track_caller]
-    pub fn then_reply(self, expected: C::Reply) -> Self
-    where
-        C::Reply: PartialEq + Debug,
-    {
-        self.accepted();
-        if let Outcome::Accepted(reply) = &self.outcome {
-            assert_eq!(*reply, expected, "another reply was expected");
-        }
-        self
-    }
-
-    /// The domain refused with this error.
-    ///
-    /// # Panics
-    /// When it was otherwise.
-    #[track_caller]
-    pub fn then_error(self, expected: C::Error)
-    where
-        C::Error: PartialEq + Debug,
-    {
-        match self.outcome {
-            Outcome::Rejected(error) => assert_eq!(error, expected, "another error was expected"),
-            Outcome::Accepted(_) => {
-                panic!("the error `{expected}` was expected, the command was accepted with\n{}", lines(&self.events))
+        let outcome = fitting(outcome, &events, &before);
+        let after = match (&outcome, left) {
+            (Outcome::Accepted(_), _) if <S::Consistency as Consistency<S>>::FROM_EVENTS => {
+                fold(before, &emitted, self.now).0
             }
-            Outcome::Failed(reason) => panic!("the error `{expected}` was expected, the command failed: {reason}"),
+            (Outcome::Accepted(_), Some(left)) => left,
+            _ => before,
+        };
+        let (lifecycle, shown) = (events.lifecycle(), described(&emitted));
+        let decided = Decided { outcome, events: shown, state: after, comparison: Comparison::default() };
+        Handled { decided, emitted, lifecycle }
+    }
+
+    /// The given events that the target sees.
+    fn seen_by<C: HandledBy<S>>(&self, command: &C, modelled: &Criteria) -> Vec<Fact> {
+        let boundary = <S::Consistency as Consistency<S>>::boundary(command);
+        let sees = |fact: &&Fact| match &boundary {
+            // What only a model sees is not part of the target's own history.
+            None => S::EVENTS.contains(&&*fact.name) || !modelled.matches(&fact.name, &fact.tags),
+            Some(boundary) => boundary.matches(&fact.name, &fact.tags),
+        };
+        self.facts.iter().filter(sees).cloned().collect()
+    }
+
+    /// Why the target cannot take the command, before it is decided.
+    fn unfit<C: HandledBy<S>>(&self, folded: Lifecycle, count: u64) -> Option<&'static str> {
+        if !<S::Consistency as Consistency<S>>::CHECKS_CREATION {
+            return None;
         }
-    }
-
-    /// The command was refused because its target exists already.
-    ///
-    /// # Panics
-    /// When it was otherwise.
-    #[track_caller]
-    pub fn then_exists_already(self) {
-        self.failed("the target exists already");
-    }
-
-    /// The command was refused because its target does not exist.
-    ///
-    /// # Panics
-    /// When it was otherwise.
-    #[track_caller]
-    pub fn then_not_found(self) {
-        self.failed("the target does not exist");
-    }
-
-    #[track_caller]
-    fn failed(self, expected: &str) {
-        match self.outcome {
-            Outcome::Failed(reason) => assert_eq!(reason, expected, "the command failed for another reason"),
-            Outcome::Accepted(_) => panic!("`{expected}` was expected, the command was accepted"),
-            Outcome::Rejected(error) => panic!("`{expected}` was expected, the command was rejected: {error}"),
-        }
-    }
-
-    #[track_caller]
-    fn accepted(&self) {
-        match &self.outcome {
-            Outcome::Accepted(_) => {}
-            Outcome::Rejected(error) => panic!("the command was rejected: {error}"),
-            Outcome::Failed(reason) => panic!("the command failed: {reason}"),
+        match (C::CREATION, count) {
+            _ if folded == Lifecycle::End || self.lifecycle == Lifecycle::End => Some(ENDED),
+            (Creation::MustNotExist, 1..) => Some("the target exists already"),
+            (Creation::MustExist, 0) => Some("the target does not exist"),
+            _ => None,
         }
     }
 }
 
-impl<C: Command> Debug for Outcome<C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Accepted(_) => "Accepted",
-            Self::Rejected(_) => "Rejected",
-            Self::Failed(_) => "Failed",
-        })
+/// What came of a command, and the events as they would be stored.
+pub(super) struct Handled<C: Command, S> {
+    pub(super) decided: Decided<C, S>,
+    pub(super) emitted: Vec<Fact>,
+    lifecycle: Lifecycle,
+}
+
+impl<C: Command, S> Handled<C, S> {
+    fn refused(reason: &str, state: S) -> Self {
+        let (events, comparison) = (Vec::new(), Comparison::default());
+        let decided = Decided { outcome: Outcome::Failed(reason.to_owned()), events, state, comparison };
+        Self { decided, emitted: Vec::new(), lifecycle: Lifecycle::Keep }
+    }
+}
+
+/// # Panics
+/// When the state that the handler left is not the one that its events lead to.
+#[track_caller]
+fn assert_from_events<C: Command, S: Debug>(left: &S, folded: &S) {
+    if format!("{left:?}") != format!("{folded:?}") {
+        panic!(
+            "the handler of `{}` changed the state other than through events\nleft by the handler: {left:#?}\nfrom its \
+             events: {folded:#?}\n{} (expected from its events, was left by the handler)",
+            C::NAME,
+            diff::section(diff::debug(folded, left), "  ")
+        );
+    }
+}
+
+/// As in an application, an event that does not fit the state is not stored.
+fn fitting<C: Command, S: EventSourced>(outcome: Outcome<C>, events: &Events<S>, before: &S) -> Outcome<C> {
+    if !(matches!(outcome, Outcome::Accepted(_)) && (S::MAY_MISFIT || events.misfit().is_some())) {
+        return outcome;
+    }
+    let mut after = before.clone();
+    let applied = events.iter().try_for_each(|event| event.apply_to(&mut after).map(|_| ()));
+    applied.err().or(events.misfit()).map_or(outcome, |misfit| Outcome::Failed(misfit.to_string()))
+}
+
+impl<S> Given<S> {
+    /// The models that the handler of `command` asks for, and their boundaries.
+    #[track_caller]
+    fn models<C: HandledBy<T>, T>(&self, command: &C) -> (Resources, Criteria) {
+        let (mut brought, mut boundaries) = (Resources::default(), Criteria::none());
+        for model in models(&C::requirements()) {
+            let boundary = model.boundary(&Command::tags(command));
+            let seen = (1..).zip(&self.facts).filter(|(_, fact)| boundary.matches(&fact.name, &fact.tags));
+            let seen: Vec<_> = seen.map(|(number, fact)| fact.recorded(number, self.now)).collect();
+            if let Err(error) = model.fold(&seen, &mut brought) {
+                panic!("a model cannot be built from the given events: {error}");
+            }
+            boundaries = boundaries.or_any(boundary);
+        }
+        (brought, boundaries)
     }
 }
 
 /// Applies events as they would be read from a store.
 #[track_caller]
-fn fold<S: crate::aggregate::EventSourced>(mut state: S, facts: &[Fact], now: Timestamp) -> S {
-    let (upcasters, payloads) = (Upcasters::default(), Payloads::json());
+pub(super) fn fold<S: EventSourced>(mut state: S, facts: &[Fact], now: Timestamp) -> (S, Lifecycle) {
+    let payloads = Payloads::json();
+    let mut lifecycle = Lifecycle::Keep;
     for (number, fact) in (1..).zip(facts) {
         let event = fact.recorded(number, now);
-        let evolved =
-            Decode::new(&event, &upcasters, &payloads).map_err(Into::into).and_then(|event| state.evolve(event));
-        if let Err(error) = evolved {
-            panic!("the event `{}` cannot be applied: {error}", fact.name);
+        match state.evolve(Decode::of(&event, &payloads)) {
+            Ok(after) => lifecycle = after,
+            Err(error) => panic!("the event `{}` cannot be applied: {error}", fact.name),
         }
     }
-    state
+    (state, lifecycle)
 }
 
 fn emitted<S>(events: &Events<S>) -> Vec<Fact> {
     let payloads = Payloads::json();
     let described = events.iter().map(|event| Fact {
         tags: event.tags(),
-        name: event.name(),
+        name: event.name().into(),
         revision: event.revision(),
+        origin: None,
         payload: event
             .encode(&payloads)
             .unwrap_or_else(|error| panic!("`{}` cannot be encoded: {error}", event.name())),

@@ -1,13 +1,16 @@
 //! Events as a test writes them down.
 
 use crate::message::{
-    Event, EventId, Json, Metadata, Payloads, Position, Recorded, RecordedEvent, StreamId, Tag, Timestamp, Version,
+    Event, EventId, Json, Metadata, Name, Payloads, Position, Recorded, RecordedEvent, StreamId, Tag, Timestamp,
+    Version,
 };
 
-/// Events of any kind: one, an array, a `Vec`, a tuple, or `()`.
+use super::messages::Message;
+
+/// Events of any kind: one, an array, a `Vec`, a tuple, `()`, or what [`recorded`](super::recorded) reads from a file.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no event",
-    note = "expected one event, or an array, a `Vec` or a tuple of events"
+    note = "expected one event, an array, a `Vec` or a tuple of events, or `recorded(\"..\")`"
 )]
 pub trait Facts {
     /// Adds the events as they would be stored, in order.
@@ -19,55 +22,68 @@ pub trait Facts {
 #[doc(hidden)]
 #[derive(Debug, Clone)]
 pub struct Fact {
-    pub(super) name: &'static str,
+    pub(super) name: Name,
     pub(super) revision: u32,
     pub(super) payload: Vec<u8>,
     pub(super) tags: Vec<Tag>,
+    /// What a file tells of it besides.
+    pub(super) origin: Option<Box<Origin>>,
+}
+
+/// What is known of an event that was stored before.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) stream: StreamId,
+    pub(super) id: EventId,
+    pub(super) metadata: Metadata,
+    pub(super) recorded_at: Timestamp,
 }
 
 impl Fact {
     pub(super) fn of<E: Event>(event: &E) -> Self {
         let encoded = Payloads::json().encode(event);
         let payload = encoded.unwrap_or_else(|error| panic!("the event `{}` cannot be encoded: {error}", E::NAME));
-        Self { name: E::NAME, revision: E::REVISION, payload, tags: event.tags() }
+        Self { name: E::NAME.into(), revision: E::REVISION, payload, tags: event.tags(), origin: None }
     }
 
     /// The event in a log, at `number`.
     pub(super) fn recorded(&self, number: u64, at: Timestamp) -> RecordedEvent {
-        let metadata = Metadata::new().with(Metadata::CORRELATION_ID, "test");
+        let origin = self.origin.as_deref().cloned().unwrap_or_else(|| Origin {
+            stream: StreamId::new("test", "test"),
+            id: EventId::derived(uuid::Uuid::NAMESPACE_OID, &format!("{number} {}", self.name)),
+            metadata: Metadata::new().with(Metadata::CORRELATION_ID, "test"),
+            recorded_at: at,
+        });
         RecordedEvent {
             recorded: Recorded {
                 position: Position::new(number),
-                stream: StreamId::new("test", "test"),
+                stream: origin.stream,
                 version: Version::new(number).unwrap_or(Version::FIRST),
-                id: EventId::derived(uuid::Uuid::NAMESPACE_OID, &format!("{number} {}", self.name)),
-                name: self.name.into(),
+                id: origin.id,
+                name: self.name.clone(),
                 revision: self.revision,
-                recorded_at: at,
-                metadata: metadata.into(),
+                recorded_at: origin.recorded_at,
+                metadata: origin.metadata.into(),
             },
             payload: self.payload.clone(),
         }
     }
 
     /// Name and payload, to compare and to show.
-    pub(super) fn described(&self) -> (String, Json) {
-        (self.name.to_owned(), serde_json::from_slice(&self.payload).unwrap_or(Json::Null))
+    pub(super) fn described(&self) -> Message {
+        (self.name.to_string(), serde_json::from_slice(&self.payload).unwrap_or(Json::Null))
     }
+}
+
+/// Stored names and payloads of `facts`.
+pub(super) fn described(facts: &[Fact]) -> Vec<Message> {
+    facts.iter().map(Fact::described).collect()
 }
 
 pub(super) fn facts(facts: impl Facts) -> Vec<Fact> {
     let mut all = Vec::new();
     facts.add_to(&mut all);
     all
-}
-
-/// Messages as lines of name and payload.
-pub(super) fn lines(messages: &[(String, Json)]) -> String {
-    if messages.is_empty() {
-        return "  (none)".to_owned();
-    }
-    messages.iter().map(|(name, payload)| format!("  {name} {payload}")).collect::<Vec<_>>().join("\n")
 }
 
 impl<E: Event> Facts for E {

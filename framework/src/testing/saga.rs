@@ -3,14 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::command::CommandMessage;
 use crate::handler::{Context, Resources};
-use crate::message::{Command, CommandId, Decode, Json, Metadata, Payloads, RecordedEvent, Timestamp, Upcasters};
+use crate::message::{Command, CommandId, Decode, Json, Metadata, Payloads, RecordedEvent, Timestamp};
 use crate::saga::SagaHandlers;
 use crate::saga::instance::{Instance, deliver};
 use crate::store::{Association, Effect, Timer};
 
 use super::TestClock;
-use super::facts::{Fact, Facts, facts, lines};
+use super::facts::{Fact, Facts, facts};
+use super::messages::{Comparison, Message, Words};
 
 /// A saga type with its instances, as a test sees it.
 ///
@@ -50,7 +52,10 @@ pub struct GivenSaga<S> {
     sent: Vec<Effect>,
     /// Instances that have ended.
     ended: usize,
+    comparison: Comparison,
 }
+
+const SENT: Words<'_> = Words { kind: "commands", done: "sent", note: None };
 
 /// Begins a test: the saga has handled these events.
 ///
@@ -59,8 +64,16 @@ pub struct GivenSaga<S> {
 #[track_caller]
 pub fn given_saga<S: SagaHandlers>(events: impl Facts) -> GivenSaga<S> {
     let now = crate::message::Clock::now(&TestClock::default());
-    let (instances, timers, sent) = (Vec::new(), Vec::new(), Vec::new());
-    let mut saga = GivenSaga { now, number: 0, resources: Resources::default(), instances, timers, sent, ended: 0 };
+    let mut saga = GivenSaga {
+        now,
+        number: 0,
+        resources: Resources::default(),
+        instances: Vec::new(),
+        timers: Vec::new(),
+        sent: Vec::new(),
+        ended: 0,
+        comparison: Comparison::default(),
+    };
     for fact in facts(events) {
         saga.on_event(&fact);
     }
@@ -154,6 +167,14 @@ impl<S: SagaHandlers> GivenSaga<S> {
         self
     }
 
+    /// Does not compare this field of commands from here on: a name, or a path such as `lines.price`, which goes through
+    /// lists.
+    #[must_use]
+    pub fn ignoring(mut self, path: &str) -> Self {
+        self.comparison.ignore(path);
+        self
+    }
+
     /// The newest input made the saga send exactly these commands, in this order.
     ///
     /// # Panics
@@ -162,8 +183,21 @@ impl<S: SagaHandlers> GivenSaga<S> {
     pub fn then_sends(self, expected: impl Commands) -> Self {
         let mut wanted = Vec::new();
         expected.add_to(&mut wanted);
-        let sent: Vec<(String, Json)> = self.sent.iter().map(described).collect();
-        assert!(sent == wanted, "other commands were expected\nexpected:\n{}\nsent:\n{}", lines(&wanted), lines(&sent));
+        let sent: Vec<Message> = self.sent.iter().map(described).collect();
+        self.comparison.in_order(&SENT, &wanted, &sent);
+        self
+    }
+
+    /// The newest input made the saga send exactly these commands, in any order.
+    ///
+    /// # Panics
+    /// When it was otherwise.
+    #[track_caller]
+    pub fn then_sends_in_any_order(self, expected: impl Commands) -> Self {
+        let mut wanted = Vec::new();
+        expected.add_to(&mut wanted);
+        let sent: Vec<Message> = self.sent.iter().map(described).collect();
+        self.comparison.in_any_order(&SENT, &wanted, &sent);
         self
     }
 
@@ -252,13 +286,13 @@ impl<S: SagaHandlers> GivenSaga<S> {
     fn on_event(&mut self, fact: &Fact) {
         self.number += 1;
         let event: RecordedEvent = fact.recorded(self.number, self.now);
-        let (upcasters, payloads) = (Upcasters::default(), Payloads::json());
-        let routed = Decode::new(&event, &upcasters, &payloads).and_then(S::route);
+        let payloads = Payloads::json();
+        let routed = S::route(Decode::of(&event, &payloads));
         let input = routed.unwrap_or_else(|error| panic!("the event `{}` cannot be handled: {error}", fact.name));
         let Some(input) = input else { return };
         let resources = self.resources.clone();
         let context = Context::new(self.now, event.recorded.metadata(), &resources).with_recorded(&event.recorded);
-        let handled = deliver(&mut self.instances, &input, &context, &payloads, &event.recorded);
+        let handled = deliver(&mut self.instances, &input, 0, &context, &payloads, &event.recorded);
         handled.unwrap_or_else(|error| panic!("the event `{}` cannot be handled: {error}", fact.name));
         for instance in std::mem::take(&mut self.instances) {
             self.keep(instance);
@@ -338,27 +372,52 @@ impl<S> fmt::Debug for GivenSaga<S> {
     }
 }
 
-fn described(effect: &Effect) -> (String, Json) {
+fn described(effect: &Effect) -> Message {
     (effect.name.clone(), serde_json::from_slice(&effect.payload).unwrap_or(Json::Null))
 }
 
-/// Commands of any kind: one, a `Vec`, a tuple, or `()`.
+/// Commands of any kind: one, an array, a `Vec`, a tuple, or `()`.
 pub trait Commands {
     /// Adds name and payload of each, in order.
     #[doc(hidden)]
     fn add_to(self, commands: &mut Vec<(String, Json)>);
+
+    /// Adds how commands of these types are read from a message on its way.
+    #[doc(hidden)]
+    fn readers(readers: &mut Vec<Reader>);
 }
+
+/// The payload of a command message, if it is of the type that is read.
+pub(super) type Reader = fn(&CommandMessage) -> Option<Json>;
 
 impl<C: Command> Commands for C {
     fn add_to(self, commands: &mut Vec<(String, Json)>) {
         let payload = serde_json::to_value(&self).unwrap_or_else(|error| panic!("`{}`: {error}", C::NAME));
         commands.push((C::NAME.to_owned(), payload));
     }
+
+    fn readers(readers: &mut Vec<Reader>) {
+        readers.push(|message| message.command::<C>().and_then(|command| serde_json::to_value(command).ok()));
+    }
 }
 
 impl<T: Commands> Commands for Vec<T> {
     fn add_to(self, commands: &mut Vec<(String, Json)>) {
         self.into_iter().for_each(|command| command.add_to(commands));
+    }
+
+    fn readers(readers: &mut Vec<Reader>) {
+        T::readers(readers);
+    }
+}
+
+impl<T: Commands, const N: usize> Commands for [T; N] {
+    fn add_to(self, commands: &mut Vec<(String, Json)>) {
+        self.into_iter().for_each(|command| command.add_to(commands));
+    }
+
+    fn readers(readers: &mut Vec<Reader>) {
+        T::readers(readers);
     }
 }
 
@@ -369,6 +428,11 @@ macro_rules! tuples {
             fn add_to(self, commands: &mut Vec<(String, Json)>) {
                 let ($($part,)*) = self;
                 $($part.add_to(commands);)*
+            }
+
+            #[allow(unused_variables, reason = "the empty tuple uses nothing")]
+            fn readers(readers: &mut Vec<Reader>) {
+                $($part::readers(readers);)*
             }
         }
     )*};

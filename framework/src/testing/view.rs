@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use crate::handler::{Context, Resources};
-use crate::message::{Clock, Decode, Payloads, Upcasters};
+use crate::message::{Clock, Decode, Payloads};
 use crate::view::{Keep, ViewHandlers};
 
 use super::TestClock;
+use super::diff::assert_same;
 use super::facts::{Facts, facts};
 
 /// The documents of a view after some events.
@@ -22,12 +23,12 @@ pub struct GivenView<V> {
 /// When an event cannot be decoded or folded.
 #[track_caller]
 pub fn given_view<V: ViewHandlers>(events: impl Facts) -> GivenView<V> {
-    let (upcasters, payloads, resources) = (Upcasters::default(), Payloads::json(), Resources::default());
+    let (payloads, resources) = (Payloads::json(), Resources::default());
     let now = TestClock::default().now();
     let mut documents = BTreeMap::new();
     for (number, fact) in (1..).zip(facts(events)) {
         let event = fact.recorded(number, now);
-        let routed = Decode::new(&event, &upcasters, &payloads).and_then(V::route);
+        let routed = V::route(Decode::of(&event, &payloads));
         let step = routed.unwrap_or_else(|error| panic!("the event `{}` cannot be folded: {error}", fact.name));
         let Some(step) = step else { continue };
         let context = Context::new(now, event.recorded.metadata(), &resources).with_recorded(&event.recorded);
@@ -52,7 +53,9 @@ impl<V: ViewHandlers> GivenView<V> {
         V: PartialEq + Debug,
     {
         match self.documents.get(&key.to_string()) {
-            Some(document) => assert_eq!(*document, expected, "another document was expected for the key `{key}`"),
+            Some(document) => {
+                assert_same(&expected, document, &format!("another document was expected for the key `{key}`"));
+            }
             None => panic!("there is no document with the key `{key}`, only {:?}", self.documents.keys()),
         }
         self

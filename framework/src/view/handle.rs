@@ -9,12 +9,12 @@ use std::time::Duration;
 use futures_util::Stream;
 use tokio::time::Instant;
 
-use crate::handler::{Context, ContextError, FromContext, Requirement, Resources};
+use crate::handler::{Context, ContextError, FromContext, Reads, Requirement, Resources};
 use crate::message::{Position, Tag};
 use crate::processor::{Behind, Processors};
 use crate::query::Mark;
 use crate::store::error::BoxError;
-use crate::store::{Criteria, Criterion, Journal, Read};
+use crate::store::{Criteria, Criterion, Document, Journal, Read};
 
 use super::processor::ViewComponent;
 use super::{View, ViewHandlers, ViewMode};
@@ -27,6 +27,8 @@ const POLL: Duration = Duration::from_millis(100);
 /// The documents of the view `V`. A query handler takes it as a parameter; `app.view::<V>()` gives it too.
 pub struct Views<V> {
     access: ViewAccess,
+    /// Notes what is read, where that is of interest.
+    reads: Option<Arc<Reads>>,
     view: PhantomData<fn() -> V>,
 }
 
@@ -89,7 +91,7 @@ impl From<ViewError> for crate::query::QueryError {
 
 impl<V: ViewHandlers> Views<V> {
     pub(crate) fn new(access: ViewAccess) -> Self {
-        Self { access, view: PhantomData }
+        Self { access, reads: None, view: PhantomData }
     }
 
     /// The document with this key.
@@ -188,24 +190,45 @@ impl<V: ViewHandlers> Views<V> {
     }
 
     async fn find(&self, key: &str) -> Result<Option<V>, BoxError> {
+        self.note(|reads| reads.key(V::NAME, key));
         if V::MODE == ViewMode::Live {
             let folded = self.fold(Some(key)).await?;
             return Ok(folded.into_iter().find(|(folded, _)| folded == key).map(|(_, document)| document));
         }
         let id = self.access.journal.view_id(V::NAME, V::VERSION);
         let found = self.access.journal.store().documents(&id, &[key.to_owned()]).await?;
+        self.note(|reads| reads.found(|| format!("{id}/{key}"), || bytes_of(&found)));
         found.first().map(|document| Ok(self.access.journal.payloads().decode(&document.body)?)).transpose()
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, V)>, BoxError> {
-        if V::MODE == ViewMode::Live {
+        self.note(|reads| reads.span(V::NAME, after));
+        let page: Vec<(String, V)> = if V::MODE == ViewMode::Live {
             let folded = self.fold(None).await?.into_iter();
-            return Ok(folded.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after)).take(limit).collect());
+            folded.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after)).take(limit).collect()
+        } else {
+            let id = self.access.journal.view_id(V::NAME, V::VERSION);
+            let found = self.access.journal.store().scan_documents(&id, after, limit).await?;
+            self.note(|reads| reads.found(|| format!("{id}?{limit}>{after:?}"), || bytes_of(&found)));
+            let payloads = self.access.journal.payloads();
+            let page = found.into_iter().map(|document| Ok((document.key, payloads.decode(&document.body)?)));
+            page.collect::<Result<_, BoxError>>()?
+        };
+        if let Some((last, _)) = page.last().filter(|_| page.len() == limit) {
+            self.note(|reads| reads.span_ends(V::NAME, after, last));
         }
-        let id = self.access.journal.view_id(V::NAME, V::VERSION);
-        let found = self.access.journal.store().scan_documents(&id, after, limit).await?;
-        let payloads = self.access.journal.payloads();
-        found.into_iter().map(|document| Ok((document.key, payloads.decode(&document.body)?))).collect()
+        Ok(page)
+    }
+
+    /// Notes what is read, where that is of interest.
+    fn note(&self, note: impl FnOnce(&Reads)) {
+        if let Some(reads) = &self.reads {
+            note(reads);
+            if V::MODE == ViewMode::Live {
+                // What is folded is nowhere stored, and has no fingerprint.
+                reads.beside();
+            }
+        }
     }
 
     /// Folds the events of one key, or all of them, as they are now.
@@ -218,14 +241,15 @@ impl<V: ViewHandlers> Views<V> {
         loop {
             let page = journal.read(Read::matching(criteria::<V>(key), after)).await?;
             for event in &page.events {
-                let step = component.route(event).map_err(crate::handler::HandlerError::into_source)?;
-                let Some(step) = step.filter(|step| key.is_none_or(|key| step.key == key)) else { continue };
-                let document_key = step.key.clone();
-                let document = documents.remove(&document_key);
-                let folded =
-                    component.fold(document, step, event).map_err(crate::handler::HandlerError::into_source)?;
-                if let Some(folded) = folded {
-                    documents.insert(document_key, folded);
+                let steps = component.route(event).await.map_err(crate::handler::HandlerError::into_source)?;
+                for step in steps.into_iter().filter(|step| key.is_none_or(|key| step.key == key)) {
+                    let document_key = step.key.clone();
+                    let document = documents.remove(&document_key);
+                    let folded =
+                        component.fold(document, step, event).map_err(crate::handler::HandlerError::into_source)?;
+                    if let Some(folded) = folded {
+                        documents.insert(document_key, folded);
+                    }
                 }
             }
             after = page.scanned;
@@ -253,13 +277,25 @@ pub fn processor_name<V: View>() -> String {
     format!("view:{}@{}", V::NAME, V::VERSION)
 }
 
+/// What tells found documents apart from others.
+fn bytes_of(found: &[Document]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for Document { key, body, .. } in found {
+        for part in [key.as_bytes(), body] {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part);
+        }
+    }
+    bytes
+}
+
 fn failed<V: View>(error: impl Into<BoxError>) -> ViewError {
     ViewError::Failed { view: V::NAME, source: error.into() }
 }
 
 impl<V: View> FromContext for Views<V> {
     fn from_context(context: &Context<'_>) -> Result<Self, ContextError> {
-        Ok(Self { access: context.reference::<ViewAccess>()?.clone(), view: PhantomData })
+        Ok(Self { access: context.part::<ViewAccess>()?.clone(), reads: context.reads().cloned(), view: PhantomData })
     }
 
     fn requirement() -> Requirement {
@@ -269,7 +305,7 @@ impl<V: View> FromContext for Views<V> {
 
 impl<V> Clone for Views<V> {
     fn clone(&self) -> Self {
-        Self { access: self.access.clone(), view: PhantomData }
+        Self { access: self.access.clone(), reads: self.reads.clone(), view: PhantomData }
     }
 }
 

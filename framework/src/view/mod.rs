@@ -3,13 +3,19 @@
 //! A view is a plain struct that folds events, one document for each key. One word says when: `asynchronous` (the
 //! default: a processor follows the store), `inline` (in the append's own transaction) or `live` (folded when read).
 
+mod changes;
 mod fold;
+mod followed;
+mod follower;
 mod handle;
 mod processor;
 
 pub use fold::{IntoKeep, Keep, ViewHandlers, ViewSource, ViewStep};
 pub use handle::{ViewError, Views, processor_name};
 
+pub(crate) use changes::{Interest, Standing, ViewChanges, Written};
+pub(crate) use followed::FollowedView;
+pub(crate) use follower::Follower;
 pub(crate) use handle::ViewAccess;
 pub(crate) use processor::ViewComponent;
 

@@ -8,35 +8,49 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::command::inline::Inline;
-use crate::handler::{Context, HandlerError, Resources, panic_message};
-use crate::message::{Position, RecordedEvent};
+use crate::handler::{AfterCommit, Context, HandlerError, Resources, panic_message};
+use crate::message::{Decode, Position, RecordedEvent};
 use crate::processor::{Batch, EventComponent};
 use crate::store::{Document, DocumentWrite, Journal, Limits, StoreTransaction};
 
+use super::ViewMode;
+use super::changes::{ViewChanges, record_change, record_replay};
 use super::fold::{Keep, ViewHandlers, ViewStep};
 
 /// The view `V` as a component of a processor, or inside appends.
 pub(crate) struct ViewComponent<V> {
     journal: Journal,
     resources: Arc<Resources>,
-    names: Vec<&'static str>,
+    pub(super) names: Vec<&'static str>,
+    /// Who is told of documents that a processor has changed.
+    changes: ViewChanges,
     view: PhantomData<fn() -> V>,
 }
 
 impl<V: ViewHandlers> ViewComponent<V> {
     pub(crate) fn new(journal: Journal, resources: Arc<Resources>) -> Self {
         let names: BTreeSet<&'static str> = V::SOURCES.iter().map(|source| source.event).collect();
-        Self { journal, resources, names: names.into_iter().collect(), view: PhantomData }
+        let names = names.into_iter().collect();
+        Self { journal, resources, names, changes: ViewChanges::default(), view: PhantomData }
     }
 
-    /// Which document `event` concerns, and how.
-    pub(super) fn route(&self, event: &RecordedEvent) -> Result<Option<ViewStep<V>>, HandlerError> {
-        let step = V::route(self.journal.decode(event)?)?;
-        if let Some(step) = &step {
-            // Here the event alone fails; when its batch is written, everything in it would, again and again.
-            Limits::default().check_document_key(&step.key)?;
+    /// Reports each document that is changed to `changes`.
+    pub(crate) fn reporting_to(self, changes: ViewChanges) -> Self {
+        Self { changes, ..self }
+    }
+
+    /// Which documents the parts of `event` concern, and how.
+    pub(super) async fn route(&self, event: &RecordedEvent) -> Result<Vec<ViewStep<V>>, HandlerError> {
+        let mut steps = Vec::new();
+        for part in self.journal.decode(event).await? {
+            steps.extend(routed(part)?);
         }
-        Ok(step)
+        Ok(steps)
+    }
+
+    /// The same for an event that was just decided on, which no upcaster lifts.
+    fn route_new(&self, event: &RecordedEvent) -> Result<Option<ViewStep<V>>, HandlerError> {
+        routed(Decode::of(event, self.journal.payloads()))
     }
 
     /// Folds one event into a document; `None` is a document that does not exist. A panic is an error.
@@ -64,12 +78,21 @@ impl<V: ViewHandlers> ViewComponent<V> {
     }
 
     fn write(&self, document: Option<&V>) -> Result<Option<Vec<u8>>, HandlerError> {
-        Ok(document.map(|document| self.journal.payloads().encode(document)).transpose()?)
+        Ok(document.map(|document| self.journal.payloads().encode_document(document)).transpose()?)
     }
 
     pub(super) fn id(&self) -> crate::store::records::ViewId {
         self.journal.view_id(V::NAME, V::VERSION)
     }
+}
+
+fn routed<V: ViewHandlers>(part: Decode<'_>) -> Result<Option<ViewStep<V>>, HandlerError> {
+    let step = V::route(part)?;
+    if let Some(step) = &step {
+        // Here the event alone fails; when its batch is written, everything in it would, again and again.
+        Limits::default().check_document_key(&step.key)?;
+    }
+    Ok(step)
 }
 
 #[async_trait]
@@ -86,15 +109,19 @@ impl<V: ViewHandlers> EventComponent for ViewComponent<V> {
         Box::new(ViewBatch { component: self, steps: HashMap::new(), documents: HashMap::new() })
     }
 
-    async fn reset(&self, transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
-        Ok(transaction.clear_documents(&self.id()).await?)
+    async fn reset(&self, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+        transaction.clear_documents(&self.id()).await?;
+        record_replay(&self.id(), transaction).await?;
+        let (after, changes) = (AfterCommit::default(), self.changes.clone());
+        after.later().push(move || changes.changed(V::NAME, None));
+        Ok(after)
     }
 }
 
 /// The documents of a page, kept in memory until all its events are folded.
 struct ViewBatch<'a, V> {
     component: &'a ViewComponent<V>,
-    steps: HashMap<Position, ViewStep<V>>,
+    steps: HashMap<Position, Vec<ViewStep<V>>>,
     /// By key; the flag says whether the document is to be written.
     documents: HashMap<String, (Option<V>, bool)>,
 }
@@ -130,9 +157,9 @@ impl<V: ViewHandlers> Batch for ViewBatch<'_, V> {
         let mut keys = BTreeSet::new();
         for event in events {
             // An event that cannot be decoded is reported when its turn comes.
-            if let Ok(Some(step)) = self.component.route(event) {
-                keys.insert(step.key.clone());
-                self.steps.insert(event.recorded.position, step);
+            if let Ok(steps) = self.component.route(event).await {
+                keys.extend(steps.iter().map(|step| step.key.clone()));
+                self.steps.insert(event.recorded.position, steps);
             }
         }
         self.load(keys, transaction).await
@@ -143,22 +170,22 @@ impl<V: ViewHandlers> Batch for ViewBatch<'_, V> {
         event: &RecordedEvent,
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
-        let step = match self.steps.remove(&event.recorded.position) {
-            Some(step) => step,
-            None => match self.component.route(event)? {
-                Some(step) => step,
-                None => return Ok(()),
-            },
+        let steps = match self.steps.remove(&event.recorded.position) {
+            Some(steps) => steps,
+            None => self.component.route(event).await?,
         };
-        self.load(BTreeSet::from([step.key.clone()]), transaction).await?;
-        let key = step.key.clone();
-        let document = self.documents.remove(&key).and_then(|(document, _)| document);
-        let folded = self.component.fold(document, step, event)?;
-        self.documents.insert(key, (folded, true));
+        for step in steps {
+            self.load(BTreeSet::from([step.key.clone()]), transaction).await?;
+            let key = step.key.clone();
+            let document = self.documents.remove(&key).and_then(|(document, _)| document);
+            let folded = self.component.fold(document, step, event)?;
+            self.documents.insert(key, (folded, true));
+        }
         Ok(())
     }
 
-    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+        let after = AfterCommit::default();
         let mut writes = Vec::new();
         for (key, (document, changed)) in self.documents {
             if changed {
@@ -167,9 +194,15 @@ impl<V: ViewHandlers> Batch for ViewBatch<'_, V> {
         }
         if !writes.is_empty() {
             writes.sort();
+            let keys: Vec<String> = writes.iter().map(|(key, _)| key.clone()).collect();
             transaction.write_documents(&self.component.id(), writes).await?;
+            if V::MODE == ViewMode::Asynchronous {
+                record_change(&self.component.id(), transaction).await?;
+            }
+            let changes = self.component.changes.clone();
+            after.later().push(move || changes.changed(V::NAME, Some(&keys)));
         }
-        Ok(())
+        Ok(after)
     }
 }
 
@@ -178,7 +211,7 @@ impl<V: ViewHandlers> Inline for ViewComponent<V> {
     fn turns(&self, events: &[RecordedEvent]) -> Result<Vec<String>, HandlerError> {
         let mut turns = Vec::new();
         for event in events.iter().filter(|event| self.names.contains(&event.recorded.name.as_str())) {
-            turns.extend(self.route(event)?.map(|step| format!("{}/{}", V::NAME, step.key)));
+            turns.extend(self.route_new(event)?.map(|step| format!("{}/{}", V::NAME, step.key)));
         }
         Ok(turns)
     }
@@ -186,9 +219,7 @@ impl<V: ViewHandlers> Inline for ViewComponent<V> {
     async fn writes(&self, events: &[RecordedEvent]) -> Result<Vec<DocumentWrite>, HandlerError> {
         let mut steps = Vec::new();
         for event in events.iter().filter(|event| self.names.contains(&event.recorded.name.as_str())) {
-            if let Some(step) = self.route(event)? {
-                steps.push((step, event));
-            }
+            steps.extend(self.route_new(event)?.map(|step| (step, event)));
         }
         if steps.is_empty() {
             return Ok(Vec::new());

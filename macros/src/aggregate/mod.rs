@@ -1,5 +1,6 @@
 //! `#[derive(Aggregate)]`
 
+mod duration;
 mod emit;
 mod fingerprint;
 mod parse;

@@ -9,5 +9,7 @@ use syn::DeriveInput;
 use crate::subject::{self, Shape};
 
 pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
-    subject::expand(input, "a command", Shape::Struct, parse::command, emit::command)
+    subject::expand(input, "a command", Shape::Struct, parse::command, |parsed, errors| {
+        emit::command(parsed, input, errors)
+    })
 }

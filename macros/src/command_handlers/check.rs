@@ -1,6 +1,6 @@
 use proc_macro2::TokenStream;
 
-use super::parse::{CommandHandler, Creation};
+use super::parse::{Case, CommandHandler, Creation};
 use crate::attributes::Keys;
 use crate::block::Block;
 use crate::errors::Errors;
@@ -15,7 +15,7 @@ pub(super) fn all(block: &Block, handlers: &[CommandHandler], errors: &mut Error
     if handlers.is_empty() {
         block.report_empty("#[handle]", "fn cancel(&self, command: CancelOrder) -> OrderCancelled", errors);
     }
-    check_one_each(handlers.iter().map(|each| &each.handler), "command", errors);
+    one_for_each_case(handlers, errors);
     one_kind(handlers, errors);
     for each in handlers {
         if each.handler.is_async { outside(each, errors) } else { inside(each, errors) }
@@ -36,9 +36,36 @@ fn one_kind(handlers: &[CommandHandler], errors: &mut Errors) {
     }
 }
 
+/// A command may have one handler that creates, one for each variant, and one for all that is left.
+fn one_for_each_case(handlers: &[CommandHandler], errors: &mut Errors) {
+    for case in [Case::Creates, Case::Remains] {
+        let of_case = handlers.iter().filter(|each| each.case() == case);
+        check_one_each(of_case.map(|each| &each.handler), "command", errors);
+    }
+    for each in handlers.iter().filter(|each| each.creation == Creation::IfMissing) {
+        let others = handlers.iter().filter(|other| other.handler.name != each.handler.name);
+        if others.into_iter().any(|other| other.command() == each.command() && each.command().is_some()) {
+            let message =
+                "with `create_if_missing` one handler takes the command in every case: expected `create` beside others";
+            errors.at_span(each.name_span, message);
+        }
+    }
+}
+
 fn inside(each: &CommandHandler, errors: &mut Errors) {
     let handler = &each.handler;
-    if handler.receiver.is_none() && each.creation != Creation::Always {
+    if each.sequential {
+        let message = "remove `sequential`: commands for one aggregate or decision go one after the other anyway";
+        errors.at(&each.attribute, message);
+    }
+    if !handler.place.is_everywhere() && handler.receiver == Some(SelfArgument::Mutable) {
+        errors.at_span(
+            each.name_span,
+            "a part of the state changes through events alone: expected `&self`, or no `self`",
+        );
+        return;
+    }
+    if handler.receiver.is_none() && each.creation != Creation::Always && handler.place.is_everywhere() {
         let message = "expected `&self`: only with `#[handle(create)]` is there no state to decide on";
         errors.at_span(each.name_span, message);
     }
@@ -50,8 +77,10 @@ fn inside(each: &CommandHandler, errors: &mut Errors) {
 }
 
 fn outside(each: &CommandHandler, errors: &mut Errors) {
-    if each.creation != Creation::Never {
-        errors
-            .at(&each.attribute, "expected `#[handle]`: an async handler belongs to no aggregate, so it creates none");
+    if each.creation != Creation::Never || !each.handler.place.is_everywhere() {
+        errors.at(
+            &each.attribute,
+            "expected `#[handle]`: an async handler belongs to no aggregate: it creates none, and knows no state",
+        );
     }
 }

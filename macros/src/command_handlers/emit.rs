@@ -3,14 +3,15 @@ use quote::{quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
-use super::parse::{CommandHandler, Creation};
-use crate::block::Block;
+use super::boundary::Boundary;
+use super::parse::{Case, CommandHandler, Creation};
+use crate::block::{Block, text};
 use crate::component;
 use crate::errors::Errors;
-use crate::handler::{Handler, Message, Output, Role, SelfArgument, first_of_each, requirements};
+use crate::handler::{Handler, Message, Output, Role, SelfArgument, requirements};
 use crate::subject::{body, hidden, registration};
 
-pub(super) fn all(block: &Block, handlers: &[CommandHandler], errors: &Errors) -> TokenStream {
+pub(super) fn all(block: &Block, handlers: &[CommandHandler], boundaries: &[Boundary], errors: &Errors) -> TokenStream {
     let ty = &block.ty;
     let component = component::where_needed(
         ty,
@@ -18,14 +19,14 @@ pub(super) fn all(block: &Block, handlers: &[CommandHandler], errors: &Errors) -
     );
     let mut impls = TokenStream::new();
     let mut calls = TokenStream::new();
-    for (handler, message) in first_of_each(handlers.iter().map(|each| &each.handler)) {
-        let (cfg, command, location) = (&handler.cfg, &message.ty, handler.location());
-        if handler.is_async {
-            impls.extend(serves(ty, handler, message, errors));
+    for group in groups(handlers) {
+        let (cfg, command, location) = (&group.first.cfg, &group.message.ty, group.first.location());
+        if group.first.is_async {
+            let sequential = group.handlers.iter().any(|each| each.sequential);
+            impls.extend(serves(ty, group.first, group.message, sequential, errors));
             calls.extend(quote_spanned! {command.span()=> #(#cfg)* __r.service_handler::<#ty, #command>(#component, #location); });
         } else {
-            let creation = handlers.iter().find(|each| each.handler.name == handler.name).map(|each| each.creation);
-            impls.extend(decides(ty, handler, message, creation.unwrap_or(Creation::Never), errors));
+            impls.extend(decides(ty, &group, boundaries, errors));
             calls.extend(quote_spanned! {command.span()=> #(#cfg)* __r.command_handler::<#ty, #command>(#location); });
         }
     }
@@ -33,15 +34,94 @@ pub(super) fn all(block: &Block, handlers: &[CommandHandler], errors: &Errors) -
     hidden(quote! { #impls #registration })
 }
 
-fn decides(ty: &Type, handler: &Handler, message: &Message, creation: Creation, errors: &Errors) -> TokenStream {
-    let (cfg, command) = (&handler.cfg, &message.ty);
+/// The handlers of one command.
+struct Group<'a> {
+    first: &'a Handler,
+    message: &'a Message,
+    handlers: Vec<&'a CommandHandler>,
+}
+
+/// Handlers by command. One that is not always there stands alone, for its command has another one then.
+fn groups(handlers: &[CommandHandler]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for each in handlers {
+        let Some(message) = &each.handler.message else { continue };
+        let same = |group: &&mut Group<'_>| text(&group.message.ty) == text(&message.ty);
+        match groups.iter_mut().find(same).filter(|_| each.handler.cfg.is_empty()) {
+            Some(group) => group.handlers.push(each),
+            None => groups.push(Group { first: &each.handler, message, handlers: vec![each] }),
+        }
+    }
+    groups
+}
+
+impl Group<'_> {
+    fn of(&self, case: Case) -> impl Iterator<Item = &CommandHandler> {
+        self.handlers.iter().copied().filter(move |each| each.case() == case)
+    }
+
+    /// Whether the target may, must or must not exist.
+    fn creation(&self) -> TokenStream {
+        let creates = self.of(Case::Creates).next().is_some();
+        let if_missing = self.handlers.iter().any(|each| each.creation == Creation::IfMissing);
+        let changes = self.handlers.iter().any(|each| each.creation == Creation::Never);
+        match (creates, if_missing || creates && changes) {
+            (_, true) => quote!(MayExist),
+            (true, false) => quote!(MustNotExist),
+            (false, false) => quote!(MustExist),
+        }
+    }
+
+    /// Finds the handler for the state, and calls it.
+    fn body(&self, ty: &Type) -> TokenStream {
+        let changes = self.changes(ty);
+        match self.of(Case::Creates).next() {
+            None => changes,
+            Some(creates) => {
+                let creates = decide_body(ty, &creates.handler, self.message);
+                if self.handlers.len() == 1 {
+                    return creates;
+                }
+                quote! { if __context.version().is_none() { #creates } else { #changes } }
+            }
+        }
+    }
+
+    /// For a target that exists.
+    fn changes(&self, ty: &Type) -> TokenStream {
+        let remains = self.of(Case::Remains).next();
+        let remains = remains.map(|each| decide_body(ty, &each.handler, self.message));
+        let variants: Vec<_> =
+            self.of(Case::Variant).filter_map(|each| Some((each.handler.place.when.as_ref()?, each))).collect();
+        if variants.is_empty() {
+            return remains.unwrap_or_default();
+        }
+        let arms = variants.iter().map(|(when, each)| {
+            let (pattern, body) = (when.pattern(ty), decide_body(ty, &each.handler, self.message));
+            quote! { #pattern => { #body } }
+        });
+        let expected = variants.iter().map(|(when, _)| when.text()).collect::<Vec<_>>().join(" | ");
+        let remains = remains.unwrap_or_else(|| {
+            quote! { ::core::result::Result::Err(__p::Refusal::WrongVariant { expected: #expected }) }
+        });
+        quote! {
+            #[allow(unreachable_patterns)]
+            match __state {
+                #(#arms)*
+                _ => { #remains }
+            }
+        }
+    }
+}
+
+fn decides(ty: &Type, group: &Group<'_>, boundaries: &[Boundary], errors: &Errors) -> TokenStream {
+    let (cfg, message) = (&group.first.cfg, group.message);
+    let command = &message.ty;
     let (reply, error) = (message.associated("Command", "Reply"), message.associated("Command", "Error"));
-    let creation = match creation {
-        Creation::Never => quote!(MustExist),
-        Creation::Always => quote!(MustNotExist),
-        Creation::IfMissing => quote!(MayExist),
-    };
-    let (body, requirements) = (body(errors, decide_body(ty, handler, message)), requirements([handler]));
+    let creation = group.creation();
+    let requirements = requirements(group.handlers.iter().map(|each| &each.handler));
+    let body = body(errors, group.body(ty));
+    let boundary = super::boundary::items(ty, boundaries, command);
     quote! {
         #(#cfg)*
         #[automatically_derived]
@@ -63,6 +143,8 @@ fn decides(ty: &Type, handler: &Handler, message: &Message, creation: Creation, 
             }
 
             #requirements
+
+            #boundary
         }
     }
 }
@@ -77,6 +159,11 @@ fn decide_body(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
     let before = is_mutable.then(|| quote! { let mut __next = ::core::clone::Clone::clone(__state); });
     let after = is_mutable.then(|| quote! { __events.leave(__next); });
     let call = handler.call(ty, state, Some(message.borrowed(&quote!(self))));
+    let entity = handler.place.at.as_ref().map(|at| {
+        at.shared(&quote!(__state), &quote!(self), |entities, id| {
+            quote! { return ::core::result::Result::Err(__p::no_entity(#entities, &#id)) }
+        })
+    });
     let error = message.associated("Command", "Error");
     let value = match handler.output.is_fallible() {
         true => quote_spanned! {handler.output.error_span()=> __outcome.map_err(__p::IsError::<#error>::rejected)? },
@@ -89,6 +176,7 @@ fn decide_body(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
     quote! {
         #bindings
         #before
+        #entity
         let __outcome = #call;
         #after
         let __value = #value;
@@ -110,18 +198,26 @@ fn reply(output: &Output, message: &Message, value: TokenStream) -> TokenStream 
     quote! { ::core::result::Result::Ok(#reply) }
 }
 
-fn serves(ty: &Type, handler: &Handler, message: &Message, errors: &Errors) -> TokenStream {
+fn serves(ty: &Type, handler: &Handler, message: &Message, sequential: bool, errors: &Errors) -> TokenStream {
     let (cfg, command) = (&handler.cfg, &message.ty);
     let (reply, error) = (message.associated("Command", "Reply"), message.associated("Command", "Error"));
     let (body, requirements) = (body(errors, serve_body(ty, handler, message)), requirements([handler]));
+    let sequential = sequential.then(|| {
+        quote!(
+            const SEQUENTIAL: bool = true;
+        )
+    });
     quote! {
         #(#cfg)*
         #[automatically_derived]
         impl __p::ServedBy<#ty> for #command {
+            #sequential
+
             fn serve<'a>(
                 &'a self,
                 __component: ::core::option::Option<&'a #ty>,
                 __context: &'a __p::Context<'a>,
+                __work: &'a mut __p::UnitOfWork,
             ) -> __p::BoxFuture<'a, ::core::result::Result<#reply, __p::Refusal<#error>>> {
                 #body
             }

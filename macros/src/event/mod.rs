@@ -9,5 +9,5 @@ use syn::DeriveInput;
 use crate::subject::{self, Shape};
 
 pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
-    subject::expand(input, "an event", Shape::Struct, parse::event, emit::event)
+    subject::expand(input, "an event", Shape::Struct, parse::event, |parsed, errors| emit::event(parsed, input, errors))
 }

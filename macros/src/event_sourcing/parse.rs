@@ -1,12 +1,13 @@
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{LitStr, Token};
 
-use crate::attributes::{Keys, check_bare, check_name, parentheses};
-use crate::block::Block;
+use crate::attributes::{Keys, check_name, parentheses, value};
+use crate::block::{Block, Method};
 use crate::errors::Errors;
 use crate::handler::{AsyncRule, Handler, MessageRule, ReceiverRule, Rules};
+use crate::place::{At, Place, When};
 
 const APPLIES: Rules = Rules {
     what: "an `#[apply]` method",
@@ -35,10 +36,36 @@ pub(super) fn ignored(arguments: TokenStream, errors: &mut Errors) -> Vec<LitStr
     ignored
 }
 
-pub(super) fn appliers(block: &Block, errors: &mut Errors) -> Vec<Handler> {
-    let each = block.methods.iter().map(|method| {
-        check_bare(&method.attribute, errors);
-        Handler::read(method, &APPLIES, errors)
+/// A method with `#[apply]`.
+pub(super) struct Applier {
+    pub(super) handler: Handler,
+    /// Whether what it is applied to has ended then.
+    pub(super) ends: Option<Span>,
+    /// The variant that the state becomes.
+    pub(super) then: Option<Ident>,
+}
+
+pub(super) fn appliers(block: &Block, errors: &mut Errors) -> Vec<Applier> {
+    block.methods.iter().map(|method| applier(method, errors)).collect()
+}
+
+fn applier(method: &Method, errors: &mut Errors) -> Applier {
+    let (mut place, mut ends, mut then) = (Place::default(), None, None);
+    let known = &["end", "when = Open(open)", "then = Closed", "at = copies[copy]"];
+    Keys::new("apply", known).read(&method.attribute, errors, |key, input, errors| {
+        match key.word {
+            "end" => ends = Some(key.span),
+            "when" => place.when = Some(When::parse(input)?),
+            "then" => then = Some(value(input)?),
+            _ => {
+                place.at = Some(At::unknown(key.span));
+                place.at = Some(At::parse(input)?);
+            }
+        }
+        if place.at.is_some() && (place.when.is_some() || then.is_some()) {
+            errors.at_span(key.span, "expected either `at`, or `when` and `then`");
+        }
+        Ok(())
     });
-    each.collect()
+    Applier { handler: Handler::read_at(method, place, &APPLIES, errors), ends, then }
 }

@@ -1,14 +1,14 @@
 use crate::attributes::check_bare;
 use crate::block::Block;
 use crate::errors::Errors;
-use crate::handler::{AsyncRule, Handler, MessageRule, ReceiverRule, Rules};
+use crate::handler::{AsyncRule, Handler, MessageRule, ReceiverRule, Role, Rules};
 
 const ANSWERS: Rules = Rules {
     what: "a query handler",
     receiver: ReceiverRule::SharedOrNone,
     message: Some(MessageRule { kind: "query", by_value: true, example: "query: TopSellers" }),
     asynchronous: AsyncRule::Either,
-    mutable: None,
+    mutable: Some(Role::Rows),
     others: true,
 };
 

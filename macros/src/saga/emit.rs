@@ -1,20 +1,24 @@
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::DeriveInput;
 
 use super::parse::Saga;
 use crate::errors::Errors;
+use crate::shape::described;
 use crate::subject::{hidden, location, registration};
 
-pub(super) fn saga(saga: &Saga, errors: &Errors) -> TokenStream {
+pub(super) fn saga(saga: &Saga, input: &DeriveInput, errors: &Errors) -> TokenStream {
     let Saga { ident, name } = saga;
     let name = name.as_ref().map_or_else(|| quote!(""), |name| quote!(#name));
     let location = location(ident.span());
-    let registration = registration(ident, quote!(__r.saga::<#ident>(#location);), errors);
+    let described = described(input);
+    let registration = registration(ident, quote!(__r.saga::<#ident>(#location); __r.described::<#ident>();), errors);
     hidden(quote! {
         #[automatically_derived]
         impl __p::Saga for #ident {
             const NAME: &'static str = #name;
         }
+        #described
         #registration
     })
 }

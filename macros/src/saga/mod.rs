@@ -9,5 +9,7 @@ use syn::DeriveInput;
 use crate::subject::{self, Shape};
 
 pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
-    subject::expand(input, "a saga", Shape::StructOrEnum, parse::saga, emit::saga)
+    subject::expand(input, "a saga", Shape::StructOrEnum, parse::saga, |parsed, errors| {
+        emit::saga(parsed, input, errors)
+    })
 }

@@ -18,7 +18,7 @@ pub(super) fn all(block: &Block, upcasters: &[Upcaster], errors: &mut Errors) {
         goes_forward(upcaster, errors);
         is_alone(upcaster, &upcasters[..index], errors);
         if upcaster.output.is_none() {
-            let message = "expected the lifted payload as the result: `Json`, or `Result<Json, E>`";
+            let message = "expected what it becomes as the result: `Json`, the event itself, or `Dropped` for nothing";
             errors.at(&upcaster.name, message);
         }
     }

@@ -1,18 +1,21 @@
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::DeriveInput;
 
 use super::parse::View;
 use crate::errors::Errors;
+use crate::shape::described;
 use crate::subject::{hidden, location, registration};
 
-pub(super) fn view(view: &View, errors: &Errors) -> TokenStream {
+pub(super) fn view(view: &View, input: &DeriveInput, errors: &Errors) -> TokenStream {
     let View { ident, name, key, version, mode } = view;
     let name = name.as_ref().map_or_else(|| quote!(""), |name| quote!(#name));
     let key = key.as_ref().map_or_else(|| quote!(::std::string::String), |key| quote!(#key));
     let version = version.map(|version| quote!(const VERSION: u32 = #version;));
     let mode = mode.as_ref().map(|mode| quote!(const MODE: __p::ViewMode = __p::ViewMode::#mode;));
     let location = location(ident.span());
-    let registration = registration(ident, quote!(__r.view::<#ident>(#location);), errors);
+    let described = described(input);
+    let registration = registration(ident, quote!(__r.view::<#ident>(#location); __r.described::<#ident>();), errors);
     hidden(quote! {
         #[automatically_derived]
         impl __p::View for #ident {
@@ -21,6 +24,7 @@ pub(super) fn view(view: &View, errors: &Errors) -> TokenStream {
             #version
             #mode
         }
+        #described
         #registration
     })
 }

@@ -9,5 +9,7 @@ use syn::DeriveInput;
 use crate::subject::{self, Shape};
 
 pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
-    subject::expand(input, "a view", Shape::StructOrEnum, parse::view, emit::view)
+    subject::expand(input, "a view", Shape::StructOrEnum, parse::view, |parsed, errors| {
+        emit::view(parsed, input, errors)
+    })
 }

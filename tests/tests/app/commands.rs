@@ -167,9 +167,11 @@ async fn a_command_rejected_half_way_leaves_no_trace() {
 async fn an_application_that_is_shut_down_refuses_commands() {
     in_each_place(async |place| {
         let app = place.start(|app| app.include::<Wallet>()).await;
-        let gateway = app.gateway();
+        let (gateway, other) = (app.gateway(), app.clone());
         app.shutdown().await.unwrap();
         let refused = gateway.send(open("w-1", 10)).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the application is shut down");
+        let refused = other.send(open("w-1", 10)).await.unwrap_err();
         assert_eq!(refused.to_string(), "the application is shut down");
     })
     .await;

@@ -1,11 +1,12 @@
 //! Each fault in what is declared, with the words that report it.
 
 use annals::app::StartError;
-use annals::message::{UpcastStep, UpcasterFault};
+use annals::message::{Lifting, Target, UpcastStep, Upcasted, UpcasterFault};
 use annals::prelude::*;
 use annals::registry::{Component, Problem, Registrar};
 
 use crate::faulty::*;
+use crate::notebook::Notebook;
 
 /// The problems of an application with nothing but these declarations.
 pub async fn problems(declare: impl FnOnce(&mut Registrar) + Send + 'static) -> Vec<String> {
@@ -238,7 +239,8 @@ async fn what_a_handler_asks_for_is_there() {
 
 pub fn step(number: u32, from: u32, to: u32) -> UpcastStep {
     let (from_name, to_name) = ("twin.seen", "twin.seen");
-    UpcastStep { from_name, from, to_name, to, lift: |payload, _| Ok(payload), location: line(number) }
+    let lift = |old: &mut Lifting<'_>| Ok(vec![Upcasted::next(old.payload()?)]);
+    UpcastStep::event(Target::new(from_name, from), Target::new(to_name, to), lift, line(number))
 }
 
 #[tokio::test]
@@ -282,4 +284,32 @@ async fn commands_are_sent_from_outside_what_is_pure() {
         problems(|registrar| registrar.event_handlers::<Harbour<9>>(Component::Default(|| Harbour), line(1))).await;
     let [problem] = found.as_slice() else { panic!("{found:?}") };
     assert!(problem.contains("asks for `Gateway`") && problem.contains("from a saga"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_snapshot_policy_is_for_an_aggregate_that_can_have_one() {
+    use annals::aggregate::SnapshotPolicy;
+    use annals_tests::orders::{Order, OrderPlaced, Stock};
+
+    let found = problems(|registrar| {
+        registrar.aggregate::<Stock>(line(1));
+        registrar.snapshots::<Stock>(SnapshotPolicy::on_request(), line(2));
+        registrar.snapshots::<Order>(SnapshotPolicy::on_request(), line(3));
+        registrar.aggregate::<Notebook>(line(4));
+        registrar.snapshots::<Notebook>(SnapshotPolicy::on_request().on::<OrderPlaced>(), line(5));
+    })
+    .await;
+    assert_eq!(
+        found,
+        [
+            "snapshots of `app::notebook::Notebook`: it does not apply the event `order.placed` (src/faulty.rs:5)",
+            "snapshots of `annals_tests::orders::Order`: the aggregate is not registered: include it, or link its crate \
+             (src/faulty.rs:3)",
+            "snapshots of `annals_tests::orders::Stock`: its states cannot be stored: write `#[aggregate(snapshot)]` \
+             (src/faulty.rs:2)",
+        ]
+    );
+    let builder = Annals::builder().store("memory:").without_discovery();
+    let error = builder.snapshots::<Order>(SnapshotPolicy::on_request()).start().await.unwrap_err();
+    assert!(error.to_string().contains("app/faults.rs:"), "{error}");
 }

@@ -33,13 +33,14 @@ impl<const N: u8> Command for Twin<N> {
 
 impl<const N: u8> Query for Twin<N> {
     type Reply = ();
+    type Kind = annals::message::Single;
     const NAME: &'static str = "twin.find";
 }
 
 impl<const N: u8> EventSourced for Twin<N> {
     const EVENTS: &'static [&'static str] = &[];
 
-    fn evolve(&mut self, event: Decode<'_>) -> Result<(), EvolveError> {
+    fn evolve(&mut self, event: Decode<'_>) -> Result<Lifecycle, EvolveError> {
         Err(EvolveError::unknown::<Self>(&event))
     }
 }
@@ -98,6 +99,7 @@ impl Command for Go {
 
 impl Query for Go {
     type Reply = ();
+    type Kind = annals::message::Single;
     const NAME: &'static str = "ship.where";
 }
 
@@ -126,14 +128,14 @@ pub struct Ship<const N: u8>;
 impl<const N: u8> EventSourced for Ship<N> {
     const EVENTS: &'static [&'static str] = &[];
 
-    fn evolve(&mut self, event: Decode<'_>) -> Result<(), EvolveError> {
+    fn evolve(&mut self, event: Decode<'_>) -> Result<Lifecycle, EvolveError> {
         Err(EvolveError::unknown::<Self>(&event))
     }
 }
 
 impl<const N: u8> Decision for Ship<N> {
     const NAME: &'static str = "ship";
-    const BOUNDARY: &'static [&'static str] = &["sea", "port"];
+    const BOUNDARY: &'static [&'static [&'static str]] = &[&["sea"], &["port"]];
 }
 
 impl<const N: u8> CommandTarget for Ship<N> {
@@ -156,6 +158,7 @@ impl<const N: u8> ServedBy<Ship<N>> for Go {
         &'a self,
         _: Option<&'a Ship<N>>,
         _: &'a Context<'a>,
+        _: &'a mut UnitOfWork,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Refusal<Never>>> + Send + 'a>> {
         Box::pin(async { Ok(()) })
     }
@@ -176,6 +179,7 @@ impl<const N: u8> ServedBy<Harbour<N>> for Go {
         &'a self,
         _: Option<&'a Harbour<N>>,
         _: &'a Context<'a>,
+        _: &'a mut UnitOfWork,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Refusal<Never>>> + Send + 'a>> {
         Box::pin(async { Ok(()) })
     }

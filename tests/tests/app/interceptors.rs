@@ -208,3 +208,79 @@ async fn around_handling_one_command_of_an_aggregate_enters_at_a_time() {
     })
     .await;
 }
+
+#[derive(Command, Serialize, Deserialize, Debug, Clone)]
+#[command(name = "lamp.switch")]
+struct Switch {}
+
+#[derive(Default)]
+struct Lamp;
+
+#[command_handlers]
+impl Lamp {
+    #[handle]
+    async fn switch(&self, _command: Switch) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn interceptors_of_one_component_or_command_keep_their_place_among_those_of_all() {
+    in_each_place(async |place| {
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        let noting = |name| Passing { name, notes: Arc::clone(&notes) };
+        let app = place
+            .start(|app| {
+                app.include::<Wallet>()
+                    .include::<Lamp>()
+                    .handler_interceptor_of::<Wallet>(noting("wallets"))
+                    .handler_interceptor(noting("all"))
+                    .handler_interceptor_of::<Withdraw>(noting("withdrawals"))
+                    .handler_interceptor_of::<Lamp>(noting("lamp"))
+                    .dispatch_interceptor_of::<Switch>(noting("switches"))
+                    .dispatch_interceptor(noting("every dispatch"))
+                    .dispatch_interceptor_of::<Wallet>(noting("dispatch of wallets"))
+            })
+            .await;
+        let taken = || std::mem::take(&mut *notes.lock().unwrap());
+        app.send(open("w-1", 5)).await.unwrap();
+        assert_eq!(taken(), ["every dispatch", "dispatch of wallets", "wallets", "all"]);
+        app.send(withdraw("w-1", 1)).await.unwrap();
+        assert_eq!(taken(), ["every dispatch", "dispatch of wallets", "wallets", "all", "withdrawals"]);
+        app.send(Switch {}).await.unwrap();
+        assert_eq!(taken(), ["switches", "every dispatch", "all", "lamp"]);
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[derive(Clone)]
+struct Passing {
+    name: &'static str,
+    notes: Arc<Mutex<Vec<&'static str>>>,
+}
+
+#[async_trait::async_trait]
+impl CommandInterceptor for Passing {
+    async fn intercept(&self, command: CommandMessage, next: Next<'_>) -> CommandResult {
+        self.notes.lock().unwrap().push(self.name);
+        next.run(command).await
+    }
+}
+
+#[tokio::test]
+async fn an_interceptor_for_what_handles_nothing_here_is_found_at_start() {
+    let store = annals::store::open("memory:").await.unwrap();
+    let builder = Annals::builder().without_discovery().opened_store(store).include::<Wallet>();
+    let started = builder
+        .dispatch_interceptor_of::<String>(Signing)
+        .handler_interceptor_of::<Switch>(Signing)
+        .retry_of::<Switch>(annals::command::RetryPolicy::never())
+        .start()
+        .await;
+    let Err(annals::StartError::Problems(problems)) = started else { panic!("it started") };
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    assert!(texts[0].starts_with("an interceptor is for `alloc::string::String`, which is no command"), "{texts:?}");
+    assert!(texts.iter().all(|text| text.contains("interceptors.rs:")), "{texts:?}");
+}

@@ -13,17 +13,10 @@ use serde_json::json;
 
 use crate::courses::{CourseAnnounced, Enrol, EnrolError, Enrolled, Enrolment};
 use crate::parcels::ParcelPosted;
-use crate::support::panic_of;
+use crate::support::{assert_has, panic_of};
 use crate::wallet::*;
 
 const OPENED: WalletOpened = WalletOpened { balance: 10 };
-
-#[track_caller]
-fn assert_has(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "`{part}` is not in: {text}");
-    }
-}
 
 #[test]
 fn an_aggregate_is_told_by_events_and_asked_by_commands() {
@@ -125,15 +118,16 @@ impl Command for Count {
 impl EventSourced for Cheat {
     const EVENTS: &'static [&'static str] = &[Counted::NAME];
 
-    fn evolve(&mut self, _: Decode<'_>) -> Result<(), annals::aggregate::EvolveError> {
+    fn evolve(&mut self, _: Decode<'_>) -> Result<Lifecycle, annals::aggregate::EvolveError> {
         self.count += 1;
-        Ok(())
+        Ok(Lifecycle::Keep)
     }
 }
 
 impl annals::aggregate::AppliedTo<Cheat> for Counted {
-    fn apply_to(&self, state: &mut Cheat) {
+    fn apply_to(&self, state: &mut Cheat) -> annals::aggregate::Applied {
         state.count += 1;
+        Ok(Lifecycle::Keep)
     }
 }
 
@@ -164,8 +158,12 @@ impl HandledBy<Cheat> for Count {
 fn a_handler_changes_the_state_through_events_alone() {
     given::<Cheat>(Counted).when(Count { honestly: true }).then_events(Counted);
     let cheated = || drop(given::<Cheat>(Counted).when(Count { honestly: false }));
-    let parts =
-        ["the handler of `cheat.count` changed the state other than through events", "count: 2", "from its events"];
+    let parts = [
+        "the handler of `cheat.count` changed the state other than through events",
+        "count: 2",
+        "from its events",
+        "count: expected 1, was 2",
+    ];
     assert_has(&panic_of(cheated), &parts);
 }
 

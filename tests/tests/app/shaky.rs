@@ -154,6 +154,10 @@ impl Store for Shaky {
         self.inner.snapshot(tenant, stream, schema).await
     }
 
+    async fn snapshot_schemas(&self, tenant: &str, stream: &StreamId) -> Result<Vec<String>, StoreError> {
+        self.inner.snapshot_schemas(tenant, stream).await
+    }
+
     async fn save_snapshot(&self, tenant: &str, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
         self.inner.save_snapshot(tenant, stream, snapshot).await
     }

@@ -1,6 +1,6 @@
 //! Snapshots are a cache (guarantee 9).
 
-use annals::aggregate::{Aggregate, AsOf};
+use annals::aggregate::{Aggregate, AsOf, SnapshotError};
 use annals::prelude::*;
 use annals::store::Snapshot;
 use annals_tests::orders::*;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{Place, eventually, in_each_place, places};
+use crate::support::{Place, in_each_place, places};
 
 async fn start(place: &Place) -> Annals {
     place.start(|app| app.include::<Order>()).await
@@ -34,10 +34,11 @@ async fn snapshot(app: &Annals, order: &str) -> Option<Snapshot> {
     app.journal().store().snapshot("", &stream(order), schema()).await.unwrap()
 }
 
-/// Waits for the snapshot at `version`: it is written after the command was answered.
+/// The snapshot at `version`. It is there when the command is answered.
 async fn snapshot_at(app: &Annals, order: &str, version: u64) -> Snapshot {
-    let found = async || snapshot(app, order).await.filter(|snapshot| snapshot.version.get() == version);
-    eventually(found).await
+    let found = snapshot(app, order).await.unwrap();
+    assert_eq!(found.version.get(), version);
+    found
 }
 
 /// What the order is by a full replay.
@@ -113,7 +114,6 @@ async fn a_snapshot_that_does_not_fit_is_ignored() {
     .await;
 }
 
-/// Neither reading nor writing of snapshots works here.
 /// As after a database was restored from a copy that is older than a snapshot kept elsewhere, or than the events.
 #[tokio::test]
 async fn a_snapshot_that_tells_of_events_that_are_not_there_is_ignored() {
@@ -140,6 +140,7 @@ async fn a_snapshot_that_tells_of_events_that_are_not_there_is_ignored() {
     .await;
 }
 
+/// Neither reading nor writing of snapshots works here.
 #[tokio::test]
 async fn a_failed_snapshot_never_fails_a_command() {
     for place in places().await {
@@ -153,6 +154,8 @@ async fn a_failed_snapshot_never_fails_a_command() {
             app.send(lines("o-1", &[1])).await.unwrap();
         }
         assert!(app.journal().store().snapshot("", &stream("o-1"), schema()).await.is_err());
+        let asked = app.aggregate::<Order>("o-1").snapshot().await;
+        assert!(matches!(asked, Err(SnapshotError::Store(_))), "who asks for one hears of it: {asked:?}");
         assert_eq!(loaded(&app, "o-1").await.quantity, 13);
         app.shutdown().await.unwrap();
     }
@@ -183,7 +186,7 @@ fn a_snapshot_and_the_events_after_it_give_what_all_events_give() {
                     }
                 }
                 if events >= 5 {
-                    eventually(async || snapshot(&app, &order).await).await;
+                    assert!(snapshot(&app, &order).await.is_some());
                 }
                 let expected = replayed(&app, &order).await;
                 assert_eq!(loaded(&app, &order).await, expected, "loaded");

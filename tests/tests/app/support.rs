@@ -121,3 +121,11 @@ pub fn panic_of(run: impl FnOnce()) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).expect("a panic has a text")
 }
+
+/// Fails when `text` lacks one of `parts`.
+#[track_caller]
+pub fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+}

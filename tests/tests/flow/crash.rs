@@ -132,7 +132,7 @@ async fn check(file: &Lasting, all: u64) {
     let mut decisions = BTreeMap::<String, u32>::new();
     for (event, position) in page.events.iter().zip(1..) {
         assert_eq!(event.recorded.position, Position::new(position), "positions are dense");
-        let decode = app.journal().decode(event).unwrap();
+        let decode = app.journal().decode(event).await.unwrap().next().unwrap();
         match event.recorded.name.as_str() {
             "stock.added" => {
                 let added: StockAdded = decode.into_event().unwrap();

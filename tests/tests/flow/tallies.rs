@@ -96,7 +96,7 @@ macro_rules! sums {
 }
 sums! { Sums "sums" asynchronous InlineSums "sums-inline" inline LiveSums "sums-live" live }
 
-#[derive(Query, Debug)]
+#[derive(Query, Clone, Debug)]
 #[query(name = "tally.sum", reply = i64)]
 pub(crate) struct SumOf {
     pub(crate) group: String,

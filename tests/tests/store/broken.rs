@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use annals::message::{CommandId, EventId, Position, StreamId, Timestamp, Version};
 use annals::store::records::ViewId;
 use annals::store::{
-    Append, AppendError, Appended, Claim, ClaimError, CommandRecord, Condition, Content, Criteria, Criterion,
+    Append, AppendError, Appended, BarePage, Claim, ClaimError, CommandRecord, Condition, Content, Criteria, Criterion,
     DeadLetter, Document, Effect, EventStore, Expected, Import, ImportError, Imported, Maintain, MemoryStore, Page,
     Read, ReadError, Scavenged, Scope, Snapshot, Store, StoreError, StoreTransaction, StoredEvent, StreamChange,
     StreamError, StreamInfo, Timer,
@@ -48,6 +48,10 @@ enum Fault {
     MatchesParts,
     CountsThePage,
     LoadsPayloads,
+    /// Bare events are all of the first revision.
+    ForgetsRevisions,
+    /// A page of bare events ends before its last one.
+    CutsBarePages,
     /// Texts are compared without regard to case.
     IgnoresCase,
     /// What is no UTF-8 is mended.
@@ -196,6 +200,16 @@ impl EventStore for Broken {
         Ok(page)
     }
 
+    async fn read_bare(&self, read: &Read) -> Result<BarePage, ReadError> {
+        let mut page = BarePage::of(read, EventStore::read(self, read).await?);
+        match self.fault {
+            Fault::ForgetsRevisions => page.events.iter_mut().for_each(|event| event.revision = 1),
+            Fault::CutsBarePages => drop(page.events.pop()),
+            _ => {}
+        }
+        Ok(page)
+    }
+
     async fn count(&self, read: &Read) -> Result<u64, ReadError> {
         match self.fault {
             Fault::CountsThePage => Ok(self.inner.read(read).await?.events.len() as u64),
@@ -310,6 +324,10 @@ impl Store for Broken {
         }
     }
 
+    async fn snapshot_schemas(&self, tenant: &str, stream: &StreamId) -> Result<Vec<String>, StoreError> {
+        self.inner.snapshot_schemas(tenant, stream).await
+    }
+
     async fn save_snapshot(&self, tenant: &str, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
         self.inner.save_snapshot(tenant, stream, snapshot).await
     }
@@ -417,6 +435,8 @@ async fn broken_stores_are_caught() {
         MatchesParts by a_category_is_read_alone;
         CountsThePage by conditions_of_a_read_hold_together;
         LoadsPayloads by events_are_counted_without_their_payloads;
+        ForgetsRevisions by revisions_come_back;
+        CutsBarePages by all_events_are_read_in_order, revisions_come_back;
         IgnoresCase by texts_are_compared_byte_for_byte;
         MendsBytes by payloads_come_back_byte_for_byte;
         Sleeps by an_append_wakes_readers;

@@ -171,6 +171,28 @@ async fn several_programs_may_open_a_new_database_at_once() {
     assert_eq!(opened.3.head().await.unwrap(), Position::new(1));
 }
 
+/// MySQL commits the note that a migration has begun before the tables are there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_opens_while_another_one_makes_the_tables_waits_for_them() {
+    for _ in 0..10 {
+        let url = fresh().await;
+        let mut programs = JoinSet::new();
+        for late in 0..32 {
+            let url = url.clone();
+            programs.spawn(async move {
+                // Spread over the time that the first one needs.
+                tokio::time::sleep(Duration::from_millis(late)).await;
+                let store = open(&url).await;
+                assert_eq!(store.head().await.unwrap(), Position::START);
+                store.close().await;
+            });
+        }
+        while let Some(program) = programs.join_next().await {
+            program.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn addresses_that_lead_nowhere_are_explained() {
     let url = fresh().await;

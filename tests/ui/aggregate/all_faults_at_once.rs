@@ -3,7 +3,7 @@
 use annals::prelude::*;
 
 #[derive(Aggregate, Default, Clone)]
-#[aggregate(category = "order", snapshot(evry = 100, schema = 0))]
+#[aggregate(category = "order", snapshot(evry = 100, after = "soon", after = "1s", revision = 0))]
 struct Order<T>(T);
 
 fn main() {}

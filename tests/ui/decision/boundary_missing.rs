@@ -3,7 +3,6 @@
 use annals::prelude::*;
 
 #[derive(Decision, Default, Clone)]
-#[decision(name = "enrolment")]
 struct Enrolment;
 
 #[derive(Event, Serialize, Deserialize, Clone)]

@@ -72,7 +72,7 @@ struct Placed {
 struct Count;
 
 #[derive(::annals::Aggregate, Serialize, Deserialize, Default, Clone)]
-#[aggregate(name = "order", snapshot(every = 10, schema = 2))]
+#[aggregate(name = "order", snapshot(every = 10, after = "1s", on(Placed), revision = 2))]
 struct Order {
     placed: bool,
 }

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::aggregate::Sourced;
+use crate::command::message::Priority;
 use crate::message::{EventId, Position, StreamId};
 use crate::store::Appended;
 
 use super::under_way::Resting;
-use super::{AHEAD_ATTEMPTS, DEPTH};
+use super::usage::{Share, Usage};
+use super::{AHEAD_ATTEMPTS, DEPTH, OVERTAKEN};
 
 /// The lane of one aggregate.
 pub(crate) struct Lane<A> {
@@ -18,12 +20,14 @@ pub(crate) struct Lane<A> {
     inner: Mutex<Inner<A>>,
 }
 
-/// What a lane knows. Numbers are given out as commands enter, so a lower one was here earlier.
+/// What a lane knows. Numbers are given out with the turns, so a lower one has decided earlier.
 pub(super) struct Inner<A> {
     next: u64,
+    /// How many had to wait so far.
+    entered: u64,
     /// Whether a command has the turn.
     taken: bool,
-    waiting: BTreeMap<u64, Waiting<A>>,
+    waiting: BTreeMap<Rank, Waiting<A>>,
     /// Commands whose append failed and that have not asked for their turn again: nobody behind them passes.
     pub(super) returning: BTreeSet<u64>,
     /// The state with everything that is under way; `None` when it has to be loaded, and while the turn is taken.
@@ -38,6 +42,14 @@ pub(super) struct Inner<A> {
     /// How often what was under way has failed. A state from before the last time is of no use.
     pub(super) breaks: u64,
     pub(super) resting: Vec<Resting<A>>,
+    /// What the state takes of the cache.
+    share: Share,
+    /// When the lane was last used, by the time of the cache.
+    used: u64,
+    /// The version at which the state is weighed again.
+    weigh_at: u64,
+    /// Whether the state is larger than the whole cache: it is kept as long as it is in use.
+    too_large: bool,
 }
 
 /// The append that a state rests on.
@@ -47,6 +59,15 @@ pub(super) struct Tail {
     pub(super) number: u64,
     /// Its last event.
     pub(super) event: EventId,
+}
+
+/// The order of those who wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// The command of this number has decided in vain. It goes before all that have not decided yet, in the old order.
+    Back(u64),
+    /// A command that has entered. One of a lower priority stands further back by so many places, and no more.
+    Entered { place: u64, entered: u64 },
 }
 
 struct Waiting<A> {
@@ -61,6 +82,10 @@ pub(crate) struct Turn<A> {
     pub(super) number: u64,
     /// The state to decide on; `None` when it has to be loaded.
     pub(crate) state: Option<Sourced<A>>,
+    /// Whether the state is ahead: it has events that are not handed to the store yet. It is of no use to others then.
+    pub(crate) ahead: bool,
+    /// The version at which the state is weighed again; 0 where it was never weighed.
+    pub(super) weigh_at: u64,
     tail: Option<Tail>,
     breaks: u64,
     /// The position of the state, once it is stored before the turn goes on.
@@ -70,46 +95,55 @@ pub(crate) struct Turn<A> {
 }
 
 impl<A> Lane<A> {
-    pub(super) fn new(stream: StreamId) -> Self {
-        Self { stream, inner: Mutex::default() }
+    pub(super) fn new(stream: StreamId, usage: Arc<Usage>) -> Self {
+        Self { stream, inner: Mutex::new(Inner::new(Share::of(usage))) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner<A>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn, behind everyone who is here already.
+    /// When a lane that nobody uses was last used; `None` for others, and where there is no state. To be asked with one
+    /// reference beside that of the cache.
+    pub(super) fn idle_since(self: &Arc<Self>) -> Option<u64> {
+        if Arc::strong_count(self) > 2 { None } else { self.lock().last_used() }
+    }
+
+    /// Waits for a turn, behind everyone who is here already with at least this priority.
     ///
     /// # Errors
     /// How many wait, when that is `limit`.
-    pub(super) async fn enter(self: Arc<Self>, limit: usize) -> Result<Turn<A>, usize> {
-        let number = {
+    pub(super) async fn enter(self: Arc<Self>, limit: usize, priority: Priority) -> Result<Turn<A>, usize> {
+        let rank = {
             let mut inner = self.lock();
-            let number = inner.next;
-            if !inner.taken && inner.waiting.is_empty() && inner.may_pass(number, false) {
-                inner.next += 1;
-                return Ok(inner.give_turn(&self, number));
+            if !inner.taken && inner.waiting.is_empty() && inner.may_pass(inner.next, false) {
+                return Ok(inner.give_turn(&self, None));
             }
             if inner.waiting.len() >= limit {
                 return Err(inner.waiting.len());
             }
-            inner.next += 1;
-            number
+            inner.rank(priority)
         };
-        Ok(Box::pin(self.turn_of(number, 0)).await)
+        Ok(Box::pin(self.wait(rank, 0)).await)
     }
 
-    /// Waits for the turn of the command `number`, before everyone who entered after it. It has been decided ahead in vain
+    /// Waits for the turn of the command `number`, before everyone who decided after it. It has been decided ahead in vain
     /// `attempts` times.
     pub(super) async fn turn_of(self: Arc<Self>, number: u64, attempts: u32) -> Turn<A> {
+        self.wait(Rank::Back(number), attempts).await
+    }
+
+    async fn wait(self: Arc<Self>, rank: Rank, attempts: u32) -> Turn<A> {
         loop {
             let (turn, granted) = oneshot::channel();
             {
                 let mut inner = self.lock();
-                inner.returning.remove(&number);
-                inner.waiting.insert(number, Waiting { alone: attempts >= AHEAD_ATTEMPTS, turn });
+                if let Rank::Back(number) = rank {
+                    inner.returning.remove(&number);
+                }
+                inner.waiting.insert(rank, Waiting { alone: attempts >= AHEAD_ATTEMPTS, turn });
             }
-            let _place = Place { lane: &self, number };
+            let _place = Place { lane: &self, rank };
             self.let_pass();
             // The other end is dropped only when this place is taken anew.
             if let Ok(turn) = granted.await {
@@ -135,10 +169,27 @@ impl<A> Lane<A> {
 }
 
 impl<A> Inner<A> {
-    fn next_to_pass(&mut self) -> Option<(Waiting<A>, u64)> {
-        let (&number, waiting) = self.waiting.first_key_value()?;
-        let passes = !self.taken && self.may_pass(number, waiting.alone);
-        passes.then(|| self.waiting.pop_first()).flatten().map(|(number, waiting)| (waiting, number))
+    /// The next one, with its number if it has one.
+    fn next_to_pass(&mut self) -> Option<(Waiting<A>, Option<u64>)> {
+        let (&rank, waiting) = self.waiting.first_key_value()?;
+        let number = match rank {
+            Rank::Back(number) => Some(number),
+            Rank::Entered { .. } => None,
+        };
+        let passes = !self.taken && self.may_pass(number.unwrap_or(self.next), waiting.alone);
+        passes.then(|| self.waiting.pop_first()).flatten().map(|(_, waiting)| (waiting, number))
+    }
+
+    /// The place of a command that enters now.
+    fn rank(&mut self, priority: Priority) -> Rank {
+        let entered = self.entered;
+        self.entered += 1;
+        let steps = match priority {
+            Priority::High => 0,
+            Priority::Normal => 1,
+            Priority::Low => 2,
+        };
+        Rank::Entered { place: entered + steps * OVERTAKEN, entered }
     }
 
     /// Whether the command `number` may decide now. A state that is not known is loaded when nothing is under way.
@@ -151,10 +202,34 @@ impl<A> Inner<A> {
         self.returning.first().is_some_and(|first| *first < number)
     }
 
-    fn give_turn(&mut self, lane: &Arc<Lane<A>>, number: u64) -> Turn<A> {
+    /// Lets go of a state that the cache cannot keep once nobody uses it, and of the share of one that is gone.
+    pub(super) fn tidy(&mut self) {
+        if self.taken {
+            return;
+        }
+        if self.too_large && self.waiting.is_empty() && self.under_way == 0 {
+            self.state = None;
+        }
+        if self.state.is_none() {
+            self.share.clear();
+        }
+    }
+
+    /// When the lane was last used, and whether its state takes any room.
+    pub(super) fn last_used(&self) -> Option<u64> {
+        (self.share.bytes() > 0).then_some(self.used)
+    }
+
+    fn give_turn(&mut self, lane: &Arc<Lane<A>>, number: Option<u64>) -> Turn<A> {
         self.taken = true;
+        let number = number.unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        });
+        self.used = self.share.usage.moment();
         let (state, tail, breaks) = (self.state.take(), self.tail, self.breaks);
-        Turn { lane: Arc::clone(lane), number, state, tail, breaks, stored: None, held: true }
+        let weigh_at = if state.is_some() { self.weigh_at } else { 0 };
+        Turn { lane: Arc::clone(lane), number, state, ahead: false, weigh_at, tail, breaks, stored: None, held: true }
     }
 }
 
@@ -181,7 +256,7 @@ impl<A> Turn<A> {
         let lane = Arc::clone(&self.lane);
         let inner = lane.lock();
         if inner.breaks != self.breaks {
-            (self.state, self.breaks) = (None, inner.breaks);
+            (self.state, self.weigh_at, self.breaks) = (None, 0, inner.breaks);
         }
         self.tail = if self.state.is_some() { inner.tail } else { None };
         self.note_position(&inner);
@@ -195,11 +270,25 @@ impl<A> Turn<A> {
 
     /// Lets the next command pass: the events that moved the state on are stored.
     pub(crate) fn store(mut self, appended: &Appended) {
-        self.stored = Some(appended.position);
+        (self.stored, self.ahead) = (Some(appended.position), false);
         // These are the places of an append that was repeated. What has happened since then is not known.
         if appended.repeated {
             self.state = None;
         }
+    }
+
+    /// Gives the state up: it has to be loaded.
+    pub(crate) fn forget(&mut self) {
+        (self.state, self.weigh_at, self.ahead) = (None, 0, false);
+    }
+
+    /// The state takes `bytes` now, and is weighed again at the version `next`.
+    pub(super) fn weighed(&mut self, bytes: usize, next: u64) {
+        self.weigh_at = next;
+        let mut inner = self.lane.lock();
+        inner.weigh_at = next;
+        inner.too_large = inner.share.usage.is_too_large(bytes);
+        if inner.too_large { inner.share.clear() } else { inner.share.set(bytes) }
     }
 
     /// Whether nothing has failed since the turn was given.
@@ -216,8 +305,9 @@ impl<A> Turn<A> {
                     (inner.tail, inner.position) = (None, position);
                 }
                 self.note_position(inner);
-                inner.state = self.state.take();
+                inner.state = self.state.take().filter(|_| !self.ahead);
             }
+            inner.tidy();
         }
     }
 
@@ -246,22 +336,23 @@ impl<A> Drop for Turn<A> {
 /// A place among those who wait; dropping it leaves it.
 struct Place<'a, A> {
     lane: &'a Arc<Lane<A>>,
-    number: u64,
+    rank: Rank,
 }
 
 impl<A> Drop for Place<'_, A> {
     fn drop(&mut self) {
-        let left = self.lane.lock().waiting.remove(&self.number);
+        let left = self.lane.lock().waiting.remove(&self.rank);
         if left.is_some() {
             self.lane.let_pass();
         }
     }
 }
 
-impl<A> Default for Inner<A> {
-    fn default() -> Self {
+impl<A> Inner<A> {
+    fn new(share: Share) -> Self {
         Self {
             next: 0,
+            entered: 0,
             taken: false,
             waiting: BTreeMap::new(),
             returning: BTreeSet::new(),
@@ -272,6 +363,10 @@ impl<A> Default for Inner<A> {
             depth: DEPTH,
             breaks: 0,
             resting: Vec::new(),
+            share,
+            used: 0,
+            weigh_at: 0,
+            too_large: false,
         }
     }
 }

@@ -55,6 +55,7 @@ impl<A: Send + 'static> Turn<A> {
     /// last event of the append, if it has any.
     pub(crate) fn pass_on(mut self, appending: Appending, last: Option<EventId>) -> UnderWay<A> {
         let (lane, number) = (Arc::clone(&self.lane), self.number);
+        self.ahead = false;
         {
             let mut inner = lane.lock();
             inner.under_way += 1;
@@ -65,6 +66,19 @@ impl<A: Send + 'static> Turn<A> {
         }
         lane.let_pass();
         UnderWay { lane, number, has_events: last.is_some(), appending, ended: false }
+    }
+
+    /// Lets what is under way end, and keeps the place meanwhile.
+    pub(crate) fn stand_back(mut self) -> Comeback<A> {
+        let (lane, number) = (Arc::clone(&self.lane), self.number);
+        let comeback = {
+            let mut inner = lane.lock();
+            let comeback = lane.comeback(&mut inner, number);
+            self.hand_back(&mut inner);
+            comeback
+        };
+        lane.let_pass();
+        comeback
     }
 
     /// Lets the next command pass, and waits until what the state rests on is stored; gives its position.
@@ -139,6 +153,7 @@ impl<A> Lane<A> {
                 Ok(appended) => inner.stored(number, appended.position),
                 Err(failure) => inner.failed(has_events, failure),
             }
+            inner.tidy();
             let resting = std::mem::take(&mut inner.resting);
             let (resting, others): (Vec<_>, _) = resting.into_iter().partition(|resting| resting.on == number);
             inner.resting = others;

@@ -125,7 +125,7 @@ impl Batcher {
         let (answer, answered) = oneshot::channel();
         let mut state = self.shared.lock();
         if state.closed {
-            return Err(AppendError::Unavailable { source: "the store is closed".into() });
+            return Err(closed());
         }
         let number = state.queue.push(append, answer);
         if !state.writing {
@@ -192,10 +192,14 @@ impl Writing {
 impl Drop for Writing {
     fn drop(&mut self) {
         if !self.done {
-            // The runtime has ended. Nobody writes any more; those who wait learn it from their dropped answers.
+            // The runtime has ended. Nobody writes any more. What was being written is unknown, as the answers tell that are
+            // dropped with it; what waits was not written.
             let mut state = self.shared.lock();
             (state.closed, state.writing) = (true, false);
-            state.queue.clear();
+            for entry in state.queue.drain() {
+                // A caller that went away does not want the answer.
+                let _ = entry.answer.send(Err(closed()));
+            }
         }
         self.shared.idle.notify_waiters();
     }
@@ -226,6 +230,10 @@ impl Drop for Waiting {
             self.shared.lock().queue.leave(&self.tenant, self.number);
         }
     }
+}
+
+fn closed() -> AppendError {
+    AppendError::Unavailable { source: "the store is closed".into() }
 }
 
 fn lost() -> AppendError {

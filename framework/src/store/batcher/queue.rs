@@ -80,10 +80,10 @@ impl Queue {
         batch
     }
 
-    /// Forgets everything that waits.
-    pub(super) fn clear(&mut self) {
-        self.lines.clear();
+    /// Takes everything that waits.
+    pub(super) fn drain(&mut self) -> Vec<Entry> {
         self.turns.clear();
+        self.lines.drain().flat_map(|(_, line)| line.entries).collect()
     }
 
     /// Removes the append with this number if it is still before the door.

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use tokio::io::{AsyncBufReadExt, AsyncSeekExt, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
 
-use crate::message::{Decode, Payloads, Position, Recorded, RecordedEvent, StoredMetadata, UpcastError, Upcasters};
+use crate::message::{Payloads, Position, Recorded, RecordedEvent, StoredMetadata, UpcastError, Upcasters};
 use crate::store::SharedStore;
 use crate::store::error::ReadError;
+use crate::store::journal::DecodeError;
+use crate::store::passes::Passes;
 
 use super::line::Line;
 use super::{Progress, StoredEvent};
@@ -34,8 +36,15 @@ pub struct Export {
     store: SharedStore,
     after: Position,
     tenant: Option<String>,
-    lift: Option<(Upcasters, Payloads)>,
+    lift: Option<Lift>,
     on_progress: OnProgress,
+}
+
+/// How events are lifted on their way out.
+struct Lift {
+    upcasters: Upcasters,
+    payloads: Payloads,
+    passes: Passes,
 }
 
 /// What an export wrote.
@@ -95,10 +104,11 @@ impl Export {
         self
     }
 
-    /// Each event as its upcasters lift it: under its current name and revision, its payload as JSON. Without it events
+    /// Each event as its upcasters lift it: under its current name and revision, its payload as JSON whatever the codec. One that
+    /// they split has a line for each part ([`Line::Part`]), one that they drop has none. Without it events
     /// are written exactly as they are stored, which is right for a copy of the store.
     pub fn lifted(mut self, upcasters: Upcasters, payloads: Payloads) -> Self {
-        self.lift = Some((upcasters, payloads));
+        self.lift = Some(Lift { upcasters, payloads, passes: Passes::default() });
         self
     }
 
@@ -138,8 +148,9 @@ impl Export {
             let Some(last) = page.last().map(|event| event.position) else { break };
             for event in page {
                 if self.tenant.as_ref().is_none_or(|tenant| *tenant == event.tenant) {
-                    let event = self.lift(event)?;
-                    write(&mut lines, &Line::Event(Box::new(event))).await?;
+                    for line in self.lines(event).await? {
+                        write(&mut lines, &line).await?;
+                    }
                     exported.events += 1;
                 }
             }
@@ -167,27 +178,51 @@ impl Export {
         }
     }
 
-    fn lift(&self, event: StoredEvent) -> Result<StoredEvent, ExportError> {
-        let Some((upcasters, payloads)) = &self.lift else { return Ok(event) };
+    /// What tells of `event`: one line, unless its upcasters split or drop it.
+    async fn lines(&self, event: StoredEvent) -> Result<Vec<Line>, ExportError> {
+        let Some(Lift { upcasters, payloads, passes }) = &self.lift else {
+            return Ok(vec![Line::Event(Box::new(event))]);
+        };
+        if !upcasters.lifts(&event.name, event.revision) {
+            // What is marked as of another codec becomes JSON; what nobody can read stays as it is.
+            let json = (event.payload.first() == Some(&0)).then(|| payloads.decode_tree(&event.payload).ok()).flatten();
+            let payload = json.map_or(event.payload, |json| json.to_string().into_bytes());
+            return Ok(vec![Line::Event(Box::new(StoredEvent { payload, ..event }))]);
+        }
+        let recorded = recorded(&event);
         let position = event.position;
         let failed = |source| ExportError::Lift { position, source };
-        let recorded = RecordedEvent {
-            recorded: Recorded {
-                position,
-                stream: event.stream.clone(),
-                version: event.version,
-                id: event.id,
-                name: event.name.clone(),
-                revision: event.revision,
-                recorded_at: event.recorded_at,
-                metadata: StoredMetadata::from(event.metadata.clone()),
-            },
-            payload: event.payload.clone(),
+        let parts = match passes.lift(&*self.store, upcasters, payloads, &event.tenant, &recorded).await {
+            Ok(parts) => parts,
+            Err(DecodeError::Read(error)) => return Err(error.into()),
+            Err(DecodeError::Upcast(source)) => return Err(failed(source)),
         };
-        let decode = Decode::new(&recorded, upcasters, payloads).map_err(failed)?;
-        let (name, revision) = (decode.name().to_owned().into(), decode.revision());
-        let json = decode.into_json().map_err(failed)?;
-        Ok(StoredEvent { name, revision, payload: json.to_string().into_bytes(), ..event })
+        let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        let mut lines = Vec::with_capacity(parts.len());
+        for part in parts {
+            let (name, revision, number) = (part.name().to_owned().into(), part.revision(), part.part());
+            let payload = part.into_json().map_err(failed)?.to_string().into_bytes();
+            let event = Box::new(StoredEvent { name, revision, payload, ..event.clone() });
+            lines.push(if count == 1 { Line::Event(event) } else { Line::Part { event, part: number, parts: count } });
+        }
+        Ok(lines)
+    }
+}
+
+/// `event` as upcasters see it.
+fn recorded(event: &StoredEvent) -> RecordedEvent {
+    RecordedEvent {
+        recorded: Recorded {
+            position: event.position,
+            stream: event.stream.clone(),
+            version: event.version,
+            id: event.id,
+            name: event.name.clone(),
+            revision: event.revision,
+            recorded_at: event.recorded_at,
+            metadata: StoredMetadata::from(event.metadata.clone()),
+        },
+        payload: event.payload.clone(),
     }
 }
 
@@ -205,7 +240,7 @@ async fn write(lines: &mut (impl AsyncWrite + Unpin), line: &Line) -> Result<(),
 
 /// The bytes of `file` up to the end of its last whole event, and that event's position.
 async fn whole_events(file: &mut tokio::fs::File) -> Result<(u64, Position), ExportError> {
-    let (mut bytes, mut position, mut number) = (0, Position::START, 0);
+    let (mut bytes, mut read_bytes, mut position, mut number) = (0, 0, Position::START, 0);
     let mut lines = BufReader::new(file);
     let mut line = String::new();
     loop {
@@ -215,11 +250,14 @@ async fn whole_events(file: &mut tokio::fs::File) -> Result<(u64, Position), Exp
             return Ok((bytes, position));
         }
         number += 1;
+        read_bytes += read as u64;
         match Line::from_json(&line).map_err(|reason| ExportError::Foreign { line: number, reason })? {
             Line::Event(event) => position = event.position,
+            Line::Part { event, part, parts } if part.saturating_add(1) == parts => position = event.position,
+            Line::Part { .. } => continue,
             // The streams follow all events, and are written anew.
             Line::Stream(_) => return Ok((bytes, position)),
         }
-        bytes += read as u64;
+        bytes = read_bytes;
     }
 }

@@ -17,6 +17,10 @@ const BATCH_BYTES: usize = 4 << 20;
 /// Bytes of one line at most: 128 MiB, eight times the largest payload of the default limits.
 const LINE_BYTES: u64 = 128 << 20;
 
+/// Several events cannot take the place of one.
+const SPLIT: &str = "it is one of several events that upcasters made of a stored one, which share its place: import an \
+                     export of the events as they are stored (`Export::of`)";
+
 type OnProgress = Box<dyn FnMut(Progress) + Send>;
 
 /// Writes the lines of an [`Export`](super::Export) into a store, under their positions, versions and times. It holds
@@ -96,6 +100,9 @@ impl Importer {
                     Line::from_json(&line).map_err(|reason| ImportFileError::Line { line: number, reason })?;
                 match content {
                     Line::Event(event) => batch.events.push(*event),
+                    Line::Part { .. } => {
+                        return Err(ImportFileError::Line { line: number, reason: SPLIT.to_owned() });
+                    }
                     Line::Stream(info) => batch.streams.push(info),
                 }
                 bytes += read;

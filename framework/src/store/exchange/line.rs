@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::message::{EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
@@ -17,6 +17,16 @@ use super::StoredEvent;
 pub enum Line {
     /// An event: an object with the field `event`, its stored name.
     Event(Box<StoredEvent>),
+    /// One of several events that upcasters have made of a stored one: an object with the fields `part` and `parts`. They
+    /// follow one another, and share place and id.
+    Part {
+        /// The part, with what is stored about the whole.
+        event: Box<StoredEvent>,
+        /// Which part it is, from 0.
+        part: u32,
+        /// How many there are.
+        parts: u32,
+    },
     /// A stream with a status or a retention of its own: an object with the field `status`. These lines follow the events.
     Stream(StreamInfo),
 }
@@ -29,6 +39,10 @@ impl Line {
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         match self {
             Self::Event(event) => serde_json::to_string(&EventLine::of(event)),
+            Self::Part { event, part, parts } => {
+                let line = EventLine { part: Some(*part), parts: Some(*parts), ..EventLine::of(event) };
+                serde_json::to_string(&line)
+            }
             Self::Stream(info) => serde_json::to_string(&StreamLine::of(info)),
         }
     }
@@ -48,8 +62,14 @@ impl Line {
         if kind.status.is_some() {
             return serde_json::from_str::<StreamLine<'_>>(json).map_err(wrong)?.read().map(Self::Stream);
         }
-        let event = serde_json::from_str::<EventLine<'_>>(json).map_err(wrong)?.read()?;
-        Ok(Self::Event(Box::new(event)))
+        let line = serde_json::from_str::<EventLine<'_>>(json).map_err(wrong)?;
+        let (part, parts) = (line.part, line.parts);
+        let event = Box::new(line.read()?);
+        Ok(match (part, parts) {
+            (None, None) => Self::Event(event),
+            (Some(part), Some(parts)) if part < parts => Self::Part { event, part, parts },
+            _ => return Err("expected `part` below `parts`, or none of the two".to_owned()),
+        })
     }
 }
 
@@ -63,6 +83,10 @@ struct EventLine<'a> {
     version: u64,
     event: Cow<'a, str>,
     revision: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parts: Option<u32>,
     id: EventId,
     /// For people; `recorded_at_us` counts.
     #[serde(default)]
@@ -76,7 +100,7 @@ struct EventLine<'a> {
     #[serde(default)]
     metadata: Metadata,
     /// The payload where it is JSON in one line, byte for byte.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     payload: Option<&'a RawValue>,
     /// The payload where it is another text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +108,11 @@ struct EventLine<'a> {
     /// The payload where it is no text, in hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     payload_hex: Option<String>,
+}
+
+/// A field that is there: a payload may be `null`.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl<'a> EventLine<'a> {
@@ -103,6 +132,8 @@ impl<'a> EventLine<'a> {
             version: event.version.get(),
             event: event.name.as_str().into(),
             revision: event.revision,
+            part: None,
+            parts: None,
             id: event.id,
             recorded_at: event.recorded_at.to_string(),
             recorded_at_us: event.recorded_at.as_micros(),
@@ -236,7 +267,8 @@ mod tests {
 
     #[test]
     fn every_payload_comes_back_byte_for_byte_from_one_line() {
-        let payloads: [&[u8]; 9] = [
+        let payloads: [&[u8]; 10] = [
+            b"null",
             b"{\"amount\":5}",
             b"{ \"a\" : 1.0 }",
             b" 1 ",
@@ -259,6 +291,15 @@ mod tests {
     fn a_json_payload_is_readable_in_its_line() {
         let json = Line::Event(Box::new(event(b"{\"amount\":5}"))).to_json().unwrap();
         assert!(json.contains(r#""payload":{"amount":5}"#), "{json}");
+    }
+
+    #[test]
+    fn a_part_comes_back() {
+        let line = Line::Part { event: Box::new(event(b"1")), part: 1, parts: 2 };
+        let json = line.to_json().unwrap();
+        assert_eq!(Line::from_json(&json).unwrap(), line);
+        let error = Line::from_json(&json.replace("\"parts\":2", "\"parts\":1")).unwrap_err();
+        assert_eq!(error, "expected `part` below `parts`, or none of the two");
     }
 
     #[test]

@@ -122,10 +122,12 @@ impl EventStore for MemoryStore {
     }
 
     async fn read(&self, read: &Read) -> Result<Page, ReadError> {
+        self.limits.check_read(read)?;
         Ok(self.shared.read().events.read(read))
     }
 
     async fn count(&self, read: &Read) -> Result<u64, ReadError> {
+        self.limits.check_read(read)?;
         Ok(self.shared.read().events.count(read))
     }
 
@@ -134,6 +136,7 @@ impl EventStore for MemoryStore {
     }
 
     async fn stream_head(&self, tenant: &str, stream: &StreamId) -> Result<Option<Version>, ReadError> {
+        self.limits.check_stream(stream)?;
         Ok(self.shared.read().events.stream_head(tenant, stream))
     }
 
@@ -168,7 +171,15 @@ impl Store for MemoryStore {
         Ok(kept.filter(|kept| state.events.is_told(tenant, stream, kept.version)).cloned())
     }
 
+    async fn snapshot_schemas(&self, tenant: &str, stream: &StreamId) -> Result<Vec<String>, StoreError> {
+        let state = self.shared.read();
+        let kept = state.snapshots.all(tenant, stream).into_iter();
+        let told = kept.filter(|kept| state.events.is_told(tenant, stream, kept.version));
+        Ok(told.map(|kept| kept.schema.clone()).collect())
+    }
+
     async fn save_snapshot(&self, tenant: &str, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
+        self.limits.check_snapshot(stream, &snapshot)?;
         self.shared.write().snapshots.put(tenant, stream, snapshot);
         Ok(())
     }

@@ -14,6 +14,14 @@ impl Snapshots {
         self.0.get(&(tenant.to_owned(), stream.clone()))?.get(schema)
     }
 
+    /// The snapshots of a stream, newest first.
+    pub(super) fn all(&self, tenant: &str, stream: &StreamId) -> Vec<&Snapshot> {
+        let kept = self.0.get(&(tenant.to_owned(), stream.clone())).into_iter().flat_map(BTreeMap::values);
+        let mut kept: Vec<&Snapshot> = kept.collect();
+        kept.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.version));
+        kept
+    }
+
     /// Keeps `snapshot` unless a newer one of its schema is there.
     pub(super) fn put(&mut self, tenant: &str, stream: &StreamId, snapshot: Snapshot) {
         let kept = self.0.entry((tenant.to_owned(), stream.clone())).or_default();

@@ -16,7 +16,7 @@ use crate::store::transaction::StoreTransaction;
 use super::Shared;
 use super::changes::Changes;
 use super::records::{
-    AssociationKey, DocumentKey, EffectKey, LetterKey, Named, SagaKey, StoredDocument, TimerKey, Token, named,
+    AssociationKey, DocumentKey, EffectKey, LetterKey, Named, Records, SagaKey, StoredDocument, TimerKey, Token, named,
 };
 
 /// A transaction of a [`super::MemoryStore`].
@@ -38,6 +38,25 @@ struct AllChanges {
     effect_ids: Changes<EffectKey, u64>,
     timers: Changes<TimerKey, Timer>,
     letters: Changes<LetterKey, DeadLetter>,
+}
+
+impl AllChanges {
+    fn add_effects(&mut self, records: &Records, effects: Vec<Effect>) {
+        let mut place = self.effects.last_key(&records.effects).unwrap_or(0);
+        for effect in effects {
+            place += 1;
+            self.effect_ids.put((effect.tenant.clone(), effect.command), place);
+            self.effects.put(place, effect);
+        }
+    }
+
+    /// Whether it was there.
+    fn remove_effect(&mut self, records: &Records, key: EffectKey) -> bool {
+        let Some(place) = self.effect_ids.get(&records.effect_ids, &key) else { return false };
+        self.effect_ids.remove(key);
+        self.effects.remove(place);
+        true
+    }
 }
 
 impl MemoryTransaction {
@@ -86,14 +105,9 @@ impl MemoryTransaction {
         for association in &row.associations {
             changes.associations.put((saga.clone(), association.clone(), row.id), ());
         }
-        let mut place = changes.effects.last_key(&records.effects).unwrap_or(0);
-        for effect in effects {
-            place += 1;
-            changes.effect_ids.put((effect.tenant.clone(), effect.command), place);
-            changes.effects.put(place, effect);
-        }
         row.revision += 1;
         changes.sagas.put(key, row);
+        changes.add_effects(records, effects);
         Ok(())
     }
 }
@@ -181,16 +195,19 @@ impl StoreTransaction for MemoryTransaction {
         writes.into_iter().try_for_each(|write| self.write_saga(write))
     }
 
-    async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<(), StoreError> {
+    async fn add_effects(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
         let state = self.shared.read();
-        for id in effects {
-            let key = (tenant.to_owned(), *id);
-            if let Some(place) = self.changes.effect_ids.get(&state.records.effect_ids, &key) {
-                self.changes.effect_ids.remove(key);
-                self.changes.effects.remove(place);
-            }
+        for effect in &effects {
+            self.changes.remove_effect(&state.records, (effect.tenant.clone(), effect.command));
         }
+        self.changes.add_effects(&state.records, effects);
         Ok(())
+    }
+
+    async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<u64, StoreError> {
+        let state = self.shared.read();
+        let ids = effects.iter().map(|id| (tenant.to_owned(), *id));
+        Ok(ids.filter(|key| self.changes.remove_effect(&state.records, key.clone())).count() as u64)
     }
 
     async fn postpone_effect(
@@ -199,18 +216,18 @@ impl StoreTransaction for MemoryTransaction {
         effect: CommandId,
         attempts: u32,
         next: Result<Timestamp, String>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let state = self.shared.read();
         let key = (tenant.to_owned(), effect);
-        let Some(place) = self.changes.effect_ids.get(&state.records.effect_ids, &key) else { return Ok(()) };
-        let Some(mut effect) = self.changes.effects.get(&state.records.effects, &place) else { return Ok(()) };
+        let Some(place) = self.changes.effect_ids.get(&state.records.effect_ids, &key) else { return Ok(false) };
+        let Some(mut effect) = self.changes.effects.get(&state.records.effects, &place) else { return Ok(false) };
         effect.attempts = attempts;
         match next {
             Ok(instant) => (effect.not_before, effect.parked) = (instant, None),
             Err(reason) => effect.parked = Some(reason),
         }
         self.changes.effects.put(place, effect);
-        Ok(())
+        Ok(true)
     }
 
     async fn take_timer(

@@ -64,7 +64,7 @@ impl Pool {
     /// Takes the setting `name`; `None` if there is no such setting.
     fn set(&mut self, name: &str, value: &str) -> Option<Result<(), String>> {
         let seconds = || number(name, value).map(|seconds| Duration::from_secs(u64::from(seconds)));
-        Some(match name {
+        Some(match name.replace('_', "-").as_str() {
             "max-connections" => number(name, value).map(|number| self.max_connections = number),
             "acquire-timeout" => seconds().map(|time| self.acquire_timeout = time),
             "idle-timeout" => seconds().map(|time| self.idle_timeout = time),
@@ -92,9 +92,13 @@ impl Address {
         let user = login.split(':').next().unwrap_or_default();
         let shown = if user.is_empty() { server.to_owned() } else { format!("{user}@{server}") };
         let shown = format!("{scheme}://{shown}");
-        let wrong = |reason: String| OpenError::Address { url: shown.clone(), reason };
+        // What is not understood may hold a password.
+        let wrong = |reason: String| OpenError::Address { url: crate::store::open::without_password(url), reason };
         if !["mysql", "mariadb"].contains(&scheme) || place.is_empty() {
-            return Err(OpenError::Address { url: crate::store::open::without_password(url), reason: EXPECTED.into() });
+            return Err(wrong(EXPECTED.into()));
+        }
+        if settings.contains('@') && !place.contains('@') {
+            return Err(wrong("write a `?` in a password as `%3F`".to_owned()));
         }
         if server.split_once('/').is_none_or(|(_, database)| database.is_empty()) {
             return Err(wrong(format!("the database is missing; {EXPECTED}")));

@@ -23,9 +23,11 @@ use tokio::sync::watch;
 
 use crate::handler::Resources;
 
+use super::bare::BareEvent;
 use super::batcher::{BatchLimits, BatchWriter, Batcher};
 use super::error::{BoxError, ClaimError, OpenError, ReadError};
 use super::limits::Limits;
+use super::read::Read;
 use super::sql::{Found, Handle, Row, SqlStore, Statement, Wanted};
 
 use address::Address;
@@ -130,6 +132,10 @@ impl SqlStore for MySqlStore {
 
     async fn events(&self, wanted: Wanted) -> Result<Found, ReadError> {
         page::page(&self.readers, wanted).await
+    }
+
+    async fn bare_page(&self, read: &Read) -> Result<Option<Found<BareEvent>>, ReadError> {
+        page::bare_page(&self.readers, read).await
     }
 
     async fn transaction(&self) -> Result<MySqlTransaction, BoxError> {

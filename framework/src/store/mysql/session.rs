@@ -50,15 +50,19 @@ impl Session for MySqlConnection {
     }
 
     async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, BoxError> {
-        let (text, values) = positional(statement)?;
-        let rows = within(PATIENCE, sqlx::query_with(text, values).fetch_all(self)).await?;
-        rows.iter().map(owned).collect()
+        rows(self, statement).await?.iter().map(owned).collect()
     }
 
     async fn control(&mut self, text: &'static str) -> Result<(), BoxError> {
         within(PATIENCE, sqlx::raw_sql(text).execute(self)).await?;
         Ok(())
     }
+}
+
+/// The rows of a statement, as the driver gives them.
+pub(super) async fn rows(connection: &mut MySqlConnection, statement: Statement) -> Result<Vec<MySqlRow>, BoxError> {
+    let (text, values) = positional(statement)?;
+    within(PATIENCE, sqlx::query_with(text, values).fetch_all(connection)).await
 }
 
 /// Runs several statements, whose values stand in the text, in one round trip. Gives the rows of all of them; an error
@@ -107,7 +111,7 @@ fn bind(arguments: &mut MySqlArguments, value: &Value) -> Result<(), BoxError> {
     Ok(())
 }
 
-fn owned(row: &MySqlRow) -> Result<Row, BoxError> {
+pub(super) fn owned(row: &MySqlRow) -> Result<Row, BoxError> {
     let cells: Result<_, BoxError> = (0..row.len()).map(|column| cell(row, column)).collect();
     Ok(Row::new(cells?))
 }

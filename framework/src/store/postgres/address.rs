@@ -52,14 +52,21 @@ pub(super) struct Address {
 
 impl Address {
     pub(super) fn parse(url: &str) -> Result<Self, OpenError> {
+        // What is not understood may hold a password.
+        let wrong = |reason: String| OpenError::Address { url: crate::store::open::without_password(url), reason };
         let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
-        // The rest of an address that is not understood may hold a password.
-        let wrong = |reason: String| OpenError::Address { url: crate::store::open::without_password(place), reason };
+        if parameters.contains('@') && !place.contains('@') {
+            return Err(wrong("write a `?` in a password as `%3F`".to_owned()));
+        }
+        let named = place.split_once("://").is_some_and(|(_, place)| !place.is_empty());
+        if !named && !parameters.contains("host=") {
+            return Err(wrong("expected `postgres://USER:PASSWORD@HOST:PORT/DATABASE`".to_owned()));
+        }
         let (mut connections, mut readers, mut acquire_timeout) = (CONNECTIONS, READERS, ACQUIRE_TIMEOUT);
         let (mut passed_on, mut own_cache, mut own_name) = (Vec::new(), false, false);
         for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            match key {
+            match key.replace('-', "_").as_str() {
                 "max_connections" => connections = number(key, value).map_err(wrong)?,
                 "max_readers" => readers = number(key, value).map_err(wrong)?,
                 "acquire_timeout" => {

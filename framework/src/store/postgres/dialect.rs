@@ -5,7 +5,7 @@
 //! it may not take apart (`LATERAL .. OFFSET 0`), with an index that other statements cannot use, and with settings of
 //! the connections ([`super::connect`]).
 
-use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
+use crate::store::sql::{AnyOf, Dialect, InsertEvents, PORTABLE, Statements};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
@@ -23,7 +23,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 
 const STATEMENTS: Statements = Statements {
     facts: include_str!("sql/facts.sql"),
-    insert_events: include_str!("sql/insert_events.sql"),
+    insert_events: InsertEvents::OfJson(include_str!("sql/insert_events.sql")),
     insert_tags: include_str!("sql/insert_tags.sql"),
     insert_commands: include_str!("sql/insert_commands.sql"),
     put_documents: include_str!("sql/put_documents.sql"),

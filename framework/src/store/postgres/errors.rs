@@ -50,6 +50,12 @@ pub(super) fn meaning(error: &sqlx::Error) -> Meaning {
     }
 }
 
+/// Whether a value was to become larger than the server can hold.
+pub(super) fn is_too_large(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code.starts_with("54"))
+}
+
 /// What a boxed `error` means; one that is not the driver's says that an answer cannot be understood.
 pub(super) fn boxed(error: &BoxError) -> Meaning {
     error.downcast_ref().map_or(Meaning::Refused, meaning)

@@ -9,6 +9,7 @@
 
 mod address;
 mod append;
+mod bare;
 mod claims;
 mod connect;
 mod dialect;
@@ -30,13 +31,16 @@ use tokio::sync::watch;
 
 use crate::handler::Resources;
 
+use super::bare::BareEvent;
 use super::batcher::{BatchLimits, Batcher};
 use super::error::{BoxError, ClaimError, OpenError, ReadError};
 use super::limits::Limits;
+use super::read::Read;
 use super::sql::{Found, Handle, Row, Session, SqlStore, Statement, Wanted};
 
 use address::Address;
 use append::{Line, Writer};
+use bare::BarePages;
 use claims::Claims;
 use dialect::DIALECT;
 use errors::{Meaning, meaning};
@@ -60,6 +64,7 @@ pub struct PostgresStore {
     handle: Handle,
     line: Line,
     readers: Readers,
+    bare_pages: BarePages,
     pool: PgPool,
     claims: Claims,
     keys: Keys,
@@ -71,7 +76,7 @@ impl PostgresStore {
     /// Opens the store at `url`, bringing the schema up to date; the database must be there. It needs a running tokio
     /// runtime.
     ///
-    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `postgresql:..`, with parameters after a `?`:
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `postgresql://..`, with parameters after a `?`:
     ///
     /// | parameter | meaning | default |
     /// |---|---|---|
@@ -115,6 +120,7 @@ impl PostgresStore {
             .connect_lazy_with(options.clone());
         Ok(Self {
             line,
+            bare_pages: BarePages::default(),
             readers: Readers::new(options.clone(), address.readers, address.acquire_timeout),
             pool,
             claims: Claims::new(options.clone(), keys.clone()),
@@ -140,6 +146,10 @@ impl SqlStore for PostgresStore {
 
     async fn events(&self, wanted: Wanted) -> Result<Found, ReadError> {
         page::page(&self.readers, wanted).await
+    }
+
+    async fn bare_page(&self, read: &Read) -> Result<Option<Found<BareEvent>>, ReadError> {
+        self.bare_pages.page(&self.readers, read).await
     }
 
     async fn transaction(&self) -> Result<PostgresTransaction, BoxError> {

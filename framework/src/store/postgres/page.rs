@@ -1,24 +1,21 @@
-//! Pages of events, read row by row and taken straight from the bytes of the answer.
+//! Pages of whole events, read row by row and taken straight from the bytes of the answer.
 
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use crate::message::{Name, Position, Recorded, RecordedEvent, StoredMetadata, StreamId, Timestamp, Version};
+use crate::message::{Position, Recorded, RecordedEvent, StoredMetadata, StreamId, Timestamp, Version};
 use crate::store::error::{BoxError, ReadError};
-use crate::store::sql::{Found, Statement, Wanted, corrupt};
+use crate::store::sql::{Found, Names, Statement, Wanted, corrupt};
 
 use super::readers::Readers;
-
-/// Names of events that are shared inside a page; more of them are kept each for itself.
-const SHARED_NAMES: usize = 16;
 
 /// Reads a page.
 pub(super) async fn page(readers: &Readers, wanted: Wanted) -> Result<Found, ReadError> {
     let order = wanted.order;
     let rows = readers.fetch(statement(wanted)).await.map_err(|source| ReadError::Unavailable { source })?;
-    let mut found = Found { head: Position::START, events: Vec::with_capacity(rows.len()) };
-    let mut names: Vec<Name> = Vec::new();
+    let mut found: Found = Found::with_capacity(rows.len());
+    let mut names = Names::default();
     for row in &rows {
         let position = number(row, 0).map(|number| Position::new(number.unsigned_abs()));
         let position = position.map_err(|error| corrupt(Position::START, error))?;
@@ -57,13 +54,13 @@ fn event(
     row: &PgRow,
     position: Position,
     last: Option<&StreamId>,
-    names: &mut Vec<Name>,
+    names: &mut Names,
 ) -> Result<RecordedEvent, BoxError> {
     let version = Version::new(number(row, 1)?.unsigned_abs()).ok_or("a version of 0")?;
     let revision = u32::try_from(number(row, 2)?)?;
     let recorded_at = Timestamp::from_micros(number(row, 3)?);
     let id = Uuid::from_slice(present(row, 4)?)?.into();
-    let name = shared(names, text(row, 5)?);
+    let name = names.shared(present(row, 5)?)?;
     let stream = StreamId::like(last, text(row, 6)?, text(row, 7)?);
     let metadata = StoredMetadata::from_json(text(row, 8)?.to_owned());
     let payload = present(row, 9)?.to_vec();
@@ -74,30 +71,18 @@ fn event(
 }
 
 /// The bytes of a column in binary form; `None` for null.
-fn field(row: &PgRow, column: usize) -> Option<&[u8]> {
+pub(super) fn field(row: &PgRow, column: usize) -> Option<&[u8]> {
     row.try_get_raw(column).ok()?.as_bytes().ok()
 }
 
-fn present(row: &PgRow, column: usize) -> Result<&[u8], BoxError> {
+pub(super) fn present(row: &PgRow, column: usize) -> Result<&[u8], BoxError> {
     field(row, column).ok_or_else(|| format!("column {column} is null").into())
 }
 
-fn number(row: &PgRow, column: usize) -> Result<i64, BoxError> {
+pub(super) fn number(row: &PgRow, column: usize) -> Result<i64, BoxError> {
     Ok(i64::from_be_bytes(present(row, column)?.try_into()?))
 }
 
 fn text(row: &PgRow, column: usize) -> Result<&str, BoxError> {
     Ok(std::str::from_utf8(present(row, column)?)?)
-}
-
-/// `text` as a name that the events of the page share.
-fn shared(names: &mut Vec<Name>, text: &str) -> Name {
-    if let Some(known) = names.iter().find(|known| known.as_str() == text) {
-        return known.clone();
-    }
-    let name = Name::from(text.to_owned());
-    if names.len() < SHARED_NAMES {
-        names.push(name.clone());
-    }
-    name
 }

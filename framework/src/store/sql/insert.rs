@@ -1,6 +1,7 @@
 //! Writes what was planned: one statement for each table that it touches, with the rows as a JSON array.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -13,7 +14,8 @@ use crate::store::stream::{StreamStatus, Visibility};
 
 use super::json;
 use super::session::{Session, Statement};
-use super::statements::Statements;
+use super::statements::{InsertEvents, Statements};
+use super::value::Value;
 
 /// Streams that an append opens again: deleted ones.
 pub(crate) type Deleted = HashSet<(String, StreamId)>;
@@ -105,9 +107,52 @@ async fn events<S: Session + ?Sized>(
         event.tags.iter().map(move |tag| (event.tenant, tag.to_string(), event.position, visibility))
     });
     let tags = tags.collect();
-    let rows: Result<Vec<_>, _> = placed.iter().map(Placed::row).collect();
-    insert(session, sql.insert_events, rows?).await?;
+    match sql.insert_events {
+        InsertEvents::OfJson(text) => {
+            let rows: Result<Vec<_>, _> = placed.iter().map(Placed::row).collect();
+            insert(session, text, rows?).await?;
+        }
+        InsertEvents::Values => {
+            for some in placed.chunks(VALUE_ROWS) {
+                session.execute(of_values(some)?).await?;
+            }
+        }
+    }
     insert(session, sql.insert_tags, tags).await
+}
+
+/// Rows of one statement with a parameter for each value, at most.
+const VALUE_ROWS: usize = 512;
+
+/// Columns of events that are written: see [`Placed::values`].
+const COLUMNS: usize = 14;
+
+/// A statement that inserts `placed`. It is filled up to a power of two with rows of nulls, which are left out, so that a
+/// connection prepares few texts.
+fn of_values(placed: &[Placed<'_>]) -> Result<Statement, serde_json::Error> {
+    let rows = placed.len().next_power_of_two();
+    let mut values = Vec::with_capacity(rows * COLUMNS);
+    for event in placed {
+        values.extend(event.values()?);
+    }
+    values.resize(rows * COLUMNS, Value::Integer(None));
+    Ok(Statement::built(text_of_values(rows), values))
+}
+
+/// The text that inserts so many rows, a power of two. Its parameters have no numbers: SQLite would look each of them up in
+/// a list of all.
+fn text_of_values(rows: usize) -> String {
+    static TEXTS: [OnceLock<String>; VALUE_ROWS.ilog2() as usize + 1] =
+        [const { OnceLock::new() }; VALUE_ROWS.ilog2() as usize + 1];
+    let make = || {
+        let row = format!("({})", ["?"; COLUMNS].join(","));
+        format!(
+            "INSERT INTO annals_events (position, tenant, category, stream_id, version, event_id, name, revision, payload, \
+             metadata, tags, recorded_at, slice, visibility) SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
+            vec![row; rows].join(",")
+        )
+    };
+    TEXTS.get(rows.ilog2() as usize).map_or_else(make, |text| text.get_or_init(make).clone())
 }
 
 /// Those of `deleted` that get events.
@@ -166,9 +211,38 @@ impl<'a> Placed<'a> {
         }
     }
 
+    /// A value for each column that [`of_values`] names.
+    fn values(&self) -> Result<[Value; COLUMNS], serde_json::Error> {
+        let payload = match json::bytes(self.payload) {
+            (Some(text), _) => Value::from(text),
+            (None, _) => Value::from(self.payload.to_vec()),
+        };
+        Ok([
+            self.position.into(),
+            self.tenant.into(),
+            self.stream.category().into(),
+            self.stream.id().into(),
+            self.version.into(),
+            Value::Id(self.id),
+            self.name.into(),
+            self.revision.into(),
+            payload,
+            serde_json::to_string(self.metadata)?.into(),
+            self.tag_list()?.into(),
+            self.recorded_at.into(),
+            slice(self.tenant, self.stream).into(),
+            self.visibility.code().into(),
+        ])
+    }
+
+    /// The tags as a JSON array of `key:value`.
+    fn tag_list(&self) -> Result<String, serde_json::Error> {
+        let tags: Vec<String> = self.tags.iter().map(ToString::to_string).collect();
+        serde_json::to_string(&tags)
+    }
+
     fn row(&self) -> Result<EventRow<'a>, serde_json::Error> {
         let (text, digits) = json::bytes(self.payload);
-        let tags: Vec<String> = self.tags.iter().map(ToString::to_string).collect();
         Ok(EventRow(
             self.position,
             self.tenant,
@@ -181,7 +255,7 @@ impl<'a> Placed<'a> {
             text,
             digits,
             serde_json::to_string(self.metadata)?,
-            serde_json::to_string(&tags)?,
+            self.tag_list()?,
             self.recorded_at.as_micros(),
             slice(self.tenant, self.stream),
             self.visibility.code(),

@@ -1,5 +1,7 @@
 //! Pages of events, read row by row.
 
+use std::str::Utf8Error;
+
 use crate::message::{Name, Position, Recorded, RecordedEvent, StoredMetadata, StreamId, Version};
 use crate::store::error::{BoxError, ReadError};
 
@@ -7,12 +9,38 @@ use super::select::Wanted;
 use super::session::Statement;
 use super::value::{ColumnError, Row};
 
+/// Names of events that are shared inside a page; more of them are kept each for itself.
+const SHARED_NAMES: usize = 16;
+
 /// A page as the database gives it.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
+#[derive(Debug)]
+pub(crate) struct Found<E = RecordedEvent> {
     /// The head when the page was read, by the same statement: nothing up to it can be missing.
     pub(crate) head: Position,
-    pub(crate) events: Vec<RecordedEvent>,
+    /// The highest position among the events, where they do not tell it themselves.
+    pub(crate) newest: Position,
+    pub(crate) events: Vec<E>,
+}
+
+/// The names in a page, of which most occur many times.
+#[derive(Debug, Default)]
+pub(crate) struct Names(Vec<Name>);
+
+impl Names {
+    /// `text` as a name that the events of the page share.
+    ///
+    /// # Errors
+    /// When it is no text.
+    pub(crate) fn shared(&mut self, text: &[u8]) -> Result<Name, Utf8Error> {
+        if let Some(known) = self.0.iter().find(|known| known.as_bytes() == text) {
+            return Ok(known.clone());
+        }
+        let name = Name::from(std::str::from_utf8(text)?.to_owned());
+        if self.0.len() < SHARED_NAMES {
+            self.0.push(name.clone());
+        }
+        Ok(name)
+    }
 }
 
 /// A statement for the events of a page, one for each row. Each row begins with the head; where no event matches, one row
@@ -30,7 +58,7 @@ pub(crate) fn by_rows(wanted: Wanted) -> Statement {
 
 /// What the rows of [`by_rows`] tell.
 pub(crate) fn from_rows(rows: Vec<Row>) -> Result<Found, ReadError> {
-    let mut found = Found { head: Position::START, events: Vec::with_capacity(rows.len()) };
+    let mut found = Found::with_capacity(rows.len());
     for mut row in rows {
         let unknown = |error| corrupt(Position::START, error);
         found.head = row.position("head").map_err(unknown)?;
@@ -38,6 +66,12 @@ pub(crate) fn from_rows(rows: Vec<Row>) -> Result<Found, ReadError> {
         found.push(Position::new(position.unsigned_abs()), row)?;
     }
     Ok(found)
+}
+
+impl<E> Found<E> {
+    pub(crate) fn with_capacity(events: usize) -> Self {
+        Self { head: Position::START, newest: Position::START, events: Vec::with_capacity(events) }
+    }
 }
 
 impl Found {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::message::SagaId;
 use crate::store::error::StoreError;
-use crate::store::records::{Association, SagaRow, SagaWrite};
+use crate::store::records::{Association, Effect, SagaRow, SagaWrite};
 
 use super::session::{Session, Statement};
 use super::statements::Statements;
@@ -62,7 +62,7 @@ impl<S: Session + ?Sized> Sagas<'_, S> {
         self.write_row(write).await?;
         self.write_associations(write).await?;
         self.write_timers(write).await?;
-        self.write_effects(write).await
+        self.add_effects(&write.effects).await
     }
 
     async fn write_row(&mut self, write: &SagaWrite) -> Result<(), StoreError> {
@@ -113,8 +113,9 @@ impl<S: Session + ?Sized> Sagas<'_, S> {
         Ok(())
     }
 
-    async fn write_effects(&mut self, write: &SagaWrite) -> Result<(), StoreError> {
-        for effect in &write.effects {
+    /// Adds effects, in order.
+    pub(super) async fn add_effects(&mut self, effects: &[Effect]) -> Result<(), StoreError> {
+        for effect in effects {
             let metadata = serde_json::to_string(&effect.metadata).map_err(StoreError::unavailable)?;
             let statement = Statement::new(self.sql.add_effect)
                 .bind(&effect.tenant)

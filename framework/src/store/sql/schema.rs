@@ -5,8 +5,15 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
 use crate::store::error::{BoxError, OpenError};
 
+use super::session::{Session, Statement};
+use super::value::ColumnError;
+
 /// Where a database keeps which migrations it has.
 pub(crate) const MIGRATIONS: &str = "annals_migrations";
+
+/// The migrations that a database has, or none while one of them is under way or was left half-way.
+const DONE: &str = "SELECT version, checksum FROM annals_migrations \
+    WHERE NOT EXISTS (SELECT 1 FROM annals_migrations AS begun WHERE begun.success = FALSE) ORDER BY version";
 
 /// A migration of this program. Once released, its text never changes.
 pub(crate) fn migration(version: i64, description: &'static str, sql: &'static str) -> Migration {
@@ -14,12 +21,16 @@ pub(crate) fn migration(version: i64, description: &'static str, sql: &'static s
 }
 
 /// Whether the schema is exactly the one of this program. Nothing is locked or written for it, so that a store opens while
-/// another program writes.
-pub(crate) async fn is_current<C: Migrate>(connection: &mut C, migrations: &[Migration]) -> bool {
-    let Ok(None) = connection.dirty_version(MIGRATIONS).await else { return false };
-    let Ok(applied) = connection.list_applied_migrations(MIGRATIONS).await else { return false };
-    let ours = migrations.iter().map(|migration| (migration.version, &migration.checksum));
-    applied.iter().map(|applied| (applied.version, &applied.checksum)).eq(ours)
+/// another program writes. It is one statement: between two of them another program could begin a migration, and one that
+/// was only begun would be taken for one that is done.
+pub(crate) async fn is_current<C: Session>(connection: &mut C, migrations: &[Migration]) -> bool {
+    let Ok(rows) = connection.fetch(Statement::new(DONE)).await else { return false };
+    let applied: Result<Vec<_>, _> = rows
+        .into_iter()
+        .map(|mut row| Ok::<_, ColumnError>((row.integer("version")?, row.bytes("checksum")?)))
+        .collect();
+    let ours = migrations.iter().map(|migration| (migration.version, migration.checksum.to_vec()));
+    applied.is_ok_and(|applied| applied.into_iter().eq(ours))
 }
 
 /// Applies what is missing. The caller sees to it that no second program does so meanwhile.

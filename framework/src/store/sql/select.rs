@@ -26,12 +26,17 @@ pub(crate) struct Wanted {
 
 /// The events of one page; `None` where none can match.
 pub(crate) fn page(dialect: &Dialect, read: &Read) -> Result<Option<Wanted>, BoxError> {
-    let mut builder = Builder::new(dialect);
     let payload = if read.content == Content::WithoutPayload { "''" } else { "e.payload" };
     let columns = format!(
         "e.position, e.version, e.revision, e.recorded_at, e.event_id, e.name, e.category, e.stream_id, e.metadata, \
          {payload} AS payload"
     );
+    page_of(dialect, read, &columns)
+}
+
+/// A query for the events of one page, with these `columns` of `e`.
+pub(crate) fn page_of(dialect: &Dialect, read: &Read, columns: &str) -> Result<Option<Wanted>, BoxError> {
+    let mut builder = Builder::new(dialect);
     let order = if read.direction == Direction::Forward { "ASC" } else { "DESC" };
     let Some(bounds) = builder.bounds(read, Some(order)) else { return Ok(None) };
     let text = match (&read.criteria, &read.scope) {
@@ -43,7 +48,7 @@ pub(crate) fn page(dialect: &Dialect, read: &Read) -> Result<Option<Wanted>, Box
                 bounds.limit()
             )
         }
-        (criteria, _) => builder.scan(&columns, criteria.as_ref(), &bounds)?,
+        (criteria, _) => builder.scan(columns, criteria.as_ref(), &bounds)?,
     };
     Ok(Some(Wanted { text, values: builder.values, order }))
 }

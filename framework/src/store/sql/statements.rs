@@ -1,5 +1,15 @@
 //! The statements of every operation but reading events, whose texts `select` builds.
 
+/// How a list of events gets into a statement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum InsertEvents {
+    /// As one parameter, a JSON array of rows.
+    OfJson(&'static str),
+    /// With a parameter for each value: where the database runs in the program itself this takes three quarters of the
+    /// time that it needs for a JSON text.
+    Values,
+}
+
 /// One text for each operation. [`PORTABLE`] has those that every database understands; the others are empty there, and
 /// each backend fills them in.
 #[derive(Debug, Clone, Copy)]
@@ -9,7 +19,7 @@ pub(crate) struct Statements {
     pub(crate) stream_head: &'static str,
     /// One row: the head, then one JSON array of answers for each of the four parameters; see [`super::facts`].
     pub(crate) facts: &'static str,
-    pub(crate) insert_events: &'static str,
+    pub(crate) insert_events: InsertEvents,
     pub(crate) insert_tags: &'static str,
     pub(crate) insert_commands: &'static str,
     pub(crate) put_documents: &'static str,
@@ -49,6 +59,7 @@ pub(crate) struct Statements {
 
     // Snapshots and documents.
     pub(crate) snapshot: &'static str,
+    pub(crate) snapshot_schemas: &'static str,
     pub(crate) save_snapshot: &'static str,
     pub(crate) documents: &'static str,
     /// The same for a transaction that goes on to write them: no append writes to the view before it ends.
@@ -102,7 +113,7 @@ pub(crate) const PORTABLE: Statements = Statements {
     head: "SELECT coalesce(max(position), 0) FROM annals_events",
     stream_head: include_str!("statements/stream_head.sql"),
     facts: OWN,
-    insert_events: OWN,
+    insert_events: InsertEvents::OfJson(OWN),
     insert_tags: OWN,
     insert_commands: OWN,
     put_documents: OWN,
@@ -140,6 +151,7 @@ pub(crate) const PORTABLE: Statements = Statements {
     guard: "SELECT 1 FROM annals_tokens WHERE tenant = ?1 AND processor = ?2 AND fence = ?3",
 
     snapshot: include_str!("statements/snapshot.sql"),
+    snapshot_schemas: include_str!("statements/snapshot_schemas.sql"),
     save_snapshot: OWN,
     documents: OWN,
     documents_to_write: OWN,

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use crate::handler::Resources;
 use crate::message::{CommandId, Position, StreamId, Timestamp, Version};
 use crate::store::append::{Append, Appended, CommandRecord};
+use crate::store::bare::{BareEvent, BarePage};
 use crate::store::batcher::Batcher;
 use crate::store::error::{AppendError, BoxError, ClaimError, ReadError, StoreError};
 use crate::store::limits::Limits;
-use crate::store::read::{Page, Read};
+use crate::store::read::{Content, Direction, Page, Read};
 use crate::store::records::{Claim, DeadLetter, Document, Effect, Snapshot, Timer, ViewId};
 use crate::store::transaction::StoreTransaction;
 use crate::store::{EventStore, Store};
@@ -46,10 +47,20 @@ pub(crate) trait SqlStore: Send + Sync + 'static {
 
     /// Reads one page; `None` where no event can match.
     async fn page(&self, read: &Read) -> Result<Option<Found>, ReadError> {
+        self.page_by_rows(read).await
+    }
+
+    /// Reads one page, a row for each event.
+    async fn page_by_rows(&self, read: &Read) -> Result<Option<Found>, ReadError> {
         match select::page(self.handle().dialect, read).map_err(|source| ReadError::Unavailable { source })? {
             Some(wanted) => self.events(wanted).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Reads one page of bare events, oldest first; `None` where this is no shorter than reading whole ones.
+    async fn bare_page(&self, _read: &Read) -> Result<Option<Found<BareEvent>>, ReadError> {
+        Ok(None)
     }
 
     /// Runs the query of a page.
@@ -84,14 +95,25 @@ impl<S: SqlStore> EventStore for S {
     }
 
     async fn read(&self, read: &Read) -> Result<Page, ReadError> {
-        let Found { head, events } = match self.page(read).await? {
-            Some(found) => found,
-            None => Found { head: self.head().await?, events: Vec::new() },
-        };
-        Ok(Page::answer(read, events, head))
+        self.handle().limits.check_read(read)?;
+        match self.page(read).await? {
+            Some(Found { head, events, .. }) => Ok(Page::answer(read, events, head)),
+            None => Ok(Page::answer(read, Vec::new(), self.head().await?)),
+        }
+    }
+
+    async fn read_bare(&self, read: &Read) -> Result<BarePage, ReadError> {
+        self.handle().limits.check_read(read)?;
+        let whole = read.direction == Direction::Backward || read.content != Content::Full;
+        let found = if whole { None } else { self.bare_page(read).await? };
+        match found {
+            Some(Found { head, newest, events }) => Ok(BarePage::answer(read, events, newest, head)),
+            None => Ok(BarePage::of(read, EventStore::read(self, read).await?)),
+        }
     }
 
     async fn count(&self, read: &Read) -> Result<u64, ReadError> {
+        self.handle().limits.check_read(read)?;
         let statement = select::count(self.handle().dialect, read);
         let Some(statement) = statement.map_err(|source| ReadError::Unavailable { source })? else { return Ok(0) };
         Ok(read_one(self, statement, |mut row| row.number("count")).await?.unwrap_or_default())
@@ -103,6 +125,7 @@ impl<S: SqlStore> EventStore for S {
     }
 
     async fn stream_head(&self, tenant: &str, stream: &StreamId) -> Result<Option<Version>, ReadError> {
+        self.handle().limits.check_stream(stream)?;
         let statement = Statement::new(self.handle().dialect.statements.stream_head);
         let statement = statement.bind(tenant).bind(stream.category()).bind(stream.id());
         Ok(read_one(self, statement, |mut row| row.version("version")).await?.flatten())
@@ -140,7 +163,14 @@ impl<S: SqlStore> Store for S {
         Ok(one(self, statement, rows::snapshot).await?.flatten())
     }
 
+    async fn snapshot_schemas(&self, tenant: &str, stream: &StreamId) -> Result<Vec<String>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.snapshot_schemas);
+        let statement = statement.bind(tenant).bind(stream.category()).bind(stream.id());
+        all(self, statement, |mut row| row.text("state_schema")).await
+    }
+
     async fn save_snapshot(&self, tenant: &str, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
+        self.handle().limits.check_snapshot(stream, &snapshot)?;
         let statement = Statement::new(self.handle().dialect.statements.save_snapshot)
             .bind(tenant)
             .bind(stream.category())

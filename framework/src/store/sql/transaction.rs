@@ -8,7 +8,9 @@ use crate::message::{CommandId, Position, SagaId, Timestamp};
 use crate::store::error::{BoxError, StoreError};
 use crate::store::exchange::StoredEvent;
 use crate::store::plan::{Facts, Questions};
-use crate::store::records::{Association, Claim, DeadLetter, Document, LetterState, SagaRow, SagaWrite, ViewId};
+use crate::store::records::{
+    Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, ViewId,
+};
 use crate::store::transaction::StoreTransaction;
 
 use super::dialect::Dialect;
@@ -113,11 +115,17 @@ impl<T: SqlTransaction> StoreTransaction for T {
         Ok(())
     }
 
-    async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<(), StoreError> {
+    async fn add_effects(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
+        for effect in &effects {
+            self.finish_effects(&effect.tenant, &[effect.command]).await?;
+        }
+        sagas(self).add_effects(&effects).await
+    }
+
+    async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<u64, StoreError> {
         let ids = json::list(effects.iter().map(|id| json::id(id.uuid()))).map_err(StoreError::unavailable)?;
         let statement = Statement::new(self.statements().finish_effects).bind(tenant).bind(ids);
-        run(self, statement).await?;
-        Ok(())
+        run(self, statement).await
     }
 
     async fn postpone_effect(
@@ -126,14 +134,13 @@ impl<T: SqlTransaction> StoreTransaction for T {
         effect: CommandId,
         attempts: u32,
         next: Result<Timestamp, String>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let (not_before, parked) = match next {
             Ok(instant) => (Some(instant), None),
             Err(reason) => (None, Some(reason)),
         };
         let statement = Statement::new(self.statements().postpone_effect).bind(tenant).bind(effect).bind(attempts);
-        run(self, statement.bind(not_before).bind(parked)).await?;
-        Ok(())
+        Ok(run(self, statement.bind(not_before).bind(parked)).await? > 0)
     }
 
     async fn take_timer(

@@ -1,6 +1,6 @@
 //! SQLite's dialect: lists are JSON texts for `json_each`, ids are blobs of 16 bytes.
 
-use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
+use crate::store::sql::{AnyOf, Dialect, InsertEvents, PORTABLE, Statements};
 
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
@@ -13,7 +13,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 
 const STATEMENTS: Statements = Statements {
     facts: include_str!("sql/facts.sql"),
-    insert_events: include_str!("sql/insert_events.sql"),
+    insert_events: InsertEvents::Values,
     insert_tags: include_str!("sql/insert_tags.sql"),
     insert_commands: include_str!("sql/insert_commands.sql"),
     put_documents: include_str!("sql/put_documents.sql"),

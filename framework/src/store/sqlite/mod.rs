@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::handler::Resources;
 
+use super::bare::BareEvent;
 use super::batcher::{BatchLimits, Batcher};
 use super::error::{BoxError, ClaimError, OpenError, ReadError, StoreError};
 use super::limits::Limits;
@@ -31,6 +32,7 @@ use super::sql::{Appender, Found, Handle, Row, Session, SqlStore, Statement};
 
 use claims::ClaimFile;
 use dialect::DIALECT;
+use pack::Answer;
 pub use transaction::SqliteTransaction;
 use writer::Writer;
 
@@ -112,7 +114,18 @@ impl SqlStore for SqliteStore {
     }
 
     async fn page(&self, read: &Read) -> Result<Option<Found>, ReadError> {
-        pack::page(&self.readers, read).await
+        match pack::page(&self.readers, read).await? {
+            Answer::Page(found) => Ok(Some(found)),
+            Answer::Nothing => Ok(None),
+            Answer::TooLarge => self.page_by_rows(read).await,
+        }
+    }
+
+    async fn bare_page(&self, read: &Read) -> Result<Option<Found<BareEvent>>, ReadError> {
+        match pack::page(&self.readers, read).await? {
+            Answer::Page(found) => Ok(Some(found)),
+            Answer::Nothing | Answer::TooLarge => Ok(None),
+        }
     }
 
     async fn maintenance(&self) -> Result<SqliteTransaction, BoxError> {

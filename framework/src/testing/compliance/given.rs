@@ -7,8 +7,8 @@ use crate::message::{
 };
 use crate::store::records::{Association, Effect, SagaRow, SagaWrite, Timer, ViewId};
 use crate::store::{
-    Append, AppendError, Appended, CommandRecord, Condition, Conflict, Criteria, DocumentWrite, Expected, NewEvent,
-    Outcome, Store, StoreTransaction,
+    Append, AppendError, Appended, BareEvent, BarePage, CommandRecord, Condition, Conflict, Criteria, DocumentWrite,
+    Expected, NewEvent, Outcome, Page, Read, Store, StoreTransaction,
 };
 
 pub(super) fn stream(id: &str) -> StreamId {
@@ -126,6 +126,25 @@ pub(super) fn view() -> ViewId {
 
 pub(super) fn positions(events: &[RecordedEvent]) -> Vec<u64> {
     events.iter().map(|event| event.recorded.position.get()).collect()
+}
+
+/// Reads a page, and sees to it that it tells the same when it is read without what bare events lack.
+#[track_caller]
+pub(super) fn read(store: &dyn Store, read: Read) -> impl Future<Output = Page> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let whole = store.read(&read).await.expect("the store can be read");
+        let bare = store.read_bare(&read).await.expect("the store can be read");
+        let expected = BarePage::of(&read, whole.clone());
+        let told = |page: &BarePage| (page.newest, page.scanned, page.head, page.more, page.events.len());
+        assert_eq!(told(&bare), told(&expected), "{caller}: {read:?}");
+        for (event, expected) in bare.events.iter().zip(&expected.events) {
+            let told = |event: &BareEvent| (event.place, event.name.clone(), event.revision);
+            assert_eq!(told(event), told(expected), "{caller}: {read:?}");
+            assert!(event.payload == expected.payload, "{caller}: the payload of {event:?} is another one");
+        }
+        whole
+    }
 }
 
 pub(super) async fn begin(store: &dyn Store) -> Box<dyn StoreTransaction> {

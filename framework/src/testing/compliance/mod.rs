@@ -119,9 +119,12 @@ macro_rules! store_compliance {
             payloads_come_back_byte_for_byte
             any_text_names_a_stream
             texts_are_compared_byte_for_byte
+            revisions_come_back
+            questions_beyond_a_limit_are_refused
             input_beyond_a_limit_is_refused
             tenants_never_mix
             a_large_append_is_stored_whole
+            an_append_with_everything_in_it_is_stored_whole
             a_token_is_kept
             a_write_under_a_lost_claim_is_refused
             a_dropped_transaction_leaves_nothing

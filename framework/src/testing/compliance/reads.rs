@@ -1,13 +1,9 @@
 //! Reads: scopes, directions, limits, how far the store has looked.
 
 use crate::message::{Position, StreamId, Tag};
-use crate::store::{Criteria, Criterion, Page, Read, Store};
+use crate::store::{Criteria, Criterion, Read, Store};
 
-use super::given::{appending, at, event, filled, positions, stream, tagged, version};
-
-async fn read(store: &dyn Store, read: Read) -> Page {
-    store.read(&read).await.expect("the store can be read")
-}
+use super::given::{appending, at, event, filled, positions, read, stream, tagged, version};
 
 /// Four events: `a` at 1 and 3, `b` at 2 and 4.
 async fn two_streams(store: &dyn Store) {

@@ -8,7 +8,7 @@ use crate::store::{
     StreamInfo, StreamStatus,
 };
 
-use super::given::{appending, at, conflict, event, filled, positions, stream, tagged, version};
+use super::given::{appending, at, conflict, event, filled, positions, read, stream, tagged, version};
 
 async fn change(store: &dyn Store, id: &str, change: StreamChange) -> StreamInfo {
     store.change_stream("", &stream(id), Expected::Any, change).await.expect("the stream is changed")
@@ -16,7 +16,7 @@ async fn change(store: &dyn Store, id: &str, change: StreamChange) -> StreamInfo
 
 /// The positions that a reader of the stream, of everything, of the category and of a criterion sees.
 async fn seen(store: &dyn Store, id: &str) -> [Vec<u64>; 4] {
-    let of = |read: Read| async move { positions(&store.read(&read).await.expect("the store can be read").events) };
+    let of = |wanted: Read| async move { positions(&read(store, wanted).await.events) };
     [
         of(Read::stream(stream(id), None)).await,
         of(Read::all(Position::START)).await,

@@ -1,0 +1,4 @@
+//! Three revisions of one event in one stream.
+
+pub mod domain;
+pub mod old_days;

@@ -1,0 +1,148 @@
+//! Sends scheduled commands when they are due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::command::bus::CommandBus;
+use crate::command::delivery::{AT_ONCE, Delivered, Outcomes, UnderWay, pause};
+use crate::handler::error::chain;
+use crate::message::Timestamp;
+use crate::store::{Claim, ClaimError, Effect, Journal, StoreError};
+
+use super::{CLAIM, SCHEDULED};
+
+/// How long it sleeps when nothing wakes it: other nodes schedule without telling.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long it waits before it claims again, and after the store failed.
+const STORE_PAUSE: Duration = Duration::from_millis(250);
+/// How long a shut-down waits for commands that are under way. They are sent again after the next start.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Sends the scheduled commands of one tenant, while this node has the right to.
+pub(crate) struct ScheduleDispatcher {
+    pub(crate) journal: Journal,
+    pub(crate) bus: Arc<CommandBus>,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl ScheduleDispatcher {
+    /// Runs until it is stopped.
+    pub(crate) async fn run(self) {
+        while !self.stop.is_cancelled() {
+            match self.journal.store().claim(self.journal.tenant(), CLAIM).await {
+                Ok(claim) => {
+                    if let Err(error) = self.send_due(&claim).await {
+                        tracing::warn!(error = chain(&error), "scheduled commands were interrupted");
+                    }
+                }
+                Err(ClaimError::Held { owner, .. }) => tracing::debug!(owner, "scheduled commands are sent elsewhere"),
+                Err(error) => tracing::warn!(error = chain(&error), "scheduled commands cannot be claimed"),
+            }
+            let _ = tokio::time::timeout(STORE_PAUSE, self.stop.cancelled()).await;
+        }
+    }
+
+    /// Sends what is due, until it is stopped or the claim is lost.
+    async fn send_due(&self, claim: &Claim) -> Result<(), StoreError> {
+        let mut under_way = UnderWay::default();
+        while !self.stop.is_cancelled() {
+            let next = self.start_due(claim, &mut under_way).await?;
+            let due = async {
+                match next {
+                    // The clock of the application says when a command is due; the machine's only when to look again.
+                    Some(due) => self.journal.clock().sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(outcomes) = under_way.answered() => self.settle(claim, outcomes).await?,
+                () = self.wake.notified() => {}
+                () = due => {}
+                () = tokio::time::sleep(IDLE) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+        let last = async {
+            while let Some(outcomes) = under_way.answered().await {
+                self.settle(claim, outcomes).await?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(GRACE, last).await.unwrap_or(Ok(()))
+    }
+
+    /// Starts what is due, the earliest first; returns when more is due. While something is under way that is known when it
+    /// is answered.
+    async fn start_due(&self, claim: &Claim, under_way: &mut UnderWay) -> Result<Option<Timestamp>, StoreError> {
+        if under_way.effects >= AT_ONCE {
+            return Ok(None);
+        }
+        let (store, tenant, now) = (self.journal.store(), self.journal.tenant(), self.journal.now());
+        let mut limit = AT_ONCE + under_way.effects;
+        loop {
+            let mut due = store.due_effects(tenant, SCHEDULED, now, limit).await?;
+            due.sort_by_key(|effect| effect.not_before);
+            let all = due.len() < limit;
+            let mut lifted = Vec::with_capacity(due.len());
+            for effect in due {
+                match self.bus.lifted(effect) {
+                    Ok(effect) => lifted.push(effect),
+                    Err(failed) => self.give_up(claim, &failed.0, chain(&failed.1)).await?,
+                }
+            }
+            if under_way.start_free(lifted, &self.bus) || all {
+                break;
+            }
+            // Nothing but commands for busy targets: free ones may stand behind them.
+            limit *= 4;
+        }
+        if under_way.effects > 0 {
+            return Ok(None);
+        }
+        store.next_effect(tenant, SCHEDULED).await
+    }
+
+    /// Gives up a command that cannot be read.
+    async fn give_up(&self, claim: &Claim, effect: &Effect, reason: String) -> Result<(), StoreError> {
+        tracing::error!(command = effect.name, id = %effect.command, reason, "a scheduled command needs attention");
+        let mut transaction = self.journal.store().begin().await?;
+        transaction.guard(claim).await?;
+        let attempts = effect.attempts + 1;
+        transaction.postpone_effect(self.journal.tenant(), effect.command, attempts, Err(reason)).await?;
+        transaction.commit().await
+    }
+
+    /// Writes what came of commands, in one transaction.
+    async fn settle(&self, claim: &Claim, outcomes: Outcomes) -> Result<(), StoreError> {
+        let (tenant, now) = (self.journal.tenant(), self.journal.now());
+        let mut transaction = self.journal.store().begin().await?;
+        transaction.guard(claim).await?;
+        let mut done = Vec::new();
+        for (effect, delivered) in outcomes {
+            let Delivered::Failed { reason, permanent } = delivered else {
+                if matches!(delivered, Delivered::Rejected(_)) {
+                    tracing::info!(command = effect.name, id = %effect.command, "a scheduled command was rejected");
+                }
+                done.push(effect.command);
+                continue;
+            };
+            let attempts = effect.attempts + 1;
+            let again = pause(attempts).filter(|_| !permanent).map(|pause| now.plus(pause));
+            if again.is_none() {
+                tracing::error!(
+                    command = effect.name, id = %effect.command, reason,
+                    "a scheduled command needs attention: it was given up"
+                );
+            }
+            transaction.postpone_effect(tenant, effect.command, attempts, again.ok_or(reason)).await?;
+        }
+        if !done.is_empty() {
+            transaction.finish_effects(tenant, &done).await?;
+        }
+        transaction.commit().await
+    }
+}

@@ -1,0 +1,60 @@
+//! What runs around the commit of a unit of work.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::handler::{HandlerError, panic_message};
+
+use super::UnitOfWork;
+
+type Last = Box<dyn for<'a> FnOnce(&'a mut UnitOfWork) -> BoxFuture<'a, Result<(), HandlerError>> + Send>;
+
+/// What runs around the commit, each in the order in which it was added.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    before_commit: VecDeque<Last>,
+    after_commit: Vec<BoxFuture<'static, ()>>,
+    on_roll_back: Vec<BoxFuture<'static, ()>>,
+}
+
+impl Hooks {
+    pub(super) fn before_commit(
+        &mut self,
+        last: impl for<'a> FnOnce(&'a mut UnitOfWork) -> BoxFuture<'a, Result<(), HandlerError>> + Send + 'static,
+    ) {
+        self.before_commit.push_back(Box::new(last));
+    }
+
+    pub(super) fn after_commit(&mut self, action: impl Future<Output = ()> + Send + 'static) {
+        self.after_commit.push(Box::pin(action));
+    }
+
+    pub(super) fn on_roll_back(&mut self, action: impl Future<Output = ()> + Send + 'static) {
+        self.on_roll_back.push(Box::pin(action));
+    }
+
+    pub(super) fn next_before_commit(&mut self) -> Option<Last> {
+        self.before_commit.pop_front()
+    }
+
+    /// Everything is stored.
+    pub(crate) async fn committed(self) {
+        run("after a commit", self.after_commit).await;
+    }
+
+    /// Nothing is stored.
+    pub(crate) async fn rolled_back(self) {
+        run("after a roll-back", self.on_roll_back).await;
+    }
+}
+
+async fn run(when: &str, actions: Vec<BoxFuture<'static, ()>>) {
+    for action in actions {
+        if let Err(panic) = AssertUnwindSafe(action).catch_unwind().await {
+            tracing::error!(panic = panic_message(&*panic), "an action {when} panicked");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Aggregate, Serialize, Deserialize, Default, Clone)]
+#[aggregate(name = "order", snapshot(on(OrderPlaced, OrderLost)))]
+struct Order;
+
+#[event_sourcing]
+impl Order {
+    #[apply]
+    fn placed(&mut self, _event: &OrderPlaced) {}
+}
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.placed")]
+struct OrderPlaced {
+    order: String,
+}
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.lost")]
+struct OrderLost {
+    order: String,
+}
+
+fn main() {}

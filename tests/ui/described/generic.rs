@@ -1,0 +1,9 @@
+use annals::prelude::*;
+
+#[derive(Described)]
+struct Pair<T> {
+    first: T,
+    second: T,
+}
+
+fn main() {}

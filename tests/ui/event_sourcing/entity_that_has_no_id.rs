@@ -1,0 +1,45 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Entity, Serialize, Deserialize, Clone)]
+struct Copy {
+    #[id]
+    copy: u32,
+}
+
+#[derive(Aggregate, Default, Clone)]
+#[aggregate(name = "shelf")]
+struct Shelf {
+    copies: Vec<Copy>,
+}
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "shelf.copy-lent")]
+struct CopyLent {
+    copy: u32,
+}
+
+#[derive(Command, Serialize, Deserialize, Clone)]
+#[command(name = "shelf.lend")]
+struct LendCopy {
+    #[target]
+    shelf: String,
+    copy: u32,
+}
+
+struct Page;
+
+#[derive(Aggregate, Default, Clone)]
+#[aggregate(name = "book")]
+struct Book {
+    pages: Vec<Page>,
+}
+
+#[event_sourcing]
+impl Book {
+    #[apply(at = pages[copy])]
+    fn lent(page: &mut Page, _event: &CopyLent) {}
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "order.placed", revision = 2)]
+struct OrderPlaced {
+    order: String,
+}
+
+#[upcasters]
+impl OrderPlaced {
+    #[upcast(from = 1)]
+    fn lift(payload: Json) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn main() {}
