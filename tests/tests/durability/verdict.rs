@@ -21,6 +21,30 @@ impl Verdict {
     /// Looks at what is new in `store`: positions and versions without gaps, groups whole; and everything in
     /// `acknowledged` there exactly once.
     pub(super) async fn look(&mut self, store: &dyn Store, acknowledged: &[Uuid]) {
+        self.read_to_the_end(store).await;
+        for (group, events) in &self.groups {
+            assert_eq!(*events, GROUP, "group {group} is there in part, or more than once");
+        }
+        for group in acknowledged {
+            assert!(self.groups.contains_key(group), "group {group} was acknowledged and is lost");
+        }
+    }
+
+    /// Reads to the head of `store`. What a killed process has sent may still be committed by the server meanwhile, so
+    /// the head is asked for first, and it is the end when nothing lies behind it.
+    async fn read_to_the_end(&mut self, store: &dyn Store) {
+        loop {
+            let (head, before) = (store.head().await.unwrap(), self.looked_to);
+            self.read_new(store).await;
+            if self.looked_to == before {
+                assert_eq!(head, self.looked_to, "the head and the last event that can be read");
+                break;
+            }
+        }
+    }
+
+    /// Reads what is new: positions and versions without gaps.
+    async fn read_new(&mut self, store: &dyn Store) {
         loop {
             let page = store.export(self.looked_to, 1_000).await.unwrap();
             if page.is_empty() {
@@ -36,13 +60,6 @@ impl Verdict {
                 *self.groups.entry(group.value().parse().unwrap()).or_default() += 1;
             }
         }
-        for (group, events) in &self.groups {
-            assert_eq!(*events, GROUP, "group {group} is there in part, or more than once");
-        }
-        for group in acknowledged {
-            assert!(self.groups.contains_key(group), "group {group} was acknowledged and is lost");
-        }
-        assert_eq!(store.head().await.unwrap(), self.looked_to);
     }
 
     /// Groups seen so far.

@@ -77,6 +77,8 @@ async fn pass_on(mut client: TcpStream, port: u16, shared: Arc<Shared>) {
     let (mut question, mut answer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
         tokio::select! {
+            // In this order: nothing passes any more once it refuses.
+            biased;
             () = refused(&mut refuse) => return,
             read = client.read(&mut question) => match read {
                 Ok(0) | Err(_) => return,
