@@ -1,8 +1,7 @@
 //! Why a state could not be loaded.
 
-use crate::message::StreamId;
-use crate::store::ReadError;
-use crate::store::error::BoxError;
+use crate::message::{CodecError, StreamId};
+use crate::store::{ReadError, StoreError};
 
 use super::EvolveError;
 
@@ -21,13 +20,16 @@ pub enum LoadError {
         /// Why.
         source: EvolveError,
     },
-    /// The row of an aggregate whose state is stored cannot be read.
+    /// The store does not give a row. The call can be repeated.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The row of an aggregate whose state is stored cannot be decoded.
     #[error("the row of `{stream}` cannot be read")]
     Row {
         /// The aggregate.
         stream: StreamId,
         /// Why.
-        source: BoxError,
+        source: CodecError,
     },
     /// A past state was asked for, of an aggregate whose state is stored and not built from events.
     #[error("the aggregate `{aggregate}` is stored as it is now, and knows no past states")]

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::handler::{Context, ContextError, FromContext, ModelKey, Requirement, Resources};
 use crate::message::{Decode, Payloads, Position, RecordedEvent, StreamId, Tag};
-use crate::store::{Criteria, FoldError, Folded, Journal, Read};
+use crate::store::{Criteria, FoldError, Folded, Journal, NewEvent, Read};
 
 use super::boundary::boundary_of;
 use super::{Decision, EvolveError, LoadError};
@@ -104,13 +104,14 @@ pub(crate) trait ModelSource: Send + Sync {
     /// Its boundary for a command with these tags.
     fn boundary(&self, tags: &[Tag]) -> Criteria;
 
-    /// Reads it up to a position (`None`: up to the head), puts it into `brought`, and gives the position up to which it
-    /// holds.
+    /// Reads it up to a position (`None`: up to the head) and adds the `pending` events that nobody has stored yet; puts it
+    /// into `brought`, and gives the position up to which it holds.
     async fn read(
         &self,
         journal: &Journal,
         boundary: Criteria,
         up_to: Option<Position>,
+        pending: &[NewEvent],
         brought: &mut Resources,
     ) -> Result<Position, LoadError>;
 
@@ -145,9 +146,11 @@ impl<D: Decision> ModelSource for SourceOf<D> {
         journal: &Journal,
         boundary: Criteria,
         up_to: Option<Position>,
+        pending: &[NewEvent],
         brought: &mut Resources,
     ) -> Result<Position, LoadError> {
-        let (state, position) = fold_boundary(journal, D::default(), boundary, up_to).await?;
+        let (mut state, position) = fold_boundary(journal, D::default(), boundary.clone(), up_to).await?;
+        evolve_pending(&mut state, &boundary, pending, journal.payloads())?;
         brought.insert(state);
         Ok(position)
     }
@@ -176,6 +179,20 @@ pub(crate) async fn fold_boundary<D: Decision>(
     };
     let (state, folded) = fold_read(journal, state, read).await?;
     Ok((state, up_to.unwrap_or(folded.scanned)))
+}
+
+/// Moves `state` on by those of the `pending` events that lie inside `boundary`.
+pub(crate) fn evolve_pending<D: Decision>(
+    state: &mut D,
+    boundary: &Criteria,
+    pending: &[NewEvent],
+    payloads: &Payloads,
+) -> Result<(), LoadError> {
+    for event in pending.iter().filter(|event| boundary.matches(&event.name, &event.tags)) {
+        let decode = Decode::stored(&event.name, event.revision, &event.payload, payloads);
+        state.evolve(decode).map_err(|source| LoadError::Evolve { stream: event.stream.clone(), source })?;
+    }
+    Ok(())
 }
 
 /// `state` with all events of `read`.

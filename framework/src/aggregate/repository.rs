@@ -9,7 +9,7 @@ use crate::message::{CodecError, Decode, Json, Position, Recorded, RecordedEvent
 use crate::store::{DecodeError, FoldError, Journal, Read, Snapshot, SnapshotWrite, StoreError};
 
 use super::snapshot::revision_of;
-use super::stored::{RowError, StoredRow, StoredState};
+use super::stored::StoredState;
 use super::{Aggregate, Lifecycle, LoadError, SnapshotError, SnapshotPolicy, Snapshots};
 
 /// Loads aggregates of one type.
@@ -78,18 +78,9 @@ impl<A: Aggregate> Repository<A> {
 
     /// The state of an aggregate that is stored as a row.
     async fn row(&self, rows: &StoredState<A>, stream: &StreamId) -> Result<Option<Sourced<A>>, LoadError> {
-        let row = rows.read(&self.journal, stream.id()).await.map_err(|error| match error {
-            RowError::Store(source) => LoadError::Row { stream: stream.clone(), source: source.into() },
-            RowError::Codec(source) => LoadError::Row { stream: stream.clone(), source: source.into() },
-        })?;
-        let Some(StoredRow { state, lifecycle, version }) = row else { return Ok(None) };
-        let position = self
-            .journal
-            .store()
-            .head()
-            .await
-            .map_err(|source| LoadError::Row { stream: stream.clone(), source: source.into() })?;
-        Ok(Some(Sourced { state, version, position, lifecycle }))
+        let Some(sourced) = rows.read(&self.journal, stream).await?.sourced else { return Ok(None) };
+        let position = self.journal.store().head().await?;
+        Ok(Some(Sourced { position, ..sourced }))
     }
 
     /// The newest state of the aggregate behind `stream`: `baseline` with the events after it.

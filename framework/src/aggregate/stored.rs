@@ -3,12 +3,12 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::message::{CodecError, Event, Payloads, Version};
+use crate::message::{CodecError, Event, Payloads, Position, StreamId, Version};
 use crate::store::records::ViewId;
-use crate::store::{DocumentWrite, Journal, StoreError};
+use crate::store::{DocumentWrite, Journal};
 
 use super::lifecycle::Applied;
-use super::{Aggregate, AppliedTo, Events, Lifecycle};
+use super::{Aggregate, AppliedTo, Events, Lifecycle, LoadError, Sourced};
 
 /// An aggregate whose state is a row of its own: `#[aggregate(name = "cart", state_stored)]`.
 ///
@@ -61,14 +61,16 @@ impl<S: StateStored> Events<S> {
 
 /// How the row of an aggregate is read and written.
 pub struct StoredState<A> {
-    encode: fn(&A, Lifecycle, &Payloads) -> Result<Vec<u8>, CodecError>,
+    encode: fn(Body<&A>, &Payloads) -> Result<Vec<u8>, CodecError>,
     decode: fn(&[u8], &Payloads) -> Result<Body<A>, CodecError>,
 }
 
-/// A row.
+/// What a row says.
 #[derive(Debug, Serialize, Deserialize)]
 struct Body<S> {
     state: S,
+    /// The changes of the row. The revision of the document counts how often it was written.
+    version: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ended: bool,
 }
@@ -76,16 +78,10 @@ struct Body<S> {
 /// A row as it was read.
 #[derive(Debug)]
 pub(crate) struct StoredRow<A> {
-    pub(crate) state: A,
-    pub(crate) lifecycle: Lifecycle,
-    pub(crate) version: Version,
-}
-
-/// Why a row cannot be read.
-#[derive(Debug)]
-pub(crate) enum RowError {
-    Store(StoreError),
-    Codec(CodecError),
+    /// Its state; `None` where there is no row.
+    pub(crate) sourced: Option<Sourced<A>>,
+    /// Whoever writes it says that this is what was read.
+    pub(crate) revision: u64,
 }
 
 impl<A: Serialize + DeserializeOwned> StoredState<A> {
@@ -94,38 +90,49 @@ impl<A: Serialize + DeserializeOwned> StoredState<A> {
     #[expect(clippy::new_without_default, reason = "generated code calls it by name")]
     pub fn new() -> Self {
         Self {
-            encode: |state, lifecycle, payloads| {
-                payloads.encode_document(&Body { state, ended: lifecycle == Lifecycle::End })
-            },
+            encode: |body, payloads| payloads.encode_document(&body),
             decode: |bytes, payloads| payloads.decode(bytes),
         }
     }
 }
 
 impl<A: Aggregate> StoredState<A> {
-    /// Reads the row of the aggregate `id`.
-    pub(crate) async fn read(&self, journal: &Journal, id: &str) -> Result<Option<StoredRow<A>>, RowError> {
-        let found = journal.store().documents(&view::<A>(journal), &[id.to_owned()]).await.map_err(RowError::Store)?;
-        let Some(document) = found.into_iter().next() else { return Ok(None) };
-        let Body { state, ended } = (self.decode)(&document.body, journal.payloads()).map_err(RowError::Codec)?;
-        let lifecycle = if ended { Lifecycle::End } else { Lifecycle::Keep };
-        let version = Version::new(document.revision).unwrap_or(Version::FIRST);
-        Ok(Some(StoredRow { state, lifecycle, version }))
+    /// Reads the row of the aggregate behind `stream`.
+    ///
+    /// # Errors
+    /// When the store does not answer, or the row is not one of this aggregate.
+    pub(crate) async fn read(&self, journal: &Journal, stream: &StreamId) -> Result<StoredRow<A>, LoadError> {
+        let found = journal.store().documents(&view::<A>(journal), &[stream.id().to_owned()]).await?;
+        let Some(document) = found.into_iter().next() else { return Ok(StoredRow { sourced: None, revision: 0 }) };
+        let decoded = (self.decode)(&document.body, journal.payloads());
+        let body = decoded.map_err(|source| LoadError::Row { stream: stream.clone(), source })?;
+        let sourced = Sourced {
+            state: body.state,
+            version: Version::new(body.version).unwrap_or(Version::FIRST),
+            position: Position::START,
+            lifecycle: if body.ended { Lifecycle::End } else { Lifecycle::Keep },
+        };
+        Ok(StoredRow { sourced: Some(sourced), revision: document.revision })
     }
 
-    /// The write that brings the row of `id` from the version `before` to `state`.
+    /// The write that makes the row of `id`, read at `revision`, that of `after`. Where that is as it was, the write makes
+    /// sure that nobody has changed it.
     pub(crate) fn write(
         &self,
         journal: &Journal,
         id: &str,
-        before: Option<Version>,
-        (state, lifecycle): (&A, Lifecycle),
+        revision: u64,
+        after: Option<&Sourced<A>>,
     ) -> Result<DocumentWrite, CodecError> {
+        let body = |sourced: &Sourced<A>| {
+            let (version, ended) = (sourced.version.get(), sourced.lifecycle == Lifecycle::End);
+            (self.encode)(Body { state: &sourced.state, version, ended }, journal.payloads())
+        };
         Ok(DocumentWrite {
             view: view::<A>(journal),
             key: id.to_owned(),
-            read_revision: before.map_or(0, Version::get),
-            document: Some((self.encode)(state, lifecycle, journal.payloads())?),
+            read_revision: revision,
+            document: after.map(body).transpose()?,
         })
     }
 }

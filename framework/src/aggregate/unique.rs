@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::message::StreamId;
 use crate::store::{Journal, StoreError};
 
-use super::{Aggregate, Lifecycle};
+use super::{Aggregate, Lifecycle, Sourced};
 
 /// A value that no other aggregate of the type has: `#[unique]` on a field of the aggregate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,9 +30,11 @@ pub(crate) struct KeyChange {
 }
 
 /// The keys of a state: none once it has ended, so that others may have them.
-pub(crate) fn keys_of<A: Aggregate>(state: Option<(&A, Lifecycle)>) -> BTreeSet<UniqueKey> {
+pub(crate) fn keys_in<A: Aggregate>(state: Option<&Sourced<A>>) -> BTreeSet<UniqueKey> {
     match state {
-        Some((state, Lifecycle::Keep)) if !A::UNIQUE.is_empty() => state.unique_keys().into_iter().collect(),
+        Some(Sourced { state, lifecycle: Lifecycle::Keep, .. }) if !A::UNIQUE.is_empty() => {
+            state.unique_keys().into_iter().collect()
+        }
         _ => BTreeSet::new(),
     }
 }

@@ -1,12 +1,10 @@
 //! One attempt at a command of an aggregate: load, decide, store, answer.
 
-use std::collections::BTreeSet;
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::aggregate::{
-    Aggregate, Creation, Events, HandledBy, Lifecycle, LoadError, Misfit, Passed, Repository, Sourced, UniqueKey,
-    changes, keys_of,
+    Aggregate, Creation, Events, HandledBy, Lifecycle, LoadError, Misfit, Passed, Repository, Sourced, changes, keys_in,
 };
 use crate::handler::Resources;
 use crate::message::{Command, Position, StreamId, Version};
@@ -137,7 +135,7 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
         if missed.is_some() && basis.rests_on.is_some() {
             return Err(Ended::Again(Why::Alone, Return::Comeback(turn.stand_back())));
         }
-        let mut brought = self.needs.models(journal, &Command::tags(self.command), None).await.map_err(failed)?;
+        let mut brought = self.needs.models(journal, &Command::tags(self.command), None, &[]).await.map_err(failed)?;
         basis.condition =
             brought.condition.take().map(|read| Condition { criteria: self.command.condition(read.criteria), ..read });
         if let Some(seen) = missed
@@ -421,23 +419,12 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
     }
 
     fn executed(&self, version: Option<Version>, position: Position, reply: C::Reply) -> Executed {
-        Executed {
-            version,
-            position,
-            stream: Some(self.stream.clone()),
-            repeated: false,
-            trial: None,
-            reply: Box::new(reply),
-        }
+        Executed::new(Some(self.stream.clone()), version, position, reply)
     }
 
     fn answer(&self, record: CommandRecord) -> CommandResult {
         self.executor.answer::<C>(self.message, record, Some(self.stream))
     }
-}
-
-fn keys_in<A: Aggregate>(state: Option<&Sourced<A>>) -> BTreeSet<UniqueKey> {
-    keys_of(state.map(|sourced| (&sourced.state, sourced.lifecycle)))
 }
 
 fn is_stream_conflict(failure: &CommandFailure) -> bool {

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::aggregate::{Decision, HandledBy, boundary_for, fold_boundary};
-use crate::message::{Command, Decode, StreamId, Tag};
+use crate::message::{Command, StreamId, Tag};
 use crate::store::{AppendError, Condition, Conflict};
 
 use super::brought::{Brought, Needs};
 use super::bus::CommandHandler;
 use super::error::{CommandError, CommandFailure, Rejection};
-use super::execute::{Basis, Decided, Executor, guarded};
+use super::execute::{Basis, Decided, Executor};
 use super::interceptor::{Last, Next};
 use super::lane::Lanes;
 use super::message::{CommandMessage, CommandResult, Executed};
 use super::stream::decide;
-use super::work::Draft;
+use super::work::UnitOfWork;
 
 /// Handles the command `C` of the decision `D`.
 pub(crate) struct BoundaryHandler<D: Decision, C> {
@@ -45,14 +45,7 @@ impl<D: Decision, C: HandledBy<D>> CommandHandler for BoundaryHandler<D, C> {
         self.lanes.held(stream.id(), message.name).during(next.run(message)).await
     }
 
-    async fn decide_in(&self, message: &CommandMessage, draft: &mut Draft) -> CommandResult {
-        self.draft(message, draft).await
-    }
-}
-
-impl<D: Decision, C: HandledBy<D>> BoundaryHandler<D, C> {
-    /// Decides on what is stored inside the boundary, and on what `draft` has decided there.
-    async fn draft(&self, message: &CommandMessage, draft: &mut Draft) -> CommandResult {
+    async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult {
         let Some(command) = message.command::<C>() else {
             return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
         };
@@ -60,29 +53,14 @@ impl<D: Decision, C: HandledBy<D>> BoundaryHandler<D, C> {
         let Some(id) = message.target.as_deref().or_else(|| first_value::<D>(&tags)) else {
             return Err(CommandFailure::NoTarget { command: C::NAME }.into());
         };
-        if !self.needs.is_empty() {
-            let reason = format!("the handler of `{}` asks for models, and cannot be part of a unit of work", C::NAME);
-            return Err(CommandFailure::Refused { reason }.into());
-        }
         let (stream, boundary) = (StreamId::new(D::NAME, id), boundary_for::<D, C>(command));
-        let journal = &self.executor.journal;
-        let read = fold_boundary(journal, command.initial(), boundary.clone(), None).await;
-        let (mut state, head) = read.map_err(CommandFailure::from)?;
-        for event in draft.events.iter().filter(|event| boundary.matches(&event.name, &event.tags)) {
-            let decode = Decode::stored(&event.name, event.revision, &event.payload, journal.payloads());
-            let evolved = guarded(C::NAME, || state.evolve(decode))?;
-            evolved.map_err(|source| CommandFailure::Evolve { stream: event.stream.clone(), source })?;
-        }
-        draft.rests_on(Condition { criteria: command.condition(boundary), after: head });
-        let context = self.executor.context(message, draft.now, None);
-        let (events, reply) = match decide(command, &state, &context, &stream) {
-            Decided::Done { events, reply } => (events, reply),
-            Decided::Rejected(error) => return Err(CommandError::Rejected(Rejection::new(error))),
-            Decided::Failed(failure) => return Err(failure.into()),
-        };
+        let (state, head) = work.folded(command.initial(), &boundary).await?;
+        let values = work.bring(&self.needs, command, Some((boundary, head))).await?;
+        let draft = work.draft();
+        let context = self.executor.context(message, draft.now, None).with_brought(Some(&values));
+        let (events, reply) = decide(command, &state, &context, &stream).done()?;
         draft.events.extend(self.executor.events(message, &stream, draft.now, &events)?);
-        let (stream, reply) = (Some(stream), Box::new(reply));
-        Ok(Executed { version: None, position: head, stream, repeated: false, trial: None, reply })
+        Ok(Executed::new(Some(stream), None, head, reply))
     }
 }
 
@@ -133,7 +111,7 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
         let read = fold_boundary(&executor.journal, command.initial(), boundary.clone(), None).await;
         let (state, head) = read.map_err(CommandFailure::from)?;
         let read = Some((boundary, head));
-        let brought = self.handler.needs.models(&executor.journal, self.tags, read).await;
+        let brought = self.handler.needs.models(&executor.journal, self.tags, read, &[]).await;
         let Brought { values, condition } = brought.map_err(CommandFailure::from)?;
         let now = executor.journal.now();
         let context = executor.context(message, now, None).with_brought(Some(&values));
@@ -151,14 +129,7 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
             && let Decided::Done { events, reply } = decided
         {
             let append = executor.prepare(message, &basis, &events, || executor.reply::<C>(&reply))?;
-            let executed = Executed {
-                version: None,
-                position: head,
-                stream: Some(self.stream.clone()),
-                repeated: false,
-                trial: None,
-                reply: Box::new(reply),
-            };
+            let executed = Executed::new(Some(self.stream.clone()), None, head, reply);
             return Ok(Ok(executed.of_trial(append.events)));
         }
         let checked = !message.is_trial() && message.recorded || message.expected.is_some();
@@ -181,14 +152,10 @@ impl<D: Decision, C: HandledBy<D>> InLane<'_, D, C> {
             Err(failure) => return Err(failure.into()),
         };
         match decided {
-            Decided::Done { reply, .. } => Ok(Ok(Executed {
-                version: appended.version_of(self.stream),
-                position: appended.position,
-                stream: Some(self.stream.clone()),
-                repeated: false,
-                trial: None,
-                reply: Box::new(reply),
-            })),
+            Decided::Done { reply, .. } => {
+                let version = appended.version_of(self.stream);
+                Ok(Ok(Executed::new(Some(self.stream.clone()), version, appended.position, reply)))
+            }
             Decided::Rejected(error) => Err(CommandError::Rejected(Rejection::new(error))),
             Decided::Failed(failure) => match executor.recorded(message).await? {
                 Some(record) => executor.answer::<C>(message, record, Some(self.stream)).map(Ok),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::aggregate::{LoadError, ModelSource, models};
 use crate::handler::{Requirement, Resources};
 use crate::message::{Position, StreamId, Tag, Version};
-use crate::store::{Condition, Criteria, DecodeError, Journal, Read};
+use crate::store::{Condition, Criteria, DecodeError, Journal, NewEvent, Read};
 
 use super::unseen::{UNSEEN_LIMIT, Unseen, UnseenEvent};
 
@@ -29,16 +29,22 @@ impl Needs {
         Self { models: models(requirements), unseen: requirements.contains(&Requirement::Unseen) }
     }
 
+    pub(crate) fn has_models(&self) -> bool {
+        !self.models.is_empty()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.models.is_empty() && !self.unseen
     }
 
-    /// Reads the models for a command with these tags, all up to one position: `read`, or the head.
+    /// Reads the models for a command with these tags, all up to one position: `read`, or the head. Events that are
+    /// `pending` come on top.
     pub(crate) async fn models(
         &self,
         journal: &Journal,
         tags: &[Tag],
         read: Option<(Criteria, Position)>,
+        pending: &[NewEvent],
     ) -> Result<Brought, LoadError> {
         let mut values = Resources::default();
         let (mut criteria, mut position) = match read {
@@ -48,7 +54,7 @@ impl Needs {
         for model in &self.models {
             let boundary = model.boundary(tags);
             criteria = criteria.or_any(boundary.clone());
-            position = Some(model.read(journal, boundary, position, &mut values).await?);
+            position = Some(model.read(journal, boundary, position, pending, &mut values).await?);
         }
         let condition = position.map(|after| Condition { criteria, after });
         Ok(Brought { values, condition })

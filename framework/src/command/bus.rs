@@ -21,7 +21,7 @@ use super::interceptor::{Interceptors, Last, Next};
 use super::message::{CommandMessage, CommandResult};
 use super::monitor::{Observed, Observer};
 use super::retry::{Retries, RetryPolicy};
-use super::work::Draft;
+use super::work::UnitOfWork;
 use crate::handler::panic_message;
 
 /// Handles one type of command.
@@ -30,11 +30,7 @@ pub(crate) trait CommandHandler: Send + Sync {
     async fn handle(&self, message: CommandMessage) -> CommandResult;
 
     /// Decides within a unit of work, and stores nothing.
-    async fn decide_in(&self, message: &CommandMessage, draft: &mut Draft) -> CommandResult {
-        let _ = draft;
-        let reason = format!("`{}` is handled outside aggregates, and cannot be part of a unit of work", message.name);
-        Err(CommandFailure::Refused { reason }.into())
-    }
+    async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult;
 }
 
 /// The handlers of an application, built once at start.
@@ -153,8 +149,8 @@ impl CommandBus {
     }
 
     /// Decides on `message` within a unit of work.
-    pub(super) async fn decide_in(&self, message: &CommandMessage, draft: &mut Draft) -> CommandResult {
-        self.routes.decide_in(message, draft).await
+    pub(super) async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult {
+        self.routes.decide_in(message, work).await
     }
 
     /// The policy of a command whose sender says nothing; `None` where a failure is the sender's at once.
@@ -224,11 +220,11 @@ impl CommandBus {
 
 impl Routes {
     /// Decides on `message` within a unit of work.
-    async fn decide_in(&self, message: &CommandMessage, draft: &mut Draft) -> CommandResult {
+    async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult {
         match self.0.get(message.name) {
             Some(route) if route.command == message.type_id_of_command() => {
                 route.checks.admit(message)?;
-                route.handler.decide_in(message, draft).await
+                route.handler.decide_in(message, work).await
             }
             _ => Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into()),
         }

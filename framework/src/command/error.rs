@@ -363,7 +363,8 @@ impl From<LoadError> for CommandFailure {
         match error {
             LoadError::Read(error) => Self::Read(error),
             LoadError::Evolve { stream, source } => Self::Evolve { stream, source },
-            LoadError::Row { stream, source } => Self::Row { stream, source },
+            LoadError::Store(error) => Self::Store(error),
+            LoadError::Row { stream, source } => Self::Row { stream, source: source.into() },
             error @ (LoadError::NoVersion { .. } | LoadError::NoPast { .. }) => {
                 Self::Refused { reason: error.to_string() }
             }

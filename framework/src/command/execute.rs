@@ -49,6 +49,17 @@ pub(crate) enum Decided<S, C: Command> {
     Failed(CommandFailure),
 }
 
+impl<S, C: Command> Decided<S, C> {
+    /// What was done, or why nothing was.
+    pub(crate) fn done(self) -> Result<(Events<S>, C::Reply), CommandError> {
+        match self {
+            Self::Done { events, reply } => Ok((events, reply)),
+            Self::Rejected(error) => Err(CommandError::Rejected(Rejection::new(error))),
+            Self::Failed(failure) => Err(failure.into()),
+        }
+    }
+}
+
 /// What an append rests on.
 pub(crate) struct Basis {
     /// The instant of the decision.
@@ -244,15 +255,8 @@ impl Executor {
         match record.outcome {
             Outcome::Done(bytes) => {
                 let reply: C::Reply = payloads.decode(&bytes).map_err(|source| codec::<C>(source))?;
-                let (version, position) = (record.version, record.position);
-                Ok(Executed {
-                    version,
-                    position,
-                    stream: stream.cloned(),
-                    repeated: true,
-                    trial: None,
-                    reply: Box::new(reply),
-                })
+                let first = Executed::new(stream.cloned(), record.version, record.position, reply);
+                Ok(Executed { repeated: true, ..first })
             }
             Outcome::Rejected(bytes) => {
                 let error: C::Error = payloads.decode(&bytes).map_err(|source| codec::<C>(source))?;

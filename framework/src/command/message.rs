@@ -122,6 +122,16 @@ pub struct Executed {
 }
 
 impl Executed {
+    /// A first execution.
+    pub(crate) fn new<R: Send + 'static>(
+        stream: Option<StreamId>,
+        version: Option<Version>,
+        position: Position,
+        reply: R,
+    ) -> Self {
+        Self { version, position, stream, repeated: false, trial: None, reply: Box::new(reply) }
+    }
+
     /// The answer to a command that was only tried.
     pub(crate) fn of_trial(mut self, events: Vec<NewEvent>) -> Self {
         self.trial = Some(events);

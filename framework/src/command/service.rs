@@ -47,6 +47,19 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> CommandHandler for ServiceHandler
         let _turn = lanes.turn_for(key, &message).await?;
         lanes.held(key, message.name).during(next.run(message)).await
     }
+
+    async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult {
+        let Some(command) = message.command::<C>() else {
+            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
+        };
+        let part = work.begin_part(C::NAME)?;
+        let served = self.serve(message, command, work).await;
+        work.end_part(part, matches!(served, Ok(Ok(_)))).await;
+        match served? {
+            Ok(reply) => Ok(Executed::new(None, None, work.draft().position(), reply)),
+            Err(refusal) => Err(CommandError::Rejected(Rejection::new(self.rejection(refusal)?))),
+        }
+    }
 }
 
 #[async_trait]
@@ -156,20 +169,14 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
             }
             false => None,
         };
-        let executed = |position| Executed {
-            version: None,
-            position,
-            stream: None,
-            repeated: false,
-            trial: None,
-            reply: Box::new(reply),
-        };
+        let executed = |position| Executed::new(None, None, position, reply);
         if draft.is_empty() && record.is_none() {
             let position = self.executor.journal.store().head().await.map_err(CommandFailure::from)?;
             hooks.committed().await;
             return Ok(Attempted::Answered(executed(position)));
         }
-        let (append, keys) = draft.into_append();
+        let encoded = draft.into_append(&self.executor.journal);
+        let (append, keys) = encoded.map_err(|source| CommandFailure::Codec { name: C::NAME.to_owned(), source })?;
         let append = Append { command: record, ..append };
         let executor = self.executor.clone();
         let stored = tokio::spawn(async move {
@@ -199,12 +206,20 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
         }
     }
 
+    /// The domain's error in `refusal`.
+    ///
+    /// # Errors
+    /// When it is none.
+    fn rejection(&self, refusal: Refusal<C::Error>) -> Result<C::Error, CommandFailure> {
+        match refusal {
+            Refusal::Failed(error) => Err(self.executor.senders.failure(C::NAME, error)),
+            refusal => CommandFailure::of_refusal::<C>(refusal, None),
+        }
+    }
+
     /// Answers a command that the handler refused, and records a rejection.
     async fn refused(&self, message: &CommandMessage, refusal: Refusal<C::Error>) -> CommandResult {
-        let error = match refusal {
-            Refusal::Failed(error) => return Err(self.executor.senders.failure(C::NAME, error).into()),
-            refusal => CommandFailure::of_refusal::<C>(refusal, None)?,
-        };
+        let error = self.rejection(refusal)?;
         if message.recorded {
             let record = self.record(message, self.executor.rejection::<C>(&error)?, Position::START);
             match self.executor.journal.append(Append { command: Some(record), ..Append::default() }).await {

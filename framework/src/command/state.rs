@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::aggregate::{Aggregate, HandledBy, Lifecycle, RowError, StoredRow, StoredState, changes, keys_of};
-use crate::message::{StreamId, Version};
-use crate::store::{Append, AppendError, CommandRecord, Conflict, Expected, Outcome};
+use crate::aggregate::{Aggregate, HandledBy, Lifecycle, Sourced, StoredRow, StoredState, changes, keys_in};
+use crate::handler::Context;
+use crate::message::{Command, Position, StreamId, Timestamp, Version};
+use crate::store::{Append, AppendError, CommandRecord, Condition, Conflict, Expected, Outcome};
 
+use super::brought::{Brought, Needs};
 use super::bus::CommandHandler;
 use super::error::{CommandError, CommandFailure, Rejection};
 use super::execute::{Decided, Executor};
@@ -16,6 +18,7 @@ use super::interceptor::{Last, Next};
 use super::lane::Lanes;
 use super::message::{CommandMessage, CommandResult, Executed};
 use super::stream::{admitted_as, decide};
+use super::work::UnitOfWork;
 
 /// Handles the command `C` of the aggregate `A`.
 pub(crate) struct StateHandler<A: Aggregate, C> {
@@ -23,6 +26,7 @@ pub(crate) struct StateHandler<A: Aggregate, C> {
     /// Commands for the same aggregate run one after the other on this node; nothing is cached.
     pub(crate) lanes: Arc<Lanes<()>>,
     pub(crate) rows: StoredState<A>,
+    pub(crate) needs: Needs,
     pub(crate) command: PhantomData<fn() -> C>,
 }
 
@@ -36,6 +40,25 @@ impl<A: Aggregate, C: HandledBy<A>> CommandHandler for StateHandler<A, C> {
         let last = InLane { handler: self, stream: turn.stream().clone() };
         let held = self.lanes.held(&target, message.name);
         held.during(Next::new(&self.executor.handling, &last).run(message)).await
+    }
+
+    async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult {
+        let Some(command) = message.command::<C>() else {
+            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
+        };
+        let Some(target) = &message.target else { return Err(CommandFailure::NoTarget { command: C::NAME }.into()) };
+        let stream = StreamId::new(A::NAME, target.as_str());
+        let before = work.loaded::<A>(&stream).await?;
+        let values = work.bring(&self.needs, command, None).await?;
+        let draft = work.draft();
+        let version = before.as_ref().map(|row| row.version);
+        let context = self.executor.context(message, draft.now, version).with_brought(Some(&values));
+        let (decided, after) = change(message, command, &stream, before.as_ref(), &context);
+        let (events, reply) = decided.done()?;
+        let events = self.executor.events(message, &stream, draft.now, &events)?;
+        let version = after.as_ref().or(before.as_ref()).map(|row| row.version);
+        draft.decided(&stream, after.or(before), events);
+        Ok(Executed::new(Some(stream), version, draft.position(), reply))
     }
 }
 
@@ -74,25 +97,36 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
     /// second look.
     async fn attempt(&self, message: &CommandMessage, command: &C) -> Result<Result<Executed, Conflict>, CommandError> {
         let executor = &self.handler.executor;
-        let read = self.handler.rows.read(&executor.journal, self.stream.id()).await;
-        let before = read.map_err(|error| self.unread(error))?;
-        let (decided, after) = self.decide(message, command, before.as_ref());
+        let rows = self.handler.rows.read(&executor.journal, &self.stream).await;
+        let StoredRow { sourced: before, revision } = rows.map_err(CommandFailure::from)?;
+        let brought = self.handler.needs.models(&executor.journal, &Command::tags(command), None, &[]).await;
+        let Brought { values, condition } = brought.map_err(CommandFailure::from)?;
+        let (now, trial) = (executor.journal.now(), message.is_trial());
+        let context =
+            executor.context(message, now, before.as_ref().map(|row| row.version)).with_brought(Some(&values));
+        let (decided, after) = change(message, command, &self.stream, before.as_ref(), &context);
+        let record = |outcome| self.record(message, now, outcome, before.as_ref());
         let append = match &decided {
-            Decided::Done { events, reply } if !message.is_trial() => {
-                let outcome = executor.reply::<C>(reply)?;
-                let mut append = self.append(before.as_ref(), after.as_ref())?;
-                append.events = executor.events(message, &self.stream, executor.journal.now(), events)?;
-                append.command = message.recorded.then(|| self.record(message, outcome, before.as_ref()));
+            Decided::Done { events, reply } if !trial => {
+                let mut append = self.append(revision, after.as_ref())?;
+                append.events = executor.events(message, &self.stream, now, events)?;
+                append.command = if message.recorded { Some(record(executor.reply::<C>(reply)?)) } else { None };
+                append.condition =
+                    condition.map(|read| Condition { criteria: command.condition(read.criteria), ..read });
                 append
             }
-            Decided::Rejected(error) if message.recorded && !message.is_trial() => {
+            Decided::Rejected(error) if message.recorded && !trial => {
                 let outcome = executor.rejection::<C>(error)?;
-                Append { command: Some(self.record(message, outcome, before.as_ref())), ..Append::default() }
+                Append { command: Some(record(outcome)), ..Append::default() }
             }
             _ => Append::default(),
         };
-        let (moved, keys) = (!append.documents.is_empty(), self.key_changes(before.as_ref(), after.as_ref()));
-        let stored = match append.events.is_empty() && !moved && append.command.is_none() {
+        let keys = match &after {
+            Some(after) => changes(&self.stream, &keys_in(before.as_ref()), &keys_in(Some(after))),
+            None => Vec::new(),
+        };
+        let is_nothing = append.events.is_empty() && append.documents.is_empty() && append.command.is_none();
+        let stored = match is_nothing {
             true => None,
             false => match executor.submit(append, keys).await {
                 Ok(appended) => Some(appended),
@@ -109,13 +143,12 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
                     Some(appended) => appended.position,
                     None => executor.journal.store().head().await.map_err(CommandFailure::from)?,
                 };
-                let version = before.as_ref().map_or(0, |row| row.version.get()) + u64::from(moved);
-                let trial = match message.is_trial() {
-                    true => Some(executor.events(message, &self.stream, executor.journal.now(), &events)?),
-                    false => None,
-                };
-                let (stream, reply) = (Some(self.stream.clone()), Box::new(reply));
-                Ok(Ok(Executed { version: Version::new(version), position, stream, repeated: false, trial, reply }))
+                let version = after.or(before).map(|row| row.version);
+                let executed = Executed::new(Some(self.stream.clone()), version, position, reply);
+                Ok(Ok(match trial {
+                    true => executed.of_trial(executor.events(message, &self.stream, now, &events)?),
+                    false => executed,
+                }))
             }
             Decided::Rejected(error) => Err(CommandError::Rejected(Rejection::new(error))),
             Decided::Failed(failure) => match executor.recorded(message).await? {
@@ -125,83 +158,74 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
         }
     }
 
-    /// Decides, and gives the state afterwards if the handler has changed it.
-    fn decide(
-        &self,
-        message: &CommandMessage,
-        command: &C,
-        before: Option<&StoredRow<A>>,
-    ) -> (Decided<A, C>, Option<(A, Lifecycle)>) {
-        let version = before.map(|row| row.version);
-        if let Some(expected) = message.expected
-            && !expected.holds_for(version)
-        {
-            let (stream, expected) = (self.stream.clone(), expected.to_string());
-            let source = Conflict::Stream { stream, expected, actual: version };
-            return (Decided::Failed(CommandFailure::Conflict { attempts: 1, source }), None);
-        }
-        if let Err(failure) = admitted_as::<A, C>(before.map(|row| row.lifecycle), &self.stream) {
-            return (Decided::Failed(failure), None);
-        }
-        let initial;
-        let state = match before {
-            Some(row) => &row.state,
-            None => {
-                initial = command.initial();
-                &initial
-            }
-        };
-        let executor = &self.handler.executor;
-        let context = executor.context(message, executor.journal.now(), version);
-        match decide(command, state, &context, &self.stream) {
-            Decided::Done { mut events, reply } => {
-                let lifecycle = events.lifecycle();
-                let left = events.take_left().or_else(|| (lifecycle == Lifecycle::End).then(|| state.clone()));
-                // What was created exists, also where the handler has left it as it was.
-                let left = left.or_else(|| (before.is_none() && !events.is_empty()).then(|| state.clone()));
-                (Decided::Done { events, reply }, left.map(|state| (state, lifecycle)))
-            }
-            other => (other, None),
-        }
-    }
-
     /// The append that moves the row, if it moves.
-    fn append(&self, before: Option<&StoredRow<A>>, after: Option<&(A, Lifecycle)>) -> Result<Append, CommandFailure> {
-        let Some((state, lifecycle)) = after else { return Ok(Append::default()) };
-        let handler = self.handler;
-        let version = before.map(|row| row.version);
-        let write = handler.rows.write(&handler.executor.journal, self.stream.id(), version, (state, *lifecycle));
+    fn append(&self, revision: u64, after: Option<&Sourced<A>>) -> Result<Append, CommandFailure> {
+        if after.is_none() {
+            return Ok(Append::default());
+        }
+        let (journal, rows) = (&self.handler.executor.journal, &self.handler.rows);
+        let write = rows.write(journal, self.stream.id(), revision, after);
         let write = write.map_err(|source| CommandFailure::Codec { name: A::NAME.to_owned(), source })?;
         let expected = vec![(self.stream.clone(), Expected::Any)];
         Ok(Append { documents: vec![write], expected, ..Append::default() })
     }
 
-    fn key_changes(
+    fn record(
         &self,
-        before: Option<&StoredRow<A>>,
-        after: Option<&(A, Lifecycle)>,
-    ) -> Vec<crate::aggregate::KeyChange> {
-        let Some((state, lifecycle)) = after else { return Vec::new() };
-        let before = keys_of(before.map(|row| (&row.state, row.lifecycle)));
-        changes(&self.stream, &before, &keys_of(Some((state, *lifecycle))))
-    }
-
-    fn record(&self, message: &CommandMessage, outcome: Outcome, before: Option<&StoredRow<A>>) -> CommandRecord {
+        message: &CommandMessage,
+        now: Timestamp,
+        outcome: Outcome,
+        before: Option<&Sourced<A>>,
+    ) -> CommandRecord {
         CommandRecord {
             id: message.id,
             name: message.name.to_owned(),
             target: message.target.clone(),
             outcome,
-            recorded_at: self.handler.executor.journal.now(),
-            position: crate::message::Position::START,
+            recorded_at: now,
+            position: Position::START,
             version: before.map(|row| row.version),
         }
     }
+}
 
-    fn unread(&self, error: RowError) -> CommandFailure {
-        match error {
-            RowError::Store(error) => error.into(),
-            RowError::Codec(source) => CommandFailure::Codec { name: self.stream.to_string(), source },
+/// Decides on the row `before`, and gives the row afterwards if the handler has changed it.
+pub(super) fn change<A: Aggregate, C: HandledBy<A>>(
+    message: &CommandMessage,
+    command: &C,
+    stream: &StreamId,
+    before: Option<&Sourced<A>>,
+    context: &Context<'_>,
+) -> (Decided<A, C>, Option<Sourced<A>>) {
+    let version = before.map(|row| row.version);
+    if let Some(expected) = message.expected
+        && !expected.holds_for(version)
+    {
+        let (stream, expected) = (stream.clone(), expected.to_string());
+        let source = Conflict::Stream { stream, expected, actual: version };
+        return (Decided::Failed(CommandFailure::Conflict { attempts: 1, source }), None);
+    }
+    if let Err(failure) = admitted_as::<A, C>(before.map(|row| row.lifecycle), stream) {
+        return (Decided::Failed(failure), None);
+    }
+    let initial;
+    let state = match before {
+        Some(row) => &row.state,
+        None => {
+            initial = command.initial();
+            &initial
         }
+    };
+    match decide(command, state, context, stream) {
+        Decided::Done { mut events, reply } => {
+            let lifecycle = events.lifecycle();
+            let left = events.take_left().or_else(|| (lifecycle == Lifecycle::End).then(|| state.clone()));
+            // What was created exists, also where the handler has left it as it was.
+            let left = left.or_else(|| (before.is_none() && !events.is_empty()).then(|| state.clone()));
+            let moved =
+                |state| Sourced { state, version: Version::after(version), position: Position::START, lifecycle };
+            (Decided::Done { events, reply }, left.map(moved))
+        }
+        other => (other, None),
     }
 }

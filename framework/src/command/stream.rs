@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::aggregate::{Aggregate, Creation, Events, HandledBy, Lifecycle, Repository, Sourced};
-use crate::message::{StreamId, Version};
+use crate::message::{Position, StreamId, Version};
 
 use super::attempt::{Attempt, Ended, Return, Why};
 use super::brought::Needs;
 use super::bus::CommandHandler;
-use super::error::{CommandError, CommandFailure, Rejection};
+use super::error::CommandFailure;
 use super::execute::{Decided, Executor, guarded};
 use super::held::Held;
 use super::interceptor::{Last, Next};
 use super::lane::{AHEAD_ATTEMPTS, Lanes, Turn};
 use super::message::{CommandMessage, CommandResult, Executed};
-use super::work::Draft;
+use super::work::UnitOfWork;
 
 /// Handles the command `C` of the aggregate `A`.
 pub(crate) struct StreamHandler<A: Aggregate, C> {
@@ -46,52 +46,46 @@ impl<A: Aggregate, C: HandledBy<A>> CommandHandler for StreamHandler<A, C> {
         held.during(Next::new(&self.executor.handling, &last).run(message)).await
     }
 
-    async fn decide_in(&self, message: &CommandMessage, draft: &mut Draft) -> CommandResult {
-        self.draft(message, draft).await
-    }
-}
-
-impl<A: Aggregate, C: HandledBy<A>> StreamHandler<A, C> {
-    /// Decides on the state that `draft` has, or on the stored one.
-    async fn draft(&self, message: &CommandMessage, draft: &mut Draft) -> CommandResult {
+    async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult {
         let Some(command) = message.command::<C>() else {
             return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
         };
         let Some(target) = &message.target else { return Err(CommandFailure::NoTarget { command: C::NAME }.into()) };
-        if !self.needs.is_empty() {
-            let reason = format!(
-                "the handler of `{}` asks for more than its target, and cannot be part of a unit of work",
-                C::NAME
-            );
-            return Err(CommandFailure::Refused { reason }.into());
-        }
         let stream = StreamId::new(A::NAME, target.as_str());
-        if draft.state::<A>(&stream).is_none() {
-            let loaded = self.repository.load(target).await.map_err(CommandFailure::from)?;
-            draft.loaded(&stream, loaded);
-        }
-        let before = draft.state::<A>(&stream).cloned().flatten();
-        let version = before.as_ref().map(|sourced| sourced.version);
+        let before = work.loaded::<A>(&stream).await?;
         admitted::<A, C>(before.as_ref(), &stream)?;
+        let values = work.bring(&self.needs, command, None).await?;
+        let draft = work.draft();
+        let version = before.as_ref().map(|sourced| sourced.version);
         let state = before.as_ref().map_or_else(|| command.initial(), |sourced| sourced.state.clone());
-        let context = self.executor.context(message, draft.now, version);
-        let (events, reply) = match decide(command, &state, &context, &stream) {
-            Decided::Done { events, reply } => (events, reply),
-            Decided::Rejected(error) => return Err(CommandError::Rejected(Rejection::new(error))),
-            Decided::Failed(failure) => return Err(failure.into()),
-        };
-        let position = before.as_ref().map(|sourced| sourced.position).unwrap_or_default();
-        let mut after = before.map_or_else(A::default, |sourced| sourced.state);
-        let applied =
-            guarded(C::NAME, || events.iter().try_fold(Lifecycle::Keep, |_, event| event.apply_to(&mut after)))?;
-        let lifecycle = applied.map_err(|source| CommandFailure::Misfit { stream: stream.clone(), source })?;
-        let version = Version::new(version.map_or(0, Version::get) + events.len() as u64);
-        let after = version.map(|version| Sourced { state: after, version, position, lifecycle });
+        let context = self.executor.context(message, draft.now, version).with_brought(Some(&values));
+        let (events, reply) = decide(command, &state, &context, &stream).done()?;
+        let after = moved_on::<A>(before, &events, &stream)?;
+        let position = after.as_ref().map(|sourced| sourced.position).unwrap_or_default();
+        let version = after.as_ref().map(|sourced| sourced.version);
         let stored = self.executor.events(message, &stream, draft.now, &events)?;
         draft.decided(&stream, after, stored);
-        let stream = Some(stream);
-        Ok(Executed { version, position, stream, repeated: false, trial: None, reply: Box::new(reply) })
+        Ok(Executed::new(Some(stream), version, position, reply))
     }
+}
+
+/// The state `before`, moved on by `events`.
+///
+/// # Errors
+/// When an event does not fit the state.
+fn moved_on<A: Aggregate>(
+    before: Option<Sourced<A>>,
+    events: &Events<A>,
+    stream: &StreamId,
+) -> Result<Option<Sourced<A>>, CommandFailure> {
+    let (version, position, lifecycle) = before.as_ref().map_or((0, Position::START, Lifecycle::Keep), |sourced| {
+        (sourced.version.get(), sourced.position, sourced.lifecycle)
+    });
+    let mut state = before.map_or_else(A::default, |sourced| sourced.state);
+    let applied = guarded(A::NAME, || events.iter().try_fold(lifecycle, |_, event| event.apply_to(&mut state)))?;
+    let lifecycle = applied.map_err(|source| CommandFailure::Misfit { stream: stream.clone(), source })?;
+    let version = Version::new(version + events.len() as u64);
+    Ok(version.map(|version| Sourced { state, version, position, lifecycle }))
 }
 
 /// Whether a command may be decided on this state.

@@ -188,6 +188,7 @@ mod sealed {
             Arc::new(StateHandler::<A, C> {
                 lanes: lanes.lanes::<A, ()>(A::NAME),
                 rows: StoredState::new(),
+                needs: Needs::of(&C::requirements()),
                 executor: lanes.executor().clone(),
                 command: PhantomData,
             })

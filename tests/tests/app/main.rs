@@ -52,6 +52,7 @@ mod support;
 mod time_machine;
 mod unique;
 mod units;
+mod units_kinds;
 mod upcasters;
 mod variants;
 mod wallet;

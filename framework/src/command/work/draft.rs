@@ -1,17 +1,19 @@
 //! What a unit of work has decided so far, and what that rests on.
 
-use std::any::Any;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use crate::aggregate::{Aggregate, KeyChange, Sourced, UniqueKey, changes, keys_of};
-use crate::message::{Position, StreamId, Timestamp, Version};
-use crate::store::{Append, Condition, Expected, NewEvent};
+use crate::aggregate::{Aggregate, KeyChange, Sourced, StoredRow, StoredState};
+use crate::message::{CodecError, Position, StreamId, Timestamp};
+use crate::store::{Append, Condition, Journal, NewEvent};
+
+use super::part::Part;
 
 /// What a unit of work has decided so far.
+#[derive(Clone)]
 pub(crate) struct Draft {
     /// The instant of every decision in it.
     pub(crate) now: Timestamp,
-    aggregates: HashMap<StreamId, Part>,
+    parts: HashMap<StreamId, Part>,
     /// In the order in which they were decided.
     pub(crate) events: Vec<NewEvent>,
     condition: Option<Condition>,
@@ -19,34 +21,25 @@ pub(crate) struct Draft {
     position: Position,
 }
 
-/// An aggregate in a unit of work.
-struct Part {
-    /// The version that is stored.
-    stored: Option<Version>,
-    /// The unique keys that it has as stored, and now.
-    keys_stored: BTreeSet<UniqueKey>,
-    keys: BTreeSet<UniqueKey>,
-    /// A `Option<Sourced<A>>`: the state with all that was decided.
-    state: Box<dyn Any + Send>,
-}
-
 impl Draft {
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { now, aggregates: HashMap::new(), events: Vec::new(), condition: None, position: Position::START }
+        Self { now, parts: HashMap::new(), events: Vec::new(), condition: None, position: Position::START }
     }
 
     /// The aggregate behind `stream` with all that was decided, if it was loaded before.
     pub(crate) fn state<A: Aggregate>(&self, stream: &StreamId) -> Option<&Option<Sourced<A>>> {
-        self.aggregates.get(stream)?.state.downcast_ref()
+        self.parts.get(stream)?.state()
     }
 
     /// Takes in an aggregate as it is stored. It has to be the same when the unit commits.
     pub(crate) fn loaded<A: Aggregate>(&mut self, stream: &StreamId, state: Option<Sourced<A>>) {
-        let stored = state.as_ref().map(|sourced| sourced.version);
         self.saw(state.as_ref().map_or(Position::START, |sourced| sourced.position));
-        let keys = keys_in(state.as_ref());
-        let part = Part { stored, keys_stored: keys.clone(), keys, state: Box::new(state) };
-        self.aggregates.insert(stream.clone(), part);
+        self.parts.insert(stream.clone(), Part::of_stream(state));
+    }
+
+    /// Takes in an aggregate whose state is a row. The row has to be the same when the unit commits.
+    pub(crate) fn loaded_row<A: Aggregate>(&mut self, stream: &StreamId, row: StoredRow<A>, rows: StoredState<A>) {
+        self.parts.insert(stream.clone(), Part::of_row(row, rows));
     }
 
     /// Takes in what was decided on an aggregate.
@@ -56,9 +49,8 @@ impl Draft {
         after: Option<Sourced<A>>,
         events: Vec<NewEvent>,
     ) {
-        if let Some(part) = self.aggregates.get_mut(stream) {
-            part.keys = keys_in(after.as_ref());
-            part.state = Box::new(after);
+        if let Some(part) = self.parts.get_mut(stream) {
+            part.decided(after);
         }
         self.events.extend(events);
     }
@@ -76,6 +68,11 @@ impl Draft {
         });
     }
 
+    /// The position up to which boundaries are read: all of them show one and the same past.
+    pub(crate) fn read_up_to(&self) -> Option<Position> {
+        self.condition.as_ref().map(|condition| condition.after)
+    }
+
     fn saw(&mut self, position: Position) {
         self.position = self.position.max(position);
     }
@@ -85,24 +82,37 @@ impl Draft {
         self.position
     }
 
+    /// Forgets what was decided since the draft was `before`, and not what was read: that nothing came of it may rest on
+    /// that.
+    pub(crate) fn back_to(&mut self, before: Self) {
+        for (stream, part) in &mut self.parts {
+            match before.parts.get(stream) {
+                Some(before) => *part = before.clone(),
+                None => part.undo(),
+            }
+        }
+        self.events = before.events;
+    }
+
     /// Whether there is nothing to store or to check.
     pub(crate) fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.aggregates.is_empty() && self.condition.is_none()
+        self.events.is_empty() && self.parts.is_empty() && self.condition.is_none()
     }
 
     /// All of it as one append.
-    pub(crate) fn into_append(self) -> (Append, Vec<KeyChange>) {
-        let keys = self.aggregates.iter().flat_map(|(stream, part)| changes(stream, &part.keys_stored, &part.keys));
+    ///
+    /// # Errors
+    /// When the state of an aggregate cannot be encoded.
+    pub(crate) fn into_append(self, journal: &Journal) -> Result<(Append, Vec<KeyChange>), CodecError> {
+        let mut append = Append { events: self.events, condition: self.condition, ..Append::default() };
+        let mut keys = Vec::new();
+        for (stream, part) in self.parts {
+            keys.extend(part.key_changes(&stream));
+            part.write(stream, journal, &mut append)?;
+        }
         // What is given up comes before what is taken.
-        let mut keys: Vec<_> = keys.collect();
         keys.sort_by_key(|change| change.wanted);
-        let expected = self.aggregates.into_iter().map(|(stream, part)| (stream, Expected::exactly(part.stored)));
-        let mut expected: Vec<_> = expected.collect();
-        expected.sort_by(|(one, _), (other, _)| one.cmp(other));
-        (Append { events: self.events, expected, condition: self.condition, ..Append::default() }, keys)
+        append.expected.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok((append, keys))
     }
-}
-
-fn keys_in<A: Aggregate>(state: Option<&Sourced<A>>) -> BTreeSet<UniqueKey> {
-    keys_of(state.map(|sourced| (&sourced.state, sourced.lifecycle)))
 }

@@ -36,6 +36,13 @@ impl Hooks {
         self.on_roll_back.push(Box::pin(action));
     }
 
+    /// Adds those of `later`.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.before_commit.extend(later.before_commit);
+        self.after_commit.extend(later.after_commit);
+        self.on_roll_back.extend(later.on_roll_back);
+    }
+
     pub(super) fn next_before_commit(&mut self) -> Option<Last> {
         self.before_commit.pop_front()
     }

@@ -2,17 +2,19 @@
 
 mod draft;
 mod hooks;
+mod part;
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use futures_util::future::BoxFuture;
 
-use crate::aggregate::{Aggregate, Repository, Sourced};
+use crate::aggregate::{Aggregate, Decision, HandledBy, Repository, Sourced, evolve_pending, fold_boundary};
 use crate::handler::{HandlerError, Resources};
-use crate::message::{Command, Event, EventId, Metadata, StreamId};
-use crate::store::NewEvent;
+use crate::message::{Command, Event, EventId, Metadata, Position, StreamId};
+use crate::store::{Condition, Criteria, NewEvent};
 
+use super::brought::Needs;
 use super::bus::{CommandBus, reply_of};
 use super::error::{CommandError, CommandFailure, SendError};
 use super::execute::Executor;
@@ -21,6 +23,9 @@ use super::message::CommandMessage;
 
 pub(crate) use draft::Draft;
 pub(crate) use hooks::Hooks;
+
+/// How deep commands outside aggregates may lie in one another within a unit of work.
+const DEPTH_LIMIT: usize = 32;
 
 /// Several decisions that are stored together, or not at all: a parameter `work: &mut UnitOfWork` of a handler outside
 /// aggregates.
@@ -67,7 +72,9 @@ pub(crate) use hooks::Hooks;
 /// }
 /// ```
 ///
-/// Interceptors see the command that began the unit, and not those that are executed in it.
+/// A command may itself be handled outside aggregates: its handler then works in this unit, and what it has decided and
+/// put around the commit is undone if it fails. Interceptors see the command that began the unit, and not those that are
+/// executed in it; nor do those wait for turns.
 pub struct UnitOfWork {
     executor: Executor,
     /// What everything in the unit carries.
@@ -75,6 +82,8 @@ pub struct UnitOfWork {
     draft: Draft,
     hooks: Hooks,
     resources: Resources,
+    /// Commands outside aggregates that lie around the one that is being decided.
+    depth: usize,
 }
 
 impl UnitOfWork {
@@ -86,6 +95,7 @@ impl UnitOfWork {
             draft,
             hooks: Hooks::default(),
             resources: Resources::default(),
+            depth: 0,
         }
     }
 
@@ -94,14 +104,13 @@ impl UnitOfWork {
     ///
     /// # Errors
     /// [`SendError::Rejected`] when the domain says no: then the command has left no trace, and the handler may go on.
-    /// [`SendError::Failed`] when the machinery failed, and for a command that is handled outside aggregates, or whose
-    /// handler asks for models.
+    /// [`SendError::Failed`] when the machinery failed, and for a command that lies in 32 others.
     pub async fn execute<C: Command>(&mut self, command: C) -> Result<C::Reply, SendError<C::Error>> {
         let mut message = CommandMessage::new(command);
         message.metadata = self.metadata.clone();
         message.metadata.correlate(message.id);
         let bus = self.bus()?;
-        match bus.decide_in(&message, &mut self.draft).await {
+        match bus.decide_in(&message, self).await {
             Ok(executed) => Ok(reply_of::<C>(executed.reply).ok_or_else(|| foreign::<C>("reply"))?),
             Err(CommandError::Failed(failure)) => Err(SendError::Failed(failure)),
             Err(CommandError::Rejected(rejection)) => {
@@ -116,13 +125,7 @@ impl UnitOfWork {
     /// # Errors
     /// When the events cannot be read or applied.
     pub async fn aggregate<A: Aggregate>(&mut self, id: impl ToString) -> Result<Option<Sourced<A>>, CommandFailure> {
-        let id = id.to_string();
-        let stream = StreamId::new(A::NAME, &*id);
-        if self.draft.state::<A>(&stream).is_none() {
-            let loaded = Repository::<A>::new(self.executor.journal.clone()).load(&id).await?;
-            self.draft.loaded(&stream, loaded);
-        }
-        Ok(self.draft.state::<A>(&stream).cloned().flatten())
+        self.loaded(&StreamId::new(A::NAME, id.to_string())).await
     }
 
     /// Stores `event` in `stream` when the unit commits, whatever has happened there.
@@ -190,6 +193,97 @@ impl UnitOfWork {
         self.resources.get()
     }
 
+    /// The aggregate behind `stream` within this unit.
+    pub(crate) async fn loaded<A: Aggregate>(
+        &mut self,
+        stream: &StreamId,
+    ) -> Result<Option<Sourced<A>>, CommandFailure> {
+        if let Some(state) = self.draft.state(stream) {
+            return Ok(state.clone());
+        }
+        let journal = &self.executor.journal;
+        match A::stored() {
+            Some(rows) => {
+                let row = rows.read(journal, stream).await?;
+                self.draft.loaded_row(stream, row, rows);
+            }
+            None => {
+                let loaded = Repository::<A>::new(journal.clone()).load(stream.id()).await?;
+                self.draft.loaded(stream, loaded);
+            }
+        }
+        Ok(self.draft.state(stream).cloned().flatten())
+    }
+
+    /// `initial` with all that has happened inside `boundary`, in the store and in this unit, and the position up to which
+    /// the store was read.
+    pub(crate) async fn folded<D: Decision>(
+        &mut self,
+        initial: D,
+        boundary: &Criteria,
+    ) -> Result<(D, Position), CommandFailure> {
+        let journal = &self.executor.journal;
+        let (mut state, head) = fold_boundary(journal, initial, boundary.clone(), self.draft.read_up_to()).await?;
+        evolve_pending(&mut state, boundary, &self.draft.events, journal.payloads())?;
+        Ok((state, head))
+    }
+
+    /// Reads what the handler of `command` wants to see besides its state. The unit rests on that, and on what was `read`
+    /// of the state's own boundary.
+    pub(crate) async fn bring<S, C: HandledBy<S>>(
+        &mut self,
+        needs: &Needs,
+        command: &C,
+        read: Option<(Criteria, Position)>,
+    ) -> Result<Resources, CommandFailure> {
+        if read.is_none() && !needs.has_models() {
+            return Ok(Resources::default());
+        }
+        let read = read.or_else(|| self.draft.read_up_to().map(|position| (Criteria::none(), position)));
+        let tags = Command::tags(command);
+        let brought = needs.models(&self.executor.journal, &tags, read, &self.draft.events).await?;
+        if let Some(Condition { criteria, after }) = brought.condition {
+            self.draft.rests_on(Condition { criteria: command.condition(criteria), after });
+        }
+        Ok(brought.values)
+    }
+
+    /// What was decided so far.
+    pub(crate) fn draft(&mut self) -> &mut Draft {
+        &mut self.draft
+    }
+
+    /// Begins a part of the unit for `command`, which leaves no trace if nothing comes of it.
+    ///
+    /// # Errors
+    /// When it lies in too many others.
+    pub(crate) fn begin_part(&mut self, command: &'static str) -> Result<UnitPart, CommandFailure> {
+        if self.depth >= DEPTH_LIMIT {
+            let reason = format!(
+                "`{command}` lies in {DEPTH_LIMIT} others, each executed in the unit of work of the one before; does one of them \
+                 execute itself?"
+            );
+            return Err(CommandFailure::Refused { reason });
+        }
+        self.depth += 1;
+        Ok(UnitPart { draft: self.draft.clone(), hooks: mem::take(&mut self.hooks) })
+    }
+
+    /// Ends a part of the unit; nothing came of it where it is not `done`.
+    pub(crate) async fn end_part(&mut self, part: UnitPart, done: bool) {
+        let UnitPart { draft, mut hooks } = part;
+        self.depth -= 1;
+        let own = mem::take(&mut self.hooks);
+        match done {
+            true => hooks.extend(own),
+            false => {
+                self.draft.back_to(draft);
+                own.rolled_back().await;
+            }
+        }
+        self.hooks = hooks;
+    }
+
     fn gateway(&self) -> Result<&Gateway, CommandFailure> {
         let gateway = self.executor.resources.get::<Gateway>();
         gateway.ok_or_else(|| CommandFailure::Refused { reason: "the application has no gateway".to_owned() })
@@ -214,6 +308,12 @@ impl UnitOfWork {
     pub(crate) fn into_parts(self) -> (Draft, Hooks) {
         (self.draft, self.hooks)
     }
+}
+
+/// A unit of work as it was before a part of it.
+pub(crate) struct UnitPart {
+    draft: Draft,
+    hooks: Hooks,
 }
 
 impl fmt::Debug for UnitOfWork {
