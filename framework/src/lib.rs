@@ -76,6 +76,8 @@ pub mod guide {
     pub mod queries {}
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
+    #[doc = include_str!("docs/units.md")]
+    pub mod units {}
 }
 
 /// The programs of the README, compiled and run as tests.

@@ -36,7 +36,7 @@ pub use unique::UniqueKey;
 pub(crate) use boundary::boundary_for;
 pub(crate) use model::{ModelSource, evolve_pending, fold_boundary, models};
 pub(crate) use snapshot::Passed;
-pub(crate) use stored::StoredRow;
+pub(crate) use stored::{StoredRow, rows_of};
 pub(crate) use unique::{Holder, KeyChange, changes, documents_of, holder, keys_in};
 
 /// A consistent whole that decides on commands by the events of its own stream.

@@ -102,7 +102,7 @@ impl<A: Aggregate> StoredState<A> {
     /// # Errors
     /// When the store does not answer, or the row is not one of this aggregate.
     pub(crate) async fn read(&self, journal: &Journal, stream: &StreamId) -> Result<StoredRow<A>, LoadError> {
-        let found = journal.store().documents(&view::<A>(journal), &[stream.id().to_owned()]).await?;
+        let found = journal.store().documents(&rows_of::<A>(journal), &[stream.id().to_owned()]).await?;
         let Some(document) = found.into_iter().next() else { return Ok(StoredRow { sourced: None, revision: 0 }) };
         let decoded = (self.decode)(&document.body, journal.payloads());
         let body = decoded.map_err(|source| LoadError::Row { stream: stream.clone(), source })?;
@@ -129,7 +129,7 @@ impl<A: Aggregate> StoredState<A> {
             (self.encode)(Body { state: &sourced.state, version, ended }, journal.payloads())
         };
         Ok(DocumentWrite {
-            view: view::<A>(journal),
+            view: rows_of::<A>(journal),
             key: id.to_owned(),
             read_revision: revision,
             document: after.map(body).transpose()?,
@@ -137,7 +137,8 @@ impl<A: Aggregate> StoredState<A> {
     }
 }
 
-fn view<A: Aggregate>(journal: &Journal) -> ViewId {
+/// Where the rows of the type are.
+pub(crate) fn rows_of<A: Aggregate>(journal: &Journal) -> ViewId {
     journal.view_id(&format!("$state:{}", A::NAME), 1)
 }
 

@@ -18,7 +18,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::aggregate::{Aggregate, AggregateHandle, Decision, DecisionHandle, HandledBy, Repository, holder};
 use crate::command::schedule::SCHEDULED;
-use crate::command::{CacheUse, CommandBus, Gateway, ScheduleCall, Scheduler, SendCall, Usage};
+use crate::command::{
+    CacheUse, CommandBus, CommandFailure, Gateway, KeyIndex, ScheduleCall, Scheduler, SendCall, UnitOfWork, Usage, index_keys,
+};
 use crate::message::{
     AnsweredByAll, AnsweredByOne, Command, Position, Query, StreamId, StreamQuery, SubscriptionQuery,
 };
@@ -81,6 +83,29 @@ impl Annals {
     /// [`SendError::Failed`](crate::SendError::Failed) when the machinery failed.
     pub fn send<C: Command>(&self, command: C) -> SendCall<C> {
         self.inner.gateway.send(command)
+    }
+
+    /// Begins a unit of work: several decisions, stored in one append when you [`commit`](UnitOfWork::commit) it, together
+    /// with rows of your own where it has [joined](UnitOfWork::join) a transaction. Inside a handler take it as a parameter
+    /// instead: there it is run again after a conflict.
+    ///
+    /// ```
+    /// # use annals::prelude::*;
+    /// # #[derive(Command, Serialize, Deserialize, Clone)] #[command(name = "seat.free")] struct Free { #[target] seat: String }
+    /// # #[derive(Command, Serialize, Deserialize, Clone)] #[command(name = "seat.take")] struct Take { #[target] seat: String }
+    /// async fn change_seats(app: &Annals) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let mut work = app.unit_of_work()?;
+    ///     work.execute(Free { seat: "12A".into() }).await?;
+    ///     work.execute(Take { seat: "14C".into() }).await?;
+    ///     work.commit().await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CommandFailure::Refused`](crate::CommandFailure::Refused) when the application is shut down.
+    pub fn unit_of_work(&self) -> Result<UnitOfWork, CommandFailure> {
+        self.inner.gateway.unit_of_work()
     }
 
     /// Sends `command` later: say when, and await the call, which gives the command's id. It is stored, survives restarts,
@@ -225,6 +250,28 @@ impl Annals {
     ) -> std::result::Result<Option<AggregateHandle<A>>, StoreError> {
         let holder = holder::<A>(&self.inner.journal, name, value.to_string()).await?;
         Ok(holder.map(|id| self.aggregate(id)))
+    }
+
+    /// Takes the unique keys of all stored aggregates of the type: for one that got its `#[unique]` when aggregates were
+    /// stored already. Until then keys count from the first command that changes them.
+    ///
+    /// It reads every event of the type's streams, and may run while commands do, again and again. What it cannot take it
+    /// reports.
+    ///
+    /// ```
+    /// # use annals::prelude::*;
+    /// # async fn index<Account: Aggregate>(app: &Annals) -> Result<(), annals::CommandFailure> {
+    /// for double in app.index_unique_keys::<Account>().await?.doubles {
+    ///     println!("{} has the {} {} of {}", double.other, double.key, double.value, double.holder);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When a state cannot be loaded, or the database does not answer. What was taken by then stays so.
+    pub async fn index_unique_keys<A: Aggregate>(&self) -> std::result::Result<KeyIndex, CommandFailure> {
+        index_keys::<A>(&self.inner.journal).await
     }
 
     /// The state on which the decision `D` would decide on `command`, to look at: now or in the past.

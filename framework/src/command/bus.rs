@@ -11,11 +11,12 @@ use async_trait::async_trait;
 use foldhash::fast::RandomState;
 use futures_util::FutureExt;
 
-use crate::message::{CodecError, Command, Payloads, UpcastError};
-use crate::store::{Effect, Journal};
+use crate::message::{CodecError, Command, Metadata, Payloads, UpcastError};
+use crate::store::Effect;
 
 use super::check::Checks;
 use super::error::CommandFailure;
+use super::execute::Executor;
 use super::in_flight::InFlight;
 use super::interceptor::{Interceptors, Last, Next};
 use super::message::{CommandMessage, CommandResult};
@@ -41,8 +42,7 @@ pub struct CommandBus {
     dispatching: Dispatching,
     retries: Retries,
     in_flight: InFlight,
-    observer: Observer,
-    journal: Journal,
+    executor: Executor,
 }
 
 /// What a bus is made of.
@@ -52,8 +52,7 @@ pub(crate) struct BusParts {
     pub(crate) retries: Retries,
     /// Commands that may be under way.
     pub(crate) in_flight: usize,
-    pub(crate) observer: Observer,
-    pub(crate) journal: Journal,
+    pub(crate) executor: Executor,
 }
 
 /// The handler of each command, by its stored name.
@@ -109,10 +108,10 @@ impl Dispatching {
 
 impl CommandBus {
     pub(crate) fn new(parts: BusParts) -> Self {
-        let BusParts { routes, dispatching, retries, in_flight, observer, journal } = parts;
+        let BusParts { routes, dispatching, retries, in_flight, executor } = parts;
         let routes = Arc::new(Routes(routes));
         let last = Arc::clone(&routes) as Arc<dyn Last>;
-        Self { routes, last, dispatching, retries, in_flight: InFlight::new(in_flight), observer, journal }
+        Self { routes, last, dispatching, retries, in_flight: InFlight::new(in_flight), executor }
     }
 
     /// Sends `message` through the interceptors to its handler, once. Commands without a correlation id get their own id
@@ -122,7 +121,7 @@ impl CommandBus {
     /// What the handler or an interceptor ends in; [`CommandFailure::Overloaded`] when too many commands are under way.
     pub async fn dispatch(&self, mut message: CommandMessage) -> CommandResult {
         let name = message.name;
-        let observed = Observed::begin(&self.observer, name);
+        let observed = Observed::begin(&self.executor.observer, name);
         let result = match self.in_flight.enter(name) {
             Ok(_under_way) => {
                 message.metadata.correlate(message.id);
@@ -153,13 +152,18 @@ impl CommandBus {
         self.routes.decide_in(message, work).await
     }
 
+    /// A unit of work that no command began.
+    pub(super) fn unit_of_work(&self, carried: Metadata) -> UnitOfWork {
+        UnitOfWork::of_caller(self.executor.clone(), carried)
+    }
+
     /// The policy of a command whose sender says nothing; `None` where a failure is the sender's at once.
     pub(crate) fn retries(&self, command: &str) -> Option<&RetryPolicy> {
         self.retries.of(command)
     }
 
     pub(crate) fn observer(&self) -> &Observer {
-        &self.observer
+        &self.executor.observer
     }
 
     /// Reads a command that was stored under `name`.
@@ -180,7 +184,7 @@ impl CommandBus {
     }
 
     pub(crate) fn payloads(&self) -> &Payloads {
-        self.journal.payloads()
+        self.executor.journal.payloads()
     }
 
     /// A stored command as its upcasters lift it: under its current name, its payload as it would be written today.
@@ -189,7 +193,7 @@ impl CommandBus {
     /// When an upcaster fails, or the command has a revision that this program does not know.
     pub(crate) fn lifted(&self, mut effect: Effect) -> Result<Effect, Box<(Effect, UpcastError)>> {
         let mut revision = effect.revision();
-        let commands = &self.journal.chains().commands;
+        let commands = &self.executor.journal.chains().commands;
         match commands.lift_one(&effect.name, revision, &effect.payload, self.payloads()) {
             Ok(None) => {}
             Ok(Some(lifted)) => {

@@ -12,6 +12,7 @@ use crate::handler::{Context, HandlerError, Resources, panic_message};
 use crate::message::{Command, EventId, Position, Recorded, RecordedEvent, StreamId, Timestamp, Version};
 use crate::store::{
     Append, AppendError, Appended, CommandRecord, Condition, Conflict, Expected, Journal, NewEvent, Outcome,
+    StoreTransaction,
 };
 
 use super::class::Senders;
@@ -218,6 +219,21 @@ impl Executor {
                 Err(error) => tokio::time::sleep(self.config.conflict_pause * tries.again(error)?).await,
             }
         }
+    }
+
+    /// Commits `transaction` together with `append`. Only who began the transaction can repeat it.
+    pub(crate) async fn submit_with(
+        &self,
+        transaction: Box<dyn StoreTransaction>,
+        mut append: Append,
+        keys: &[KeyChange],
+    ) -> Result<Appended, CommandFailure> {
+        append.documents.extend(keys::writes(&self.journal, keys).await?);
+        let events: Vec<RecordedEvent> = append.events.iter().map(unplaced).collect();
+        for inline in self.inline.iter() {
+            append.documents.extend(inline.writes(&events).await.map_err(inline_failure)?);
+        }
+        Ok(self.journal.commit_with(transaction, append).await?)
     }
 
     /// Waits for turns at the documents that `events` concern, in an order that all appends share.

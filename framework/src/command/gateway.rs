@@ -16,6 +16,7 @@ use crate::store::Expected;
 use super::bus::{CommandBus, reply_of};
 use super::error::{CommandError, CommandFailure, SendError};
 use super::message::{CommandMessage, Executed, Priority, Purpose};
+use super::work::UnitOfWork;
 use super::retry::{self, RetryPolicy};
 use super::trial::TrialCall;
 
@@ -73,7 +74,8 @@ impl Gateway {
     async fn dispatch(&self, message: CommandMessage, retry: Option<&RetryPolicy>) -> Result<Executed, CommandError> {
         if crate::store::is_held() {
             let reason = format!(
-                "`{}` was sent inside the transaction of an event handler, and would wait for itself: send it from a saga",
+                "`{}` was sent by a handler that holds a transaction, and would wait for itself: send it from a saga, or \
+                 execute it in the unit of work that has the transaction",
                 message.name
             );
             return Err(CommandFailure::Refused { reason }.into());
@@ -90,6 +92,14 @@ impl Gateway {
         let connected = !self.stopped.load(Ordering::Acquire);
         let bus = self.bus.get().filter(|_| connected).and_then(Weak::upgrade);
         bus.ok_or_else(|| CommandFailure::Refused { reason: "the application is shut down".to_owned() })
+    }
+
+    /// A unit of work of the caller's own, which the caller commits.
+    ///
+    /// # Errors
+    /// [`CommandFailure::Refused`] when the application is shut down.
+    pub fn unit_of_work(&self) -> Result<UnitOfWork, CommandFailure> {
+        Ok(self.bus()?.unit_of_work(self.carried.clone()))
     }
 
     /// The same gateway, for commands that carry `metadata`.

@@ -22,6 +22,7 @@ mod in_flight;
 pub(crate) mod inline;
 mod interceptor;
 pub mod interceptors;
+mod key_index;
 mod keys;
 mod lane;
 #[cfg(feature = "tower")]
@@ -50,6 +51,8 @@ pub use handler::{IntoRefusal, ServedBy};
 pub use interceptor::{CommandInterceptor, Next, Onward};
 #[cfg(feature = "tower")]
 pub use layer::{CommandLayer, CommandService};
+pub use key_index::{DoubleKey, KeyIndex};
+pub(crate) use key_index::index as index_keys;
 pub use message::{CommandMessage, CommandResult, Executed, Priority, Purpose};
 #[cfg(feature = "metrics")]
 pub use metrics::MetricsMonitor;

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use crate::aggregate::Refusal;
 use crate::handler::panic_message;
 use crate::message::Position;
-use crate::store::{Append, AppendError, CommandRecord, Conflict, Outcome};
+use crate::store::{Append, AppendError, CommandRecord, Conflict, Outcome, may_hold};
 
 use super::bus::CommandHandler;
 use super::error::{CommandError, CommandFailure, Rejection};
@@ -19,7 +19,7 @@ use super::handler::ServedBy;
 use super::interceptor::{Last, Next};
 use super::lane::Lanes;
 use super::message::{CommandMessage, CommandResult, Executed};
-use super::work::{Draft, Hooks, UnitOfWork};
+use super::work::{Hooks, NotStored, UnitOfWork};
 
 /// Handles the command `C` with the component `H`.
 ///
@@ -120,20 +120,21 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
     /// Runs the handler once, and stores what was decided in its unit of work.
     async fn attempt(&self, message: &CommandMessage, command: &C) -> Result<Attempted, CommandError> {
         let mut work = UnitOfWork::new(self.executor.clone(), message);
-        let served = self.serve(message, command, &mut work).await;
-        let served = match served {
-            Ok(Ok(reply)) => work.prepared().await.map(|()| reply).map_err(Refusal::Failed),
-            Ok(Err(refusal)) => Err(refusal),
-            Err(panicked) => {
-                work.into_parts().1.rolled_back().await;
-                return Err(panicked.into());
+        let served = may_hold(async {
+            let served = self.serve(message, command, &mut work).await;
+            match served {
+                Ok(Ok(reply)) => Ok(work.run_before_commit().await.map(|()| reply).map_err(Refusal::Failed)),
+                refused => refused,
             }
-        };
-        let (draft, hooks) = work.into_parts();
-        match served {
-            Ok(reply) => self.store(message, draft, hooks, reply).await,
-            Err(refusal) => {
-                hooks.rolled_back().await;
+        });
+        match served.await {
+            Ok(Ok(reply)) => self.store(message, work, reply).await,
+            Err(panicked) => {
+                work.roll_back().await;
+                Err(panicked.into())
+            }
+            Ok(Err(refusal)) => {
+                work.roll_back().await;
                 self.refused(message, refusal).await.map(Attempted::Answered)
             }
         }
@@ -154,55 +155,36 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
             .map_err(|panic| CommandFailure::Panicked { command: C::NAME.to_owned(), message: panic_message(&*panic) })
     }
 
-    /// Stores what was decided, with the record of the command. It goes on when the sender goes away.
+    /// Stores what was decided, with the record of the command.
     async fn store(
         &self,
         message: &CommandMessage,
-        draft: Draft,
-        hooks: Hooks,
+        work: UnitOfWork,
         reply: C::Reply,
     ) -> Result<Attempted, CommandError> {
-        let record = match message.recorded {
-            true => {
-                let outcome = self.executor.reply::<C>(&reply)?;
-                Some(self.record(message, outcome, draft.position()))
+        let outcome = match message.recorded.then(|| self.executor.reply::<C>(&reply)).transpose() {
+            Ok(outcome) => outcome,
+            Err(failure) => {
+                work.roll_back().await;
+                return Err(failure.into());
             }
-            false => None,
         };
-        let executed = |position| Executed::new(None, None, position, reply);
-        if draft.is_empty() && record.is_none() {
-            let position = self.executor.journal.store().head().await.map_err(CommandFailure::from)?;
-            hooks.committed().await;
-            return Ok(Attempted::Answered(executed(position)));
-        }
-        let encoded = draft.into_append(&self.executor.journal);
-        let (append, keys) = encoded.map_err(|source| CommandFailure::Codec { name: C::NAME.to_owned(), source })?;
-        let append = Append { command: record, ..append };
-        let executor = self.executor.clone();
-        let stored = tokio::spawn(async move {
-            match executor.submit(append, keys).await {
-                Ok(appended) => {
-                    hooks.committed().await;
-                    Ok(appended)
+        let record = |position| outcome.map(|outcome| self.record(message, outcome, position));
+        let (failure, hooks) = match work.store(C::NAME, record).await {
+            Ok(position) => return Ok(Attempted::Answered(Executed::new(None, None, position, reply))),
+            Err(NotStored { failure, hooks }) => (failure, hooks),
+        };
+        match failure.into_conflict() {
+            Ok(conflict) => Ok(Attempted::Conflict(conflict, hooks)),
+            Err(failure) => {
+                hooks.rolled_back().await;
+                match failure {
+                    CommandFailure::Append(AppendError::CommandRepeated(record)) => {
+                        self.executor.answer::<C>(message, *record, None).map(Attempted::Answered)
+                    }
+                    failure => Err(failure.into()),
                 }
-                Err(failure) => Err((failure, hooks)),
             }
-        });
-        match stored.await {
-            Ok(Ok(appended)) => Ok(Attempted::Answered(executed(appended.position))),
-            Ok(Err((CommandFailure::Append(AppendError::Conflict(conflict)), hooks))) => {
-                Ok(Attempted::Conflict(conflict, hooks))
-            }
-            Ok(Err((CommandFailure::Append(AppendError::CommandRepeated(record)), hooks))) => {
-                hooks.rolled_back().await;
-                self.executor.answer::<C>(message, *record, None).map(Attempted::Answered)
-            }
-            Ok(Err((failure, hooks))) => {
-                hooks.rolled_back().await;
-                Err(failure.into())
-            }
-            // The runtime ends.
-            Err(ended) => Err(CommandFailure::from(AppendError::OutcomeUnknown { source: ended.into() }).into()),
         }
     }
 

@@ -171,7 +171,7 @@ impl Registrar {
             documents: document_lanes(&with.command_config),
         };
         let policies = self.policies.iter().map(|declared| (declared.aggregate.id, declared.policy.clone())).collect();
-        let mut lanes = Lanekeeper::new(executor, policies);
+        let mut lanes = Lanekeeper::new(executor.clone(), policies);
         let mut routes = HashMap::default();
         let mut dispatching = Dispatching { all: for_all(&with.dispatching), special: HashMap::default() };
         for handler in &self.command_handlers {
@@ -187,8 +187,7 @@ impl Registrar {
             dispatching,
             retries: with.retries.clone(),
             in_flight: with.command_config.in_flight,
-            observer: with.observer.clone(),
-            journal: with.journal.clone(),
+            executor,
         });
         (bus, lanes.into_caches())
     }

@@ -16,6 +16,7 @@ use super::passes::Passes;
 use super::read::{Page, Read};
 use super::reader::Reader;
 use super::records::ViewId;
+use super::transaction::StoreTransaction;
 use super::{SharedStore, Store};
 
 /// Reads and appends for one tenant. Cheap to clone.
@@ -189,13 +190,30 @@ impl Journal {
     ///
     /// # Errors
     /// As [`super::EventStore::append`].
-    pub fn append(&self, mut append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send + '_ {
+    pub fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send + '_ {
+        // Not an `async fn`, which would keep the append in its own future as well.
+        self.0.store.append(self.own(append))
+    }
+
+    /// Commits `transaction` together with `append`.
+    ///
+    /// # Errors
+    /// As [`StoreTransaction::commit_with`].
+    pub(crate) async fn commit_with(
+        &self,
+        transaction: Box<dyn StoreTransaction>,
+        append: Append,
+    ) -> Result<Appended, AppendError> {
+        transaction.commit_with(self.own(append)).await
+    }
+
+    /// `append` for this tenant, in the names under which events are stored.
+    fn own(&self, mut append: Append) -> Append {
         append.tenant.clone_from(&self.0.tenant);
         if let Some(condition) = &mut append.condition {
             condition.criteria = self.stored(&condition.criteria);
         }
-        // Not an `async fn`, which would keep the append in its own future as well.
-        self.0.store.append(append)
+        append
     }
 
     /// The newest version of `stream`.

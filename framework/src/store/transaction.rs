@@ -1,6 +1,7 @@
 //! A transaction over the records beside the events, and over a handler's own rows.
 
 use std::any::Any;
+use std::cell::Cell;
 
 use async_trait::async_trait;
 
@@ -132,16 +133,27 @@ pub trait StoreTransaction: Send {
 }
 
 tokio::task_local! {
-    static HELD: ();
+    static HELD: Cell<bool>;
 }
 
 /// Runs handler code while a transaction is held, so that [`is_held`] knows.
 pub(crate) async fn holding<F: Future>(handler: F) -> F::Output {
-    HELD.scope((), handler).await
+    HELD.scope(Cell::new(true), handler).await
+}
+
+/// Runs handler code that may begin to [`hold`] a transaction.
+pub(crate) async fn may_hold<F: Future>(handler: F) -> F::Output {
+    HELD.scope(Cell::new(false), handler).await
+}
+
+/// From now on the handler that this task runs holds a transaction.
+pub(crate) fn hold() {
+    // Outside handlers nobody is looked after.
+    let _ = HELD.try_with(|held| held.set(true));
 }
 
 /// Whether this task runs a handler inside a transaction. An append would then wait for the right to write that the
 /// transaction holds, and the transaction for the append.
 pub(crate) fn is_held() -> bool {
-    HELD.try_with(|()| ()).is_ok()
+    HELD.try_with(Cell::get).unwrap_or(false)
 }

@@ -25,6 +25,7 @@ mod faulty;
 mod folds;
 mod idempotence;
 mod interceptors;
+mod joined;
 mod kit;
 mod kit_app;
 mod kit_matchers;

@@ -83,7 +83,7 @@ impl Cart {
     }
 }
 
-fn take(cart: &str, table: u32) -> Take {
+pub fn take(cart: &str, table: u32) -> Take {
     Take { cart: cart.to_owned(), table }
 }
 

@@ -35,15 +35,27 @@ impl Place {
         matches!(self.address, Address::Memory(_) | Address::File(_))
     }
 
+    /// What kind of store it is.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The address of the database; `None` in memory.
+    pub fn url(&self) -> Option<String> {
+        match &self.address {
+            Address::Memory(_) => None,
+            Address::File(directory) => Some(format!("sqlite://{}", directory.path().join("annals.db").display())),
+            #[cfg(feature = "servers")]
+            Address::Server(url) => Some(url.clone()),
+        }
+    }
+
     /// Another handle on the same events.
     pub async fn node(&self) -> SharedStore {
-        let url = match &self.address {
-            Address::Memory(store) => return store.clone(),
-            Address::File(directory) => format!("sqlite://{}", directory.path().join("annals.db").display()),
-            #[cfg(feature = "servers")]
-            Address::Server(url) => url.clone(),
-        };
-        annals::store::open(&url).await.unwrap()
+        match (&self.address, self.url()) {
+            (Address::Memory(store), _) => store.clone(),
+            (_, url) => annals::store::open(&url.unwrap()).await.unwrap(),
+        }
     }
 
     /// An application on another handle, with nothing but what `declare` includes.

@@ -204,3 +204,52 @@ async fn in_a_unit_of_work_a_value_may_change_hands() {
     })
     .await;
 }
+
+/// The same aggregates, before anything about them was unique.
+mod before {
+    use annals::prelude::*;
+
+    use super::{SignUp, SignedUp};
+
+    #[derive(Aggregate, Default, Clone, Debug)]
+    #[aggregate(name = "login")]
+    pub struct Login;
+
+    #[event_sourcing]
+    impl Login {
+        #[apply]
+        fn signed_up(&mut self, _event: &SignedUp) {}
+    }
+
+    #[command_handlers]
+    impl Login {
+        #[handle(create)]
+        fn sign_up(&self, command: SignUp) -> SignedUp {
+            SignedUp { email: command.email }
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_of_aggregates_that_were_stored_before_can_be_taken() {
+    in_each_place(async |place| {
+        let old = place.start(|app| app.include::<before::Login>()).await;
+        for (login, email) in [("l-1", "ada@example.org"), ("l-2", "ben@example.org"), ("l-3", "ada@example.org")] {
+            let sign_up = SignUp { login: login.to_owned(), email: email.to_owned() };
+            old.send(sign_up).await.unwrap();
+        }
+        old.shutdown().await.unwrap();
+        let app = place.start(|app| app.include::<Login>()).await;
+        assert!(app.aggregate_by::<Login>("email", "ben@example.org").await.unwrap().is_none());
+        let index = app.index_unique_keys::<Login>().await.unwrap();
+        assert_eq!((index.aggregates, index.taken), (3, 2));
+        let double = &index.doubles[..];
+        assert!(double.len() == 1 && double[0].holder.id() == "l-1" && double[0].other.id() == "l-3", "{double:?}");
+        let again = app.index_unique_keys::<Login>().await.unwrap();
+        assert_eq!((again.taken, again.doubles), (0, index.doubles));
+        let refused = app.send(SignUp { login: "l-4".into(), email: "ben@example.org".into() }).await.unwrap_err();
+        assert!(matches!(refused, SendError::Failed(CommandFailure::Taken { .. })), "{refused:?}");
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}

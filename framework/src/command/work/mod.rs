@@ -1,10 +1,12 @@
 //! The unit of work: several decisions, one atomic append.
 
+mod commit;
 mod draft;
 mod hooks;
 mod part;
 
 use std::sync::Arc;
+use std::any::{Any, type_name};
 use std::{fmt, mem};
 
 use futures_util::future::BoxFuture;
@@ -12,7 +14,7 @@ use futures_util::future::BoxFuture;
 use crate::aggregate::{Aggregate, Decision, HandledBy, Repository, Sourced, evolve_pending, fold_boundary};
 use crate::handler::{HandlerError, Resources};
 use crate::message::{Command, Event, EventId, Metadata, Position, StreamId};
-use crate::store::{Condition, Criteria, NewEvent};
+use crate::store::{Condition, Criteria, NewEvent, StoreTransaction, hold};
 
 use super::brought::Needs;
 use super::bus::{CommandBus, reply_of};
@@ -22,6 +24,7 @@ use super::gateway::{Gateway, foreign};
 use super::message::CommandMessage;
 
 pub(crate) use draft::Draft;
+pub(crate) use commit::NotStored;
 pub(crate) use hooks::Hooks;
 
 /// How deep commands outside aggregates may lie in one another within a unit of work.
@@ -81,6 +84,8 @@ pub struct UnitOfWork {
     metadata: Metadata,
     draft: Draft,
     hooks: Hooks,
+    /// The transaction that it commits with, where it has one.
+    joined: Option<Box<dyn StoreTransaction>>,
     resources: Resources,
     /// Commands outside aggregates that lie around the one that is being decided.
     depth: usize,
@@ -88,12 +93,16 @@ pub struct UnitOfWork {
 
 impl UnitOfWork {
     pub(crate) fn new(executor: Executor, message: &CommandMessage) -> Self {
-        let draft = Draft::new(executor.journal.now());
+        Self::with(executor, message.metadata.caused_by_command(message.id))
+    }
+
+    fn with(executor: Executor, metadata: Metadata) -> Self {
         Self {
-            metadata: message.metadata.caused_by_command(message.id),
+            draft: Draft::new(executor.journal.now()),
+            metadata,
             executor,
-            draft,
             hooks: Hooks::default(),
+            joined: None,
             resources: Resources::default(),
             depth: 0,
         }
@@ -180,6 +189,65 @@ impl UnitOfWork {
     /// store. With an unknown outcome it runs as well.
     pub fn on_roll_back(&mut self, action: impl Future<Output = ()> + Send + 'static) {
         self.hooks.on_roll_back(action);
+    }
+
+    /// Joins a transaction of your own: a `sqlx::Transaction<'static, _>` on the store's own database. Its rows and what this
+    /// unit decides are committed together, when the unit commits, and are rolled back together otherwise.
+    ///
+    /// What has to be so of the transaction stands at [`Store::join`](crate::store::Store::join). Go on writing rows with
+    /// [`transaction`](Self::transaction). Until the unit has committed, the transaction may hold what others wait for: on
+    /// SQLite the right to write. A command that is sent meanwhile, and not executed in the unit, is refused inside a
+    /// handler, since both could wait for each other.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use annals::prelude::*;
+    ///
+    /// # #[derive(Command, Serialize, Deserialize, Clone)] #[command(name = "order.place")]
+    /// # struct PlaceOrder { #[target] order: String }
+    /// async fn place(app: &Annals, pool: &sqlx::SqlitePool) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    ///     sqlx::query("INSERT INTO letters VALUES ('o-1')").execute(&mut *transaction).await?;
+    ///     let mut work = app.unit_of_work()?;
+    ///     work.join(transaction).await?;
+    ///     work.execute(PlaceOrder { order: "o-1".into() }).await?;
+    ///     work.commit().await?;
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CommandFailure::Store`] with [`NotJoined`](crate::store::StoreError::NotJoined) for a transaction in which the
+    /// store cannot write; [`CommandFailure::Refused`] when the unit has a transaction already.
+    pub async fn join(&mut self, transaction: impl Any + Send) -> Result<(), CommandFailure> {
+        if self.joined.is_some() {
+            let reason = "a unit of work joins one transaction, and this one has it already".to_owned();
+            return Err(CommandFailure::Refused { reason });
+        }
+        self.joined = Some(self.executor.journal.store().join(Box::new(transaction)).await?);
+        hold();
+        Ok(())
+    }
+
+    /// The transaction with which this unit commits, to write rows of your own: the one that it has
+    /// [joined](Self::join), or else a new one of the store's. `T` is the transaction of the backend,
+    /// [`SqliteTransaction`](crate::store::SqliteTransaction) for example, which dereferences to its connection.
+    ///
+    /// Commands in the unit do not see what is written here before the commit.
+    ///
+    /// # Errors
+    /// [`CommandFailure::Refused`] when the application has a store of another kind; [`CommandFailure::Store`] when none
+    /// can be begun.
+    pub async fn transaction<T: StoreTransaction + 'static>(&mut self) -> Result<&mut T, CommandFailure> {
+        if self.joined.is_none() {
+            self.joined = Some(self.executor.journal.store().begin().await?);
+            hold();
+        }
+        let found = self.joined.as_mut().and_then(|joined| joined.as_any_mut().downcast_mut());
+        found.ok_or_else(|| CommandFailure::Refused {
+            reason: format!("the store of this application has no `{}`", type_name::<T>()),
+        })
     }
 
     /// Keeps `value` for what else runs in this unit, one of each type.
@@ -293,20 +361,15 @@ impl UnitOfWork {
         self.gateway()?.bus()
     }
 
-    /// Runs what is to run last, and gives what is to be stored.
+    /// Runs what is to run before the commit.
     ///
     /// # Errors
-    /// When a last action fails.
-    pub(crate) async fn prepared(&mut self) -> Result<(), HandlerError> {
+    /// When an action fails.
+    pub(crate) async fn run_before_commit(&mut self) -> Result<(), HandlerError> {
         while let Some(last) = self.hooks.next_before_commit() {
             last(self).await?;
         }
         Ok(())
-    }
-
-    /// What is to be stored, and what runs after it.
-    pub(crate) fn into_parts(self) -> (Draft, Hooks) {
-        (self.draft, self.hooks)
     }
 }
 
