@@ -163,6 +163,17 @@ pub enum StoreError {
         /// The fencing number that this owner had.
         fence: u64,
     },
+    /// The transaction that was to be joined is none in which this store can write. It was rolled back. Begin one as the
+    /// remedy says.
+    #[error("the store at `{store}` cannot join {given}: {remedy}")]
+    NotJoined {
+        /// The store's address, without a password.
+        store: String,
+        /// What was given, in words.
+        given: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A record was changed by someone else since it was read. Read again.
     #[error("{what} was changed meanwhile")]
     Changed {

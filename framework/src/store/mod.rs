@@ -38,6 +38,7 @@ mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -66,7 +67,7 @@ pub use reader::Reader;
 pub use records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Snapshot, Timer};
 pub use stream::{Retention, Scavenged, StreamChange, StreamInfo, StreamStatus, Visibility};
 pub use transaction::StoreTransaction;
-pub(crate) use transaction::{hold, holding, is_held, may_hold};
+pub(crate) use transaction::{described, hold, holding, is_held, may_hold};
 
 #[cfg(feature = "mysql")]
 pub use mysql::{MySqlStore, MySqlTransaction};
@@ -166,12 +167,30 @@ pub trait EventStore: Send + Sync + 'static {
 /// A backend in full: events, and the records that commit beside them.
 #[async_trait]
 pub trait Store: EventStore + Maintain {
-    /// Begins a transaction over everything but the events. It holds the right to write until it ends; dropping it
-    /// without [`StoreTransaction::commit`] rolls it back.
+    /// Begins a transaction over everything but the events, which come at its end, if at all, with
+    /// [`StoreTransaction::commit_with`]. It holds the right to write until it ends; dropping it without
+    /// [`StoreTransaction::commit`] rolls it back.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn begin(&self) -> Result<Box<dyn StoreTransaction>, StoreError>;
+
+    /// Makes a caller's transaction one of this store's, so that rows of the caller's own commit together with events.
+    ///
+    /// It takes a `sqlx::Transaction<'static, DB>`, as a pool gives it, of the database in which the store lies. A
+    /// transaction that is refused is rolled back.
+    ///
+    /// | backend | `DB` | what is asked of it |
+    /// |---|---|---|
+    /// | memory | none: every transaction is refused | |
+    /// | SQLite | `Sqlite` | on the store's file, as its main database. `BEGIN IMMEDIATE` is best: one that has read before others wrote can no longer write, which is [`AppendError::Unavailable`]. A pool with `synchronous` below `FULL` makes the commit as durable as that says |
+    /// | PostgreSQL | `Postgres` | in the store's database and schema, at `READ COMMITTED` |
+    /// | MySQL, MariaDB | `MySql` | in the store's database, with a strict `sql_mode`, at any level of isolation. MariaDB with `innodb_snapshot_isolation`, which it has from 11.6 on by default, needs `READ COMMITTED`: otherwise appends of others since its first read make it [`AppendError::Unavailable`] |
+    ///
+    /// # Errors
+    /// [`StoreError::NotJoined`] for another transaction than that; [`StoreError::Unavailable`] when the database does not
+    /// answer, has ended the transaction, or the store is closed.
+    async fn join(&self, transaction: Box<dyn Any + Send>) -> Result<Box<dyn StoreTransaction>, StoreError>;
 
     /// Claims the processor `name` of `tenant` for this handle, fencing off whoever held it before.
     ///

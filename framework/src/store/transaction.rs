@@ -7,10 +7,12 @@ use async_trait::async_trait;
 
 use crate::message::{CommandId, Position, SagaId, Timestamp};
 
-use super::error::StoreError;
+use super::append::{Append, Appended};
+use super::error::{AppendError, StoreError};
 use super::records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, ViewId};
 
-/// What commits together. Dropping it without [`StoreTransaction::commit`] rolls everything back.
+/// What commits together. Dropping it without [`StoreTransaction::commit`] or [`StoreTransaction::commit_with`] rolls
+/// everything back.
 ///
 /// # Errors
 /// Each method fails with [`StoreError::Unavailable`] when the database does not answer; then the transaction is of no
@@ -128,8 +130,45 @@ pub trait StoreTransaction: Send {
     /// Makes everything permanent.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 
+    /// Stores `append` inside this transaction, and makes everything permanent: what was written here and the events are
+    /// there together, or none of it is.
+    ///
+    /// Every rule of [`EventStore::append`](super::EventStore::append) holds. The append sees what this transaction has
+    /// written: a document that it expects has the revision that the transaction gave it. Readers wake as after any append.
+    ///
+    /// A repeat with the same event ids returns the first places and stores nothing. What this transaction has written is
+    /// rolled back with it, since the first time it was committed with the events.
+    ///
+    /// The lock of appends is taken here and held until the commit. A transaction that has written documents which appends
+    /// write too may meet one that waits for it: the database then ends one of the two, which is
+    /// [`AppendError::Unavailable`]. A future that is dropped before its end may have stored everything or nothing.
+    ///
+    /// # Errors
+    /// As [`EventStore::append`](super::EventStore::append). After [`AppendError::OutcomeUnknown`] everything or nothing
+    /// is stored: a transaction that writes the same rows and appends the same events settles it. After every other error
+    /// nothing is, and the transaction was rolled back.
+    async fn commit_with(self: Box<Self>, append: Append) -> Result<Appended, AppendError>;
+
     /// The concrete type, for handlers that ask for it by name.
     fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+/// What somebody wants to be joined, in words.
+pub(crate) fn described(transaction: &(dyn Any + Send)) -> &'static str {
+    #[cfg(feature = "sqlite")]
+    if transaction.is::<sqlx::Transaction<'static, sqlx::Sqlite>>() {
+        return "a transaction of SQLite";
+    }
+    #[cfg(feature = "postgres")]
+    if transaction.is::<sqlx::Transaction<'static, sqlx::Postgres>>() {
+        return "a transaction of PostgreSQL";
+    }
+    #[cfg(feature = "mysql")]
+    if transaction.is::<sqlx::Transaction<'static, sqlx::MySql>>() {
+        return "a transaction of MySQL";
+    }
+    let _ = transaction;
+    "a value that is no `sqlx::Transaction<'static, _>` of a database that this build knows"
 }
 
 tokio::task_local! {

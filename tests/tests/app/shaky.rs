@@ -1,6 +1,6 @@
 //! A store that fails when a test says so.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
@@ -140,6 +140,10 @@ impl Maintain for Shaky {
 impl Store for Shaky {
     async fn begin(&self) -> Result<Box<dyn StoreTransaction>, StoreError> {
         self.inner.begin().await
+    }
+
+    async fn join(&self, transaction: Box<dyn Any + Send>) -> Result<Box<dyn StoreTransaction>, StoreError> {
+        self.inner.join(transaction).await
     }
 
     async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {

@@ -1,6 +1,8 @@
 //! A suite that no store fails proves nothing: broken stores, and the cases that catch each.
 
-use std::any::TypeId;
+mod transaction;
+
+use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
@@ -15,6 +17,8 @@ use annals::store::{
 use annals::testing::compliance;
 use async_trait::async_trait;
 use tokio::sync::watch;
+
+use transaction::BrokenTransaction;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
@@ -75,10 +79,14 @@ enum Fault {
     TakesTooMuch,
     /// An import gives out positions of its own.
     Renumbers,
+    /// An append at the end of a transaction is stored whatever it expects.
+    CommitsBlindly,
+    /// What a transaction has written is committed before its append.
+    CommitsRowsFirst,
 }
 
 struct Broken {
-    inner: MemoryStore,
+    inner: Arc<MemoryStore>,
     fault: Fault,
     silent: watch::Sender<Position>,
     claims: Mutex<HashMap<String, Claim>>,
@@ -88,7 +96,7 @@ struct Broken {
 impl Broken {
     fn new(fault: Fault) -> Self {
         let (claims, passed) = (Mutex::default(), Mutex::default());
-        Self { inner: MemoryStore::new(), fault, silent: watch::Sender::default(), claims, passed }
+        Self { inner: Arc::default(), fault, silent: watch::Sender::default(), claims, passed }
     }
 
     fn misread(&self, read: &Read) -> Read {
@@ -297,7 +305,12 @@ impl Maintain for Broken {
 #[async_trait]
 impl Store for Broken {
     async fn begin(&self) -> Result<Box<dyn StoreTransaction>, StoreError> {
-        self.inner.begin().await
+        let (inner, store) = (self.inner.begin().await?, Arc::clone(&self.inner));
+        Ok(Box::new(BrokenTransaction { inner, store, fault: self.fault }))
+    }
+
+    async fn join(&self, transaction: Box<dyn Any + Send>) -> Result<Box<dyn StoreTransaction>, StoreError> {
+        self.inner.join(transaction).await
     }
 
     async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {
@@ -449,6 +462,10 @@ async fn broken_stores_are_caught() {
         WakesTheDead by an_ended_stream_takes_no_append_ever;
         TakesTooMuch by an_archived_stream_is_read_by_its_id_alone;
         Renumbers by an_import_keeps_positions_and_times;
+        CommitsBlindly by a_refused_append_takes_its_rows_along, conditions_hold_among_appends_and_transactions,
+            an_append_without_events_commits_its_rows;
+        CommitsRowsFirst by a_refused_append_takes_its_rows_along,
+            a_repeat_at_the_end_of_a_transaction_stores_no_rows, what_appends_refuse_transactions_refuse;
     }
 }
 
@@ -457,4 +474,6 @@ async fn the_wrapper_itself_breaks_nothing() {
     let store = Broken::new(Fault::Sleeps);
     compliance::each_condition_held_when_the_log_is_replayed(&store).await;
     compliance::of_racing_appends_exactly_one_wins(&Broken::new(Fault::Sleeps)).await;
+    compliance::conditions_hold_among_appends_and_transactions(&Broken::new(Fault::Sleeps)).await;
+    compliance::a_refused_append_takes_its_rows_along(&Broken::new(Fault::Sleeps)).await;
 }

@@ -120,6 +120,11 @@ impl Batcher {
         }
     }
 
+    /// Whether no more appends are taken.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.lock().closed
+    }
+
     fn hand_over(&self, append: Append) -> Result<Waiting, AppendError> {
         let tenant = append.tenant.clone();
         let (answer, answered) = oneshot::channel();

@@ -10,7 +10,7 @@ mod records;
 mod snapshots;
 mod transaction;
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
@@ -21,11 +21,11 @@ use crate::message::{CommandId, Position, StreamId, Timestamp, Version};
 use super::append::{Append, Appended, CommandRecord};
 use super::error::{AppendError, ClaimError, ReadError, StoreError};
 use super::limits::Limits;
-use super::plan::plan;
+use super::plan::{Plan, plan};
 use super::read::{Page, Read};
 use super::records::{Claim, DeadLetter, Document, Effect, Snapshot, Timer, ViewId};
 use super::transaction::StoreTransaction;
-use super::{EventStore, Store};
+use super::{EventStore, Store, described};
 
 use events::Events;
 use records::Records;
@@ -70,6 +70,29 @@ impl Shared {
     }
 }
 
+/// Places of the events of one append, in order.
+type Places = Vec<(Version, Position)>;
+
+impl State {
+    /// Stores what `plan` says of a batch of one append, but for the events: gives the answer, and their places.
+    fn store(&mut self, mut plan: Plan<'_>) -> (Result<Appended, AppendError>, Places) {
+        let answer = plan.answers.pop();
+        self.records.store_documents(&plan);
+        self.snapshots.store(&plan);
+        self.events.store_commands(&mut plan);
+        // All events of the append have places, or none has.
+        let places = plan.events.iter().map(|(_, _, version, position)| (*version, *position)).collect();
+        let lost = || Err(AppendError::Unavailable { source: "the append got no answer".into() });
+        (answer.unwrap_or_else(lost), places)
+    }
+
+    /// Stores the events of `append` at their places; gives the head.
+    fn store_events(&mut self, Append { tenant, events, .. }: Append, places: Places) -> Position {
+        self.events.store(&tenant, events, places);
+        self.events.head()
+    }
+}
+
 impl MemoryStore {
     /// An empty store with the default [`Limits`].
     #[must_use]
@@ -102,19 +125,13 @@ impl EventStore for MemoryStore {
         let _right = self.right_to_write.lock().await;
         let batch = [append];
         let mut state = self.shared.write();
-        let mut plan = plan(&batch, &*state);
-        let answer = plan.answers.pop();
-        state.records.store_documents(&plan);
-        state.snapshots.store(&plan);
-        state.events.store_commands(&mut plan);
-        // All events of the append have places, or none has.
-        let places: Vec<_> = plan.events.iter().map(|(_, _, version, position)| (*version, *position)).collect();
-        let [Append { tenant, events, .. }] = batch;
-        state.events.store(&tenant, events, places);
-        let head = state.events.head();
+        let plan = plan(&batch, &*state);
+        let (answer, places) = state.store(plan);
+        let [append] = batch;
+        let head = state.store_events(append, places);
         drop(state);
         self.appended.send_if_modified(|seen| std::mem::replace(seen, head) != head);
-        answer.unwrap_or_else(|| Err(AppendError::Unavailable { source: "the append got no answer".into() }))
+        answer
     }
 
     fn outcomes_may_be_unknown(&self) -> bool {
@@ -153,7 +170,18 @@ impl EventStore for MemoryStore {
 impl Store for MemoryStore {
     async fn begin(&self) -> Result<Box<dyn StoreTransaction>, StoreError> {
         let right = Arc::clone(&self.right_to_write).lock_owned().await;
-        Ok(Box::new(MemoryTransaction::new(Arc::clone(&self.shared), right)))
+        Ok(Box::new(MemoryTransaction::new(self, right)))
+    }
+
+    async fn join(&self, transaction: Box<dyn Any + Send>) -> Result<Box<dyn StoreTransaction>, StoreError> {
+        Err(StoreError::NotJoined {
+            store: self.address(),
+            given: described(&*transaction).to_owned(),
+            remedy:
+                "a store in memory has no transactions of sqlx; begin one with `Store::begin`, or open a store in the \
+                     database of the rows"
+                    .to_owned(),
+        })
     }
 
     async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {

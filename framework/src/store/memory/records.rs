@@ -24,6 +24,10 @@ pub(super) struct StoredDocument {
 }
 
 impl StoredDocument {
+    pub(super) fn state(&self) -> DocumentState {
+        DocumentState { revision: self.revision, removed: self.body.is_none() }
+    }
+
     pub(super) fn at(&self, key: &str) -> Option<Document> {
         let body = self.body.clone()?;
         Some(Document { key: key.to_owned(), revision: self.revision, body })
@@ -76,8 +80,7 @@ impl Records {
     }
 
     pub(super) fn document_state(&self, view: &ViewId, key: &str) -> Option<DocumentState> {
-        let stored = self.documents.get(&(view.clone(), key.to_owned()))?;
-        Some(DocumentState { revision: stored.revision, removed: stored.body.is_none() })
+        self.documents.get(&(view.clone(), key.to_owned())).map(StoredDocument::state)
     }
 
     pub(super) fn store_documents(&mut self, plan: &Plan<'_>) {

@@ -4,20 +4,23 @@ use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, watch};
 
-use crate::message::{CommandId, Position, SagaId, Timestamp};
-use crate::store::error::StoreError;
+use crate::message::{CommandId, EventId, Position, SagaId, StreamId, Timestamp};
+use crate::store::append::{Append, Appended, CommandRecord};
+use crate::store::error::{AppendError, StoreError};
+use crate::store::limits::Limits;
+use crate::store::plan::{DocumentState, Known, Place, StreamState, plan};
 use crate::store::records::{
     Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Timer, ViewId,
 };
 use crate::store::transaction::StoreTransaction;
 
-use super::Shared;
 use super::changes::Changes;
 use super::records::{
     AssociationKey, DocumentKey, EffectKey, LetterKey, Named, Records, SagaKey, StoredDocument, TimerKey, Token, named,
 };
+use super::{MemoryStore, Shared, State};
 
 /// A transaction of a [`super::MemoryStore`].
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct MemoryTransaction {
     shared: Arc<Shared>,
     changes: AllChanges,
     marked: Option<AllChanges>,
+    appended: watch::Sender<Position>,
+    limits: Limits,
     _right_to_write: OwnedMutexGuard<()>,
 }
 
@@ -41,6 +46,17 @@ struct AllChanges {
 }
 
 impl AllChanges {
+    fn commit_to(self, records: &mut Records) {
+        self.tokens.commit_to(&mut records.tokens);
+        self.documents.commit_to(&mut records.documents);
+        self.sagas.commit_to(&mut records.sagas);
+        self.associations.commit_to(&mut records.associations);
+        self.effects.commit_to(&mut records.effects);
+        self.effect_ids.commit_to(&mut records.effect_ids);
+        self.timers.commit_to(&mut records.timers);
+        self.letters.commit_to(&mut records.letters);
+    }
+
     fn add_effects(&mut self, records: &Records, effects: Vec<Effect>) {
         let mut place = self.effects.last_key(&records.effects).unwrap_or(0);
         for effect in effects {
@@ -59,9 +75,49 @@ impl AllChanges {
     }
 }
 
+/// What an append sees inside a transaction: what was committed, and the documents that the transaction has written.
+struct Seen<'t> {
+    state: &'t State,
+    changes: &'t AllChanges,
+}
+
+impl Known for Seen<'_> {
+    fn head(&self) -> Position {
+        self.state.head()
+    }
+
+    fn stream(&self, tenant: &str, stream: &StreamId) -> Option<StreamState> {
+        self.state.stream(tenant, stream)
+    }
+
+    fn event(&self, id: EventId) -> Option<Place> {
+        self.state.event(id)
+    }
+
+    fn command(&self, tenant: &str, id: CommandId) -> Option<CommandRecord> {
+        self.state.command(tenant, id)
+    }
+
+    fn document(&self, view: &ViewId, key: &str) -> Option<DocumentState> {
+        let document = self.changes.documents.get(&self.state.records.documents, &(view.clone(), key.to_owned()));
+        document.map(|document| document.state())
+    }
+
+    fn breaks_condition(&self, index: usize, append: &Append) -> bool {
+        self.state.breaks_condition(index, append)
+    }
+}
+
 impl MemoryTransaction {
-    pub(super) fn new(shared: Arc<Shared>, right_to_write: OwnedMutexGuard<()>) -> Self {
-        Self { shared, changes: AllChanges::default(), marked: None, _right_to_write: right_to_write }
+    pub(super) fn new(store: &MemoryStore, right_to_write: OwnedMutexGuard<()>) -> Self {
+        Self {
+            shared: Arc::clone(&store.shared),
+            changes: AllChanges::default(),
+            marked: None,
+            appended: store.appended.clone(),
+            limits: store.limits.clone(),
+            _right_to_write: right_to_write,
+        }
     }
 
     fn move_token(&mut self, claim: &Claim, position: Option<Position>) -> Result<(), StoreError> {
@@ -304,17 +360,25 @@ impl StoreTransaction for MemoryTransaction {
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        let mut state = self.shared.write();
-        let (records, changes) = (&mut state.records, self.changes);
-        changes.tokens.commit_to(&mut records.tokens);
-        changes.documents.commit_to(&mut records.documents);
-        changes.sagas.commit_to(&mut records.sagas);
-        changes.associations.commit_to(&mut records.associations);
-        changes.effects.commit_to(&mut records.effects);
-        changes.effect_ids.commit_to(&mut records.effect_ids);
-        changes.timers.commit_to(&mut records.timers);
-        changes.letters.commit_to(&mut records.letters);
+        self.changes.commit_to(&mut self.shared.write().records);
         Ok(())
+    }
+
+    async fn commit_with(self: Box<Self>, append: Append) -> Result<Appended, AppendError> {
+        self.limits.admit(&append)?;
+        let batch = [append];
+        let mut state = self.shared.write();
+        let plan = plan(&batch, Seen { state: &state, changes: &self.changes });
+        let stores = plan.answers.iter().flatten().any(|appended| !appended.repeated);
+        if stores {
+            self.changes.commit_to(&mut state.records);
+        }
+        let (answer, places) = state.store(plan);
+        let [append] = batch;
+        let head = state.store_events(append, places);
+        drop(state);
+        self.appended.send_if_modified(|seen| std::mem::replace(seen, head) != head);
+        answer
     }
 
     fn as_any_mut(&mut self) -> &mut dyn Any {

@@ -25,7 +25,7 @@ const STATEMENTS: Statements = Statements {
     guard: include_str!("sql/guard.sql"),
     save_snapshot: include_str!("sql/save_snapshot.sql"),
     documents: include_str!("sql/documents.sql"),
-    documents_to_write: include_str!("sql/documents.sql"),
+    documents_to_write: include_str!("sql/documents_to_write.sql"),
     hold_documents: include_str!("sql/hold_documents.sql"),
     write_documents: include_str!("sql/write_documents.sql"),
     find_sagas: include_str!("sql/find_sagas.sql"),

@@ -2,6 +2,8 @@
 //!
 //! Source: MySQL 8.0 Error Reference; MariaDB Server Documentation, "MariaDB Error Codes".
 
+use std::fmt;
+
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::store::error::BoxError;
@@ -10,6 +12,8 @@ use crate::store::sql::Failure;
 pub(super) const DUPLICATE_ENTRY: u16 = 1062;
 const DEADLOCK: u16 = 1213;
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
+/// A row has changed since the transaction began to read: MariaDB with `innodb_snapshot_isolation`.
+const CHANGED_SINCE: u16 = 1020;
 /// A trigger was to be created by a user who may not, since the server writes a binary log.
 pub(super) const BINARY_LOG_AND_TRIGGER: u16 = 1419;
 
@@ -66,6 +70,33 @@ pub(super) fn is_duplicate(error: &BoxError) -> bool {
     error.downcast_ref::<sqlx::Error>().and_then(number) == Some(DUPLICATE_ENTRY)
 }
 
+/// A transaction cannot write any more, since others have written what it has read before.
+#[derive(Debug)]
+pub(super) struct Stale(BoxError);
+
+impl Stale {
+    /// `error`, explained where it is this one.
+    pub(super) fn explained(error: BoxError) -> BoxError {
+        let number = error.downcast_ref().and_then(number);
+        if number == Some(CHANGED_SINCE) { Box::new(Self(error)) } else { error }
+    }
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "others have written since this transaction began to read; begin it again, best at READ COMMITTED or without \
+             `innodb_snapshot_isolation`",
+        )
+    }
+}
+
+impl std::error::Error for Stale {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
 /// Whether the server may only be read.
 pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
     let Some(number) = number(error) else { return false };
@@ -77,7 +108,7 @@ pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
 /// A statement before the commit failed; nothing was written.
 pub(super) fn of_statement(error: BoxError) -> Failure {
     let Some(database) = error.downcast_ref::<sqlx::Error>() else {
-        return if error.is::<super::session::NoAnswer>() {
+        return if error.is::<super::session::NoAnswer>() || error.is::<Stale>() {
             Failure::NotWritten(error)
         } else {
             Failure::Refused(error)

@@ -12,13 +12,14 @@ mod errors;
 mod open;
 mod page;
 mod parameters;
+mod place;
 mod session;
 mod transaction;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::MySqlPool;
+use sqlx::{MySql, MySqlPool, Transaction};
 use tokio::sync::watch;
 
 use crate::handler::Resources;
@@ -28,11 +29,12 @@ use super::batcher::{BatchLimits, BatchWriter, Batcher};
 use super::error::{BoxError, ClaimError, OpenError, ReadError};
 use super::limits::Limits;
 use super::read::Read;
-use super::sql::{Found, Handle, Row, SqlStore, Statement, Wanted};
+use super::sql::{Found, Handle, Row, Session, SqlStore, Statement, Unfit, Wanted};
 
 use address::Address;
 use claims::Claims;
 use dialect::DIALECT;
+use place::Place;
 pub use transaction::MySqlTransaction;
 
 /// A store in a database of a MySQL 8 or MariaDB 10.11 server.
@@ -121,6 +123,7 @@ impl MySqlStore {
 #[async_trait]
 impl SqlStore for MySqlStore {
     type Transaction = MySqlTransaction;
+    type Database = MySql;
 
     fn handle(&self) -> &Handle {
         &self.handle
@@ -139,11 +142,25 @@ impl SqlStore for MySqlStore {
     }
 
     async fn transaction(&self) -> Result<MySqlTransaction, BoxError> {
-        MySqlTransaction::begin(&self.writers).await
+        MySqlTransaction::begin(&self.writers, self.handle.appending()).await
     }
 
     async fn maintenance(&self) -> Result<MySqlTransaction, BoxError> {
-        MySqlTransaction::maintain(open::connect(&self.address.options).await?).await
+        let connection = open::connect(&self.address.options).await?;
+        MySqlTransaction::maintain(connection, self.handle.appending()).await
+    }
+
+    async fn joined(&self, mut transaction: Transaction<'static, MySql>) -> Result<MySqlTransaction, Unfit> {
+        let there = Place::read(Session::fetch(&mut *transaction, Place::question()).await?)?;
+        if !there.is(&Place::read(self.fetch(Place::question()).await?)?) {
+            return Err(Unfit::elsewhere(there));
+        }
+        if !there.is_strict() {
+            let remedy = "it would cut what does not fit; add `STRICT_ALL_TABLES` to the `sql_mode` of its session";
+            let given = "a transaction whose `sql_mode` is not strict".to_owned();
+            return Err(Unfit::Refused { given, remedy: remedy.to_owned() });
+        }
+        Ok(MySqlTransaction::join(transaction, self.handle.appending()).await?)
     }
 
     async fn hold(&self, tenant: &str, processor: &str) -> Result<(), ClaimError> {

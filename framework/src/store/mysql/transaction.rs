@@ -5,17 +5,18 @@ use std::ops::{Deref, DerefMut};
 use async_trait::async_trait;
 use sqlx::mysql::MySqlTransactionManager;
 use sqlx::pool::PoolConnection;
-use sqlx::{MySql, MySqlConnection, MySqlPool, SqlSafeStr};
+use sqlx::{MySql, MySqlConnection, MySqlPool, SqlSafeStr, Transaction};
 use sqlx_core::transaction::TransactionManager;
 
+use crate::store::append::Append;
 use crate::store::error::BoxError;
 use crate::store::exchange::StoredEvent;
-use crate::store::plan::{Facts, Questions};
-use crate::store::sql::{Deleted, Dialect, Row, Session, SqlTransaction, Statement, Statements};
+use crate::store::plan::{Facts, Plan, Questions};
+use crate::store::sql::{Appending, Deleted, Dialect, Failure, Row, Session, SqlTransaction, Statement};
 
 use super::append;
 use super::dialect::DIALECT;
-use super::errors;
+use super::errors::{self, Stale};
 use super::session::{PATIENCE, within};
 
 /// Begins a transaction with a mark that is gone if the server ends it before its time: after a deadlock, or where a
@@ -24,6 +25,14 @@ const BEGIN: &str = "START TRANSACTION; SAVEPOINT annals_begin";
 
 /// Fails unless the transaction is still the one that was begun.
 const STILL_THERE: &str = "RELEASE SAVEPOINT annals_begin";
+
+/// Marks a transaction that somebody else has begun, in the same way. Fails outside of a transaction, where the mark is gone
+/// at once.
+const MARK_JOINED: &str = "SAVEPOINT annals_begin; RELEASE SAVEPOINT annals_begin; SAVEPOINT annals_begin";
+
+/// Takes the append lock, unless the transaction has ended before its time.
+const LOCK: &str = "RELEASE SAVEPOINT annals_begin; SAVEPOINT annals_begin; \
+    SELECT changes FROM annals_lock WHERE id = 1 FOR UPDATE";
 
 /// What follows an end before its time must not be committed statement by statement.
 pub(super) const NO_AUTOCOMMIT: &str = "SET SESSION autocommit = 0";
@@ -50,6 +59,7 @@ const MAINTAIN: &str = "SET @annals_maintenance = 1; UPDATE annals_lock SET chan
 #[derive(Debug)]
 pub struct MySqlTransaction {
     connection: Connection,
+    appending: Appending,
     marked: bool,
     open: bool,
 }
@@ -59,16 +69,18 @@ enum Connection {
     Lent(PoolConnection<MySql>),
     /// It ends with the transaction, and what is set on it as well.
     Own(Box<MySqlConnection>),
+    /// A caller's.
+    Joined(Transaction<'static, MySql>),
 }
 
 impl MySqlTransaction {
     /// Begins a transaction on a connection of `pool`, whose broken ones are passed over.
-    pub(super) async fn begin(pool: &MySqlPool) -> Result<Self, BoxError> {
+    pub(super) async fn begin(pool: &MySqlPool, appending: Appending) -> Result<Self, BoxError> {
         let mut tries = pool.options().get_max_connections();
         loop {
             let mut connection = pool.acquire().await?;
             match begin(&mut connection).await {
-                Ok(()) => return Ok(Self { connection: Connection::Lent(connection), marked: false, open: true }),
+                Ok(()) => return Ok(Self::on(Connection::Lent(connection), appending)),
                 Err(error) => {
                     connection.close_on_drop();
                     if tries == 0 || !errors::is_broken(&error) {
@@ -81,11 +93,33 @@ impl MySqlTransaction {
     }
 
     /// Begins a transaction on `connection` that holds the append lock, and in which events may change and go.
-    pub(super) async fn maintain(mut connection: MySqlConnection) -> Result<Self, BoxError> {
+    pub(super) async fn maintain(mut connection: MySqlConnection, appending: Appending) -> Result<Self, BoxError> {
         connection.control(NO_AUTOCOMMIT).await?;
         begin(&mut connection).await?;
         connection.control(MAINTAIN).await?;
-        Ok(Self { connection: Connection::Own(Box::new(connection)), marked: false, open: true })
+        Ok(Self::on(Connection::Own(Box::new(connection)), appending))
+    }
+
+    /// Goes on with a transaction that a caller has begun.
+    pub(super) async fn join(
+        mut transaction: Transaction<'static, MySql>,
+        appending: Appending,
+    ) -> Result<Self, BoxError> {
+        transaction.control(MARK_JOINED).await?;
+        Ok(Self::on(Connection::Joined(transaction), appending))
+    }
+
+    fn on(connection: Connection, appending: Appending) -> Self {
+        Self { connection, appending, marked: false, open: true }
+    }
+
+    /// Commits what a handler has left open inside, and sees to it that nothing was committed before its time.
+    async fn close_inner(&mut self) -> Result<(), BoxError> {
+        let connection: &mut MySqlConnection = self;
+        while MySqlTransactionManager::get_transaction_depth(connection) > 1 {
+            within(PATIENCE, MySqlTransactionManager::commit(connection)).await?;
+        }
+        connection.control(STILL_THERE).await
     }
 }
 
@@ -100,6 +134,7 @@ impl Deref for MySqlTransaction {
         match &self.connection {
             Connection::Lent(connection) => connection,
             Connection::Own(connection) => connection,
+            Connection::Joined(transaction) => transaction,
         }
     }
 }
@@ -109,6 +144,7 @@ impl DerefMut for MySqlTransaction {
         match &mut self.connection {
             Connection::Lent(connection) => connection,
             Connection::Own(connection) => connection,
+            Connection::Joined(transaction) => transaction,
         }
     }
 }
@@ -140,22 +176,43 @@ impl Session for MySqlTransaction {
 
 #[async_trait]
 impl SqlTransaction for MySqlTransaction {
-    fn statements(&self) -> &'static Statements {
-        &DIALECT.statements
+    fn dialect(&self) -> &'static Dialect {
+        &DIALECT
+    }
+
+    fn appending(&self) -> &Appending {
+        &self.appending
     }
 
     fn marked(&mut self) -> &mut bool {
         &mut self.marked
     }
 
-    async fn finish(mut self) -> Result<(), BoxError> {
+    async fn lock_appends(&mut self) -> Result<(), BoxError> {
+        self.control(LOCK).await.map_err(Stale::explained)
+    }
+
+    async fn prepare<'a>(&mut self, batch: &'a [Append]) -> Result<Plan<'a>, BoxError> {
+        append::prepare(self, batch).await.map_err(Stale::explained)
+    }
+
+    fn failure(error: BoxError) -> Failure {
+        errors::of_statement(error)
+    }
+
+    async fn finish(mut self) -> Result<(), Failure> {
+        self.close_inner().await.map_err(errors::of_statement)?;
+        let commit = MySqlTransactionManager::commit(&mut self);
+        within(PATIENCE, commit).await.map_err(errors::of_commit)?;
+        self.open = false;
+        Ok(())
+    }
+
+    async fn undo(mut self) -> Result<(), BoxError> {
         let connection: &mut MySqlConnection = &mut self;
-        // A handler may have left transactions of its own open inside this one.
-        while MySqlTransactionManager::get_transaction_depth(connection) > 1 {
-            within(PATIENCE, MySqlTransactionManager::commit(connection)).await?;
+        while MySqlTransactionManager::get_transaction_depth(connection) > 0 {
+            within(PATIENCE, MySqlTransactionManager::rollback(connection)).await?;
         }
-        connection.control(STILL_THERE).await?;
-        within(PATIENCE, MySqlTransactionManager::commit(connection)).await?;
         self.open = false;
         Ok(())
     }

@@ -25,8 +25,8 @@ mod wake;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 
 use crate::handler::Resources;
@@ -36,7 +36,7 @@ use super::batcher::{BatchLimits, Batcher};
 use super::error::{BoxError, ClaimError, OpenError, ReadError};
 use super::limits::Limits;
 use super::read::Read;
-use super::sql::{Found, Handle, Row, Session, SqlStore, Statement, Wanted};
+use super::sql::{Found, Handle, Row, Session, SqlStore, Statement, Unfit, Wanted};
 
 use address::Address;
 use append::{Line, Writer};
@@ -46,6 +46,7 @@ use dialect::DIALECT;
 use errors::{Meaning, meaning};
 use key::Keys;
 use readers::Readers;
+use transaction::Place;
 pub use transaction::PostgresTransaction;
 use wake::Wake;
 
@@ -132,9 +133,16 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    fn own(&self, transaction: Transaction<'static, Postgres>) -> PostgresTransaction {
+        PostgresTransaction::new(transaction, self.handle.appending(), self.keys.append())
+    }
+}
+
 #[async_trait]
 impl SqlStore for PostgresStore {
     type Transaction = PostgresTransaction;
+    type Database = Postgres;
 
     fn handle(&self) -> &Handle {
         &self.handle
@@ -157,7 +165,7 @@ impl SqlStore for PostgresStore {
         let mut broken = 0;
         loop {
             match self.pool.begin().await {
-                Ok(transaction) => return Ok(PostgresTransaction::new(transaction)),
+                Ok(transaction) => return Ok(self.own(transaction)),
                 Err(error) if meaning(&error) == Meaning::Lost && broken < self.address.connections => broken += 1,
                 Err(error) => return Err(error.into()),
             }
@@ -169,6 +177,21 @@ impl SqlStore for PostgresStore {
         transaction.control("SET LOCAL annals.maintenance = 'on'").await?;
         transaction.fetch(Statement::new("SELECT pg_advisory_xact_lock(?1)").bind(self.keys.append())).await?;
         Ok(transaction)
+    }
+
+    async fn joined(&self, mut transaction: Transaction<'static, Postgres>) -> Result<PostgresTransaction, Unfit> {
+        let there = Place::read(Session::fetch(&mut *transaction, Place::question()).await?)?;
+        if !there.is(&Place::read(self.fetch(Place::question()).await?)?) {
+            return Err(Unfit::elsewhere(there.shown));
+        }
+        // PostgreSQL treats READ UNCOMMITTED as READ COMMITTED.
+        if !matches!(there.isolation.as_str(), "read committed" | "read uncommitted") {
+            let given = format!("a transaction at {}", there.isolation.to_uppercase());
+            let remedy =
+                "it does not see what others append meanwhile; begin it with `BEGIN ISOLATION LEVEL READ COMMITTED`";
+            return Err(Unfit::Refused { given, remedy: remedy.to_owned() });
+        }
+        Ok(self.own(transaction).mark_joined().await?)
     }
 
     async fn hold(&self, tenant: &str, processor: &str) -> Result<(), ClaimError> {

@@ -105,24 +105,33 @@ impl<L: AppendLock> Appender<L> {
     pub(crate) fn new(lock: L, dialect: &'static Dialect, appended: watch::Sender<Position>) -> Self {
         Self { lock, dialect, appended }
     }
+}
 
-    /// Plans `batch` and writes the plan, but for the commit.
-    async fn prepare<'a>(&self, locked: &mut L::Locked, batch: &'a [Append]) -> Result<Plan<'a>, BoxError> {
-        let facts = facts::of_batch(locked, self.dialect, batch).await?;
-        let deleted = insert::deleted(&facts);
-        let plan = plan(batch, facts);
-        if !plan.is_empty() {
-            insert::plan(locked, &self.dialect.statements, &plan, &deleted).await?;
-        }
-        Ok(plan)
+/// Plans `batch` under the append lock and writes the plan, but for the commit.
+pub(super) async fn prepare<'a, S: Session + ?Sized>(
+    locked: &mut S,
+    dialect: &'static Dialect,
+    batch: &'a [Append],
+) -> Result<Plan<'a>, BoxError> {
+    let facts = facts::of_batch(locked, dialect, batch).await?;
+    let deleted = insert::deleted(&facts);
+    let plan = plan(batch, facts);
+    if !plan.is_empty() {
+        insert::plan(locked, &dialect.statements, &plan, &deleted).await?;
     }
+    Ok(plan)
+}
+
+/// Wakes who waits for `head`. Commits that overlap may come here in another order than that of their positions.
+pub(crate) fn raise(appended: &watch::Sender<Position>, head: Position) {
+    appended.send_if_modified(|seen| std::mem::replace(seen, head.max(*seen)) < head);
 }
 
 #[async_trait]
 impl<L: AppendLock> Commit for Appender<L> {
     async fn commit(&self, batch: &[Append]) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
         let mut locked = self.lock.lock().await.map_err(|error| self.lock.unlocked(error))?;
-        match self.prepare(&mut locked, batch).await {
+        match prepare(&mut locked, self.dialect, batch).await {
             Ok(plan) if plan.is_empty() => {
                 self.lock.release(locked).await;
                 Ok(plan.answers)
@@ -130,7 +139,7 @@ impl<L: AppendLock> Commit for Appender<L> {
             Ok(plan) => {
                 self.lock.commit(locked).await?;
                 if let Some((_, _, _, head)) = plan.events.last() {
-                    self.appended.send_replace(*head);
+                    raise(&self.appended, *head);
                 }
                 Ok(plan.answers)
             }
@@ -145,14 +154,31 @@ impl<L: AppendLock> Commit for Appender<L> {
 impl Failure {
     /// The same answer for each of so many appends.
     pub(crate) fn answers(self, appends: usize) -> Vec<Result<Appended, AppendError>> {
-        let (source, answer): (BoxError, fn(BoxError) -> AppendError) = match self {
+        let (source, answer) = self.parts();
+        let source = Arc::<dyn std::error::Error + Send + Sync>::from(source);
+        (0..appends).map(|_| Err(answer(Box::new(SharedError(Arc::clone(&source)))))).collect()
+    }
+
+    /// The answer to a single append.
+    pub(crate) fn answer(self) -> AppendError {
+        let (source, answer) = self.parts();
+        answer(source)
+    }
+
+    /// What the database said, and what that is for a caller.
+    fn parts(self) -> (BoxError, fn(BoxError) -> AppendError) {
+        match self {
             Self::NotWritten(source) | Self::Refused(source) => (source, |source| AppendError::Unavailable { source }),
             Self::Full(source) => (source, |source| AppendError::Full { source }),
             Self::ReadOnly(source) => (source, |source| AppendError::ReadOnly { source }),
             Self::Unknown(source) => (source, |source| AppendError::OutcomeUnknown { source }),
-        };
-        let source = Arc::<dyn std::error::Error + Send + Sync>::from(source);
-        (0..appends).map(|_| Err(answer(Box::new(SharedError(Arc::clone(&source)))))).collect()
+        }
+    }
+}
+
+impl From<Failure> for BoxError {
+    fn from(failure: Failure) -> Self {
+        failure.parts().0
     }
 }
 

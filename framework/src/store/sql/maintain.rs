@@ -48,7 +48,7 @@ impl<S: SqlStore> Maintain for S {
         let step = step(stream, life.info(tenant, stream).as_ref(), expected, &change)?;
         apply(&mut transaction, sql, (tenant, stream), life, step).await.map_err(unavailable)?;
         let changed = self::life(&mut transaction, sql, tenant, stream).await.map_err(unavailable)?;
-        transaction.finish().await.map_err(unavailable)?;
+        transaction.finish().await.map_err(|failure| unavailable(failure.into()))?;
         changed.info(tenant, stream).ok_or_else(|| StreamError::NotFound { stream: stream.clone() })
     }
 
@@ -92,7 +92,7 @@ impl<S: SqlStore> Maintain for S {
         for info in &import.streams {
             import_stream(&mut transaction, &dialect.statements, info).await.map_err(unavailable)?;
         }
-        transaction.finish().await.map_err(unavailable)?;
+        transaction.finish().await.map_err(|failure| unavailable(failure.into()))?;
         let head = fresh.last().map_or(head, |event| event.position);
         self.handle().appended.send_if_modified(|seen| std::mem::replace(seen, head) != head);
         let known = (import.events.len() - fresh.len()) as u64;

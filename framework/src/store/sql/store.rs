@@ -1,6 +1,6 @@
 //! The store contract, once for every SQL backend.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ use crate::store::transaction::StoreTransaction;
 use crate::store::{EventStore, Store};
 
 use super::dialect::Dialect;
+use super::join::{self, Appending, Unfit};
 use super::read::Found;
 use super::select::{self, Wanted};
 use super::session::{Session, Statement};
@@ -34,11 +35,20 @@ pub(crate) struct Handle {
     pub(crate) limits: Limits,
 }
 
+impl Handle {
+    /// What an append at the end of a transaction takes from the store.
+    pub(crate) fn appending(&self) -> Appending {
+        Appending { limits: self.limits.clone(), appended: self.appended.clone() }
+    }
+}
+
 /// What a backend is asked for; the rest is [`EventStore`] and [`Store`].
 #[async_trait]
 pub(crate) trait SqlStore: Send + Sync + 'static {
     /// Its transactions.
     type Transaction: SqlTransaction;
+    /// The database, as the driver knows it.
+    type Database: sqlx::Database;
 
     fn handle(&self) -> &Handle;
 
@@ -71,6 +81,10 @@ pub(crate) trait SqlStore: Send + Sync + 'static {
 
     /// Begins a transaction over everything but the events.
     async fn transaction(&self) -> Result<Self::Transaction, BoxError>;
+
+    /// Makes a caller's transaction one of the store's, if it is one of the database in which the store lies.
+    async fn joined(&self, transaction: sqlx::Transaction<'static, Self::Database>)
+    -> Result<Self::Transaction, Unfit>;
 
     /// Begins a transaction that holds the append lock, and in which the database lets events change and go.
     async fn maintenance(&self) -> Result<Self::Transaction, BoxError>;
@@ -145,6 +159,10 @@ impl<S: SqlStore> EventStore for S {
 impl<S: SqlStore> Store for S {
     async fn begin(&self) -> Result<Box<dyn StoreTransaction>, StoreError> {
         Ok(Box::new(self.transaction().await.map_err(StoreError::unavailable)?))
+    }
+
+    async fn join(&self, transaction: Box<dyn Any + Send>) -> Result<Box<dyn StoreTransaction>, StoreError> {
+        join::join(self, transaction).await
     }
 
     async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {

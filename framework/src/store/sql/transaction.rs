@@ -5,16 +5,19 @@ use std::any::Any;
 use async_trait::async_trait;
 
 use crate::message::{CommandId, Position, SagaId, Timestamp};
-use crate::store::error::{BoxError, StoreError};
+use crate::store::append::{Append, Appended};
+use crate::store::error::{AppendError, BoxError, StoreError};
 use crate::store::exchange::StoredEvent;
-use crate::store::plan::{Facts, Questions};
+use crate::store::plan::{Facts, Plan, Questions};
 use crate::store::records::{
     Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, ViewId,
 };
 use crate::store::transaction::StoreTransaction;
 
+use super::append::{self, Failure};
 use super::dialect::Dialect;
 use super::insert::{self, Deleted};
+use super::join::{self, Appending};
 use super::sagas::Sagas;
 use super::session::{Session, Statement};
 use super::statements::Statements;
@@ -23,14 +26,38 @@ use super::{facts, json, rows};
 /// What a backend's transaction is asked for; the rest is [`StoreTransaction`].
 #[async_trait]
 pub(crate) trait SqlTransaction: Session + Sized + 'static {
+    /// What differs in its SQL.
+    fn dialect(&self) -> &'static Dialect;
+
     /// The statements of its dialect.
-    fn statements(&self) -> &'static Statements;
+    fn statements(&self) -> &'static Statements {
+        &self.dialect().statements
+    }
+
+    /// What an append at its end takes from the store.
+    fn appending(&self) -> &Appending;
 
     /// Whether there is a mark.
     fn marked(&mut self) -> &mut bool;
 
+    /// Takes the append lock, which is held until the transaction ends. Fails if the database has ended the transaction
+    /// before its time: what is written then would be permanent by itself.
+    async fn lock_appends(&mut self) -> Result<(), BoxError>;
+
+    /// Plans `batch` under the append lock and writes the plan, but for the commit.
+    async fn prepare<'a>(&mut self, batch: &'a [Append]) -> Result<Plan<'a>, BoxError> {
+        let dialect = self.dialect();
+        append::prepare(self, dialect, batch).await
+    }
+
+    /// What an error of a statement before the commit means.
+    fn failure(error: BoxError) -> Failure;
+
     /// Makes everything permanent.
-    async fn finish(self) -> Result<(), BoxError>;
+    async fn finish(self) -> Result<(), Failure>;
+
+    /// Rolls everything back.
+    async fn undo(self) -> Result<(), BoxError>;
 
     /// What an import depends on.
     async fn facts(&mut self, dialect: &'static Dialect, questions: Questions<'_>) -> Result<Facts, BoxError> {
@@ -217,6 +244,10 @@ impl<T: SqlTransaction> StoreTransaction for T {
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         self.finish().await.map_err(StoreError::unavailable)
+    }
+
+    async fn commit_with(self: Box<Self>, append: Append) -> Result<Appended, AppendError> {
+        join::commit_with(*self, append).await
     }
 
     fn as_any_mut(&mut self) -> &mut dyn Any {

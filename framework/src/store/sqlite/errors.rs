@@ -2,6 +2,8 @@
 //!
 //! Source: SQLite documentation, "Result and Error Codes".
 
+use std::fmt;
+
 use crate::store::error::BoxError;
 use crate::store::sql::Failure;
 
@@ -13,18 +15,59 @@ const SQLITE_FULL: i32 = 13;
 pub(super) const SQLITE_TOOBIG: i32 = 18;
 const SQLITE_CONSTRAINT: i32 = 19;
 const SQLITE_MISMATCH: i32 = 20;
+/// Others have written since the transaction began to read: an extended result code.
+const SQLITE_BUSY_SNAPSHOT: i32 = 517;
 
 /// SQLite's primary result code of `error`.
 pub(super) fn code(error: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
+    extended(error).map(|extended| extended & 0xff)
+}
+
+fn extended(error: &sqlx::Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
+/// Somebody else writes, or has written.
+#[derive(Debug)]
+pub(super) struct Busy {
+    stale: bool,
+    source: BoxError,
+}
+
+impl Busy {
+    /// `error`, explained where it is one of these.
+    pub(super) fn explained(error: BoxError) -> BoxError {
+        let Some(database) = error.downcast_ref::<sqlx::Error>() else { return error };
+        let stale = extended(database) == Some(SQLITE_BUSY_SNAPSHOT);
+        if code(database) == Some(SQLITE_BUSY) { Box::new(Self { stale, source: error }) } else { error }
+    }
+}
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.stale {
+            true => {
+                "others have written since this transaction began to read, so it can no longer write; begin it again, best \
+                 with `BEGIN IMMEDIATE`"
+            }
+            false => "somebody else writes for longer than this connection waits (`busy_timeout`); try again",
+        })
+    }
+}
+
+impl std::error::Error for Busy {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
 }
 
 /// A statement before the commit failed. The rows are at fault, so that other appends of the batch may still be written,
 /// where SQLite says so, and where an answer cannot be read back.
 pub(super) fn of_statement(error: BoxError) -> Failure {
     const ROWS_AT_FAULT: [i32; 4] = [SQLITE_ERROR, SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH];
-    let Some(database) = error.downcast_ref::<sqlx::Error>() else { return Failure::Refused(error) };
+    let Some(database) = error.downcast_ref::<sqlx::Error>() else {
+        return if error.is::<Busy>() { Failure::NotWritten(error) } else { Failure::Refused(error) };
+    };
     match code(database) {
         Some(SQLITE_FULL) => Failure::Full(error),
         Some(SQLITE_READONLY) => Failure::ReadOnly(error),

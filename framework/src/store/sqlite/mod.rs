@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::SqlitePool;
+use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::watch;
 
 use crate::handler::Resources;
@@ -28,7 +28,7 @@ use super::batcher::{BatchLimits, Batcher};
 use super::error::{BoxError, ClaimError, OpenError, ReadError, StoreError};
 use super::limits::Limits;
 use super::read::Read;
-use super::sql::{Appender, Found, Handle, Row, Session, SqlStore, Statement};
+use super::sql::{Appender, Found, Handle, Row, Session, SqlStore, Statement, Unfit};
 
 use claims::ClaimFile;
 use dialect::DIALECT;
@@ -100,6 +100,7 @@ impl SqliteStore {
 #[async_trait]
 impl SqlStore for SqliteStore {
     type Transaction = SqliteTransaction;
+    type Database = Sqlite;
 
     fn handle(&self) -> &Handle {
         &self.handle
@@ -110,7 +111,20 @@ impl SqlStore for SqliteStore {
     }
 
     async fn transaction(&self) -> Result<SqliteTransaction, BoxError> {
-        Ok(SqliteTransaction::new(self.writer.begin().await?))
+        Ok(SqliteTransaction::new(self.writer.begin().await?, self.handle.appending()))
+    }
+
+    async fn joined(&self, mut transaction: Transaction<'static, Sqlite>) -> Result<SqliteTransaction, Unfit> {
+        let file = transaction::file_of(&mut transaction).await?;
+        let same = |file: &PathBuf| match (file.canonicalize(), self.file.canonicalize()) {
+            (Ok(file), Ok(own)) => file == own,
+            _ => false,
+        };
+        match file {
+            Some(file) if same(&file) => Ok(SqliteTransaction::joined(transaction, self.handle.appending())),
+            Some(file) => Err(Unfit::elsewhere(format!("on the file `{}`", file.display()))),
+            None => Err(Unfit::elsewhere("on a database without a file")),
+        }
     }
 
     async fn page(&self, read: &Read) -> Result<Option<Found>, ReadError> {

@@ -106,8 +106,15 @@ pub async fn each_condition_held_when_the_log_is_replayed(store: &dyn Store) {
     let refused: u64 = outcomes.iter().map(|(_, refused)| refused).sum();
     let taken: Vec<_> = outcomes.into_iter().flat_map(|(taken, _)| taken).collect();
     assert!(refused > 0 && !taken.is_empty(), "{refused} refused, {} taken: nothing was tested", taken.len());
+    each_held(store, taken).await;
+}
+
+/// Replays the log. Each of its events was appended under criteria, which were read up to a position, at a position.
+pub(super) async fn each_held(store: &dyn Store, taken: Vec<(Criteria, Position, Position)>) {
     let log = store.export(Position::START, usize::from(u16::MAX)).await.unwrap();
     assert_eq!(log.len(), taken.len(), "each acknowledged append is there once");
+    let dense = log.iter().enumerate().all(|(index, event)| event.position.get() == index as u64 + 1);
+    assert!(dense, "positions have gaps");
     for (criteria, after, position) in taken {
         let between = log.iter().filter(|event| event.position > after && event.position < position);
         for event in between {
@@ -118,7 +125,7 @@ pub async fn each_condition_held_when_the_log_is_replayed(store: &dyn Store) {
 }
 
 /// Numbers by chance, the same ones in each run. Source: xorshift64, Marsaglia 2003.
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
     fn below(&mut self, limit: u64) -> u64 {
@@ -136,7 +143,7 @@ impl Chance {
         format!("event.{}", self.below(5))
     }
 
-    fn event(&mut self) -> (String, Vec<Tag>) {
+    pub(super) fn event(&mut self) -> (String, Vec<Tag>) {
         let tags = (0..self.below(3)).map(|_| self.tag()).collect();
         (self.name(), tags)
     }
@@ -150,7 +157,7 @@ impl Chance {
         }
     }
 
-    fn criteria(&mut self) -> Criteria {
+    pub(super) fn criteria(&mut self) -> Criteria {
         let one = Criteria::from(self.criterion());
         if self.below(3) == 0 { one.or(self.criterion()) } else { one }
     }

@@ -11,6 +11,7 @@ mod conditions;
 mod content;
 mod exchange;
 mod given;
+mod joined;
 mod reads;
 mod records;
 mod sagas;
@@ -20,6 +21,7 @@ pub use append::*;
 pub use conditions::*;
 pub use content::*;
 pub use exchange::*;
+pub use joined::*;
 pub use reads::*;
 pub use records::*;
 pub use sagas::*;
@@ -125,6 +127,17 @@ macro_rules! store_compliance {
             tenants_never_mix
             a_large_append_is_stored_whole
             an_append_with_everything_in_it_is_stored_whole
+            rows_and_events_commit_together
+            a_refused_append_takes_its_rows_along
+            a_repeat_at_the_end_of_a_transaction_stores_no_rows
+            everything_of_an_append_commits_at_the_end_of_a_transaction
+            an_append_sees_what_its_transaction_has_written
+            an_append_without_events_commits_its_rows
+            a_transaction_that_is_dropped_gives_out_no_position
+            conditions_hold_among_appends_and_transactions
+            a_commit_with_events_wakes_readers
+            what_appends_refuse_transactions_refuse
+            no_store_joins_what_is_no_transaction
             a_token_is_kept
             a_write_under_a_lost_claim_is_refused
             a_dropped_transaction_leaves_nothing
@@ -144,6 +157,7 @@ macro_rules! store_compliance {
             a_stale_saga_is_refused
             a_saga_is_found_by_its_associations
             an_ended_saga_loses_associations_and_timers
+            an_added_effect_is_listed_and_replaced
             effects_are_due_in_order
             a_postponed_effect_holds_back_the_next
             the_next_effect_is_known

@@ -92,6 +92,35 @@ pub async fn an_ended_saga_loses_associations_and_timers(store: &dyn Store) {
     assert_eq!(due(store, 9_000).await.len(), 1);
 }
 
+/// An effect that belongs to no instance is listed until it is done; another one with its id takes its place; one whose
+/// transaction is rolled back never was.
+pub async fn an_added_effect_is_listed_and_replaced(store: &dyn Store) {
+    let open = async || store.open_effects(TENANT, "ordering", 10).await.unwrap();
+    let (first, other) = (effect(SagaId::new(), 1), effect(SagaId::new(), 1));
+    let mut transaction = begin(store).await;
+    transaction.add_effects(vec![first.clone(), other.clone()]).await.unwrap();
+    commit(transaction).await;
+    assert_eq!(open().await, [first.clone(), other.clone()]);
+
+    let later = Effect { not_before: at(5_000), payload: b"[]".to_vec(), ..first.clone() };
+    let mut transaction = begin(store).await;
+    transaction.add_effects(vec![later.clone(), effect(SagaId::new(), 1)]).await.unwrap();
+    drop(transaction);
+    assert_eq!(open().await, [first, other.clone()], "what was rolled back is there");
+
+    let mut transaction = begin(store).await;
+    transaction.add_effects(vec![later.clone()]).await.unwrap();
+    commit(transaction).await;
+    assert_eq!(due(store, 4_999).await, std::slice::from_ref(&other));
+    assert_eq!(open().await, [other.clone(), later.clone()]);
+
+    let mut transaction = begin(store).await;
+    assert_eq!(transaction.finish_effects(TENANT, &[later.command]).await.unwrap(), 1);
+    transaction.add_effects(vec![later.clone()]).await.unwrap();
+    commit(transaction).await;
+    assert_eq!(open().await, [other, later], "one that is done may come again");
+}
+
 /// Effects of one instance are due one after the other, those of several in the order of their commits.
 pub async fn effects_are_due_in_order(store: &dyn Store) {
     let (one, two) = (SagaId::new(), SagaId::new());

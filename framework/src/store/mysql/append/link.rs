@@ -129,7 +129,7 @@ impl Link {
         LOCK.into_iter().for_each(|statement| script.add(statement));
         let asked = Asked::of(questions, &mut script);
         asked.add_conditions(batch, &mut script)?;
-        let Answers { mut facts, changes } = asked.answers(connection, script).await?;
+        let Answers { mut facts, changes, .. } = asked.answers(connection, script).await?;
         let changes = changes.ok_or("the row of the table `annals_lock` is gone")?;
         let now = AsOf { head: facts.head, changes };
         if self.memory.as_of() == Some(now) {

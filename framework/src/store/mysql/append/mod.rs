@@ -24,8 +24,8 @@ use crate::store::append::{Append, Appended};
 use crate::store::batcher::BatchWriter;
 use crate::store::error::{AppendError, BoxError};
 use crate::store::exchange::StoredEvent;
-use crate::store::plan::{Facts, Questions, plan};
-use crate::store::sql::{Commit, Deleted, Failure, Placed, deleted, write};
+use crate::store::plan::{Facts, Plan, Questions, plan};
+use crate::store::sql::{Commit, Deleted, Failure, Placed, deleted, raise, write};
 
 use super::errors;
 use link::{Link, Stop, send};
@@ -97,7 +97,7 @@ impl Commit for Writer {
     async fn commit(&self, batch: &[Append]) -> Result<Answered, Failure> {
         let answers = self.link.lock().await.write(batch).await?;
         if let Some(head) = answers.iter().flatten().map(|appended| appended.position).max() {
-            self.appended.send_if_modified(|seen| std::mem::replace(seen, head.max(*seen)) < head);
+            raise(&self.appended, head);
         }
         Ok(answers)
     }
@@ -162,6 +162,19 @@ impl Link {
             Stop::Commit(error) => self.settle(plan, error).await,
         }
     }
+}
+
+/// Plans `batch` under the append lock that the transaction on `connection` holds, and writes the plan, but for the commit.
+pub(super) async fn prepare<'a>(connection: &mut MySqlConnection, batch: &'a [Append]) -> Result<Plan<'a>, BoxError> {
+    let facts = facts::newest(connection, batch).await?;
+    let deleted = deleted(&facts);
+    let plan = plan(batch, facts);
+    if !plan.is_empty() {
+        let mut script = Script::new();
+        rows::add_plan(&mut script, &plan, &deleted)?;
+        send(connection, script).await.map_err(Stop::into_error)?;
+    }
+    Ok(plan)
 }
 
 /// What an import depends on.

@@ -26,7 +26,7 @@ use crate::store::batcher::BatchWriter;
 use crate::store::criteria::Criterion;
 use crate::store::error::{AppendError, BoxError, Conflict};
 use crate::store::plan::{Plan, Questions, Set, plan};
-use crate::store::sql::{Appender, Commit, Failure, Session, Statement, answers_to};
+use crate::store::sql::{Appender, Commit, Failure, Session, Statement, answers_to, raise};
 use crate::store::stream::StreamStatus;
 
 use assume::{Asked, Assumed, Open, Unclear, assume};
@@ -135,7 +135,7 @@ impl Writer {
         }
         memory.wrote(&plan, answer.head_before);
         if let (Some(head), false) = (memory.head(), plan.events.is_empty()) {
-            self.appended.send_replace(head);
+            raise(&self.appended, head);
         }
         let open = doubtful(&mut line, batch, &plan, &basis, answer.head_before, memory).await;
         Outcome::Written(moved_to(plan.answers, basis.head, answer.head_before), open)

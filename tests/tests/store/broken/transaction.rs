@@ -1,0 +1,157 @@
+//! A transaction that breaks what it promises at its end.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use annals::message::{CommandId, Position, SagaId, Timestamp};
+use annals::store::records::ViewId;
+use annals::store::{
+    Append, AppendError, Appended, Association, Claim, DeadLetter, Document, Effect, EventStore, LetterState,
+    MemoryStore, SagaRow, SagaWrite, StoreError, StoreTransaction,
+};
+use async_trait::async_trait;
+
+use super::Fault;
+
+pub(super) struct BrokenTransaction {
+    pub(super) inner: Box<dyn StoreTransaction>,
+    pub(super) store: Arc<MemoryStore>,
+    pub(super) fault: Fault,
+}
+
+#[async_trait]
+impl StoreTransaction for BrokenTransaction {
+    async fn commit_with(self: Box<Self>, mut append: Append) -> Result<Appended, AppendError> {
+        match self.fault {
+            Fault::CommitsBlindly => {
+                append.expected.clear();
+                (append.condition, append.rests_on) = (None, None);
+                self.inner.commit_with(append).await
+            }
+            Fault::CommitsRowsFirst => {
+                self.inner.commit().await.unwrap();
+                self.store.append(append).await
+            }
+            _ => self.inner.commit_with(append).await,
+        }
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.inner.commit().await
+    }
+
+    async fn advance(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
+        self.inner.advance(claim, position).await
+    }
+
+    async fn guard(&mut self, claim: &Claim) -> Result<(), StoreError> {
+        self.inner.guard(claim).await
+    }
+
+    async fn reset(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
+        self.inner.reset(claim, position).await
+    }
+
+    async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
+        self.inner.documents(view, keys).await
+    }
+
+    async fn write_documents(
+        &mut self,
+        view: &ViewId,
+        writes: Vec<(String, Option<Vec<u8>>)>,
+    ) -> Result<(), StoreError> {
+        self.inner.write_documents(view, writes).await
+    }
+
+    async fn clear_documents(&mut self, view: &ViewId) -> Result<(), StoreError> {
+        self.inner.clear_documents(view).await
+    }
+
+    async fn find_sagas(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        associations: &[Association],
+    ) -> Result<Vec<SagaRow>, StoreError> {
+        self.inner.find_sagas(tenant, saga, associations).await
+    }
+
+    async fn saga(&mut self, tenant: &str, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError> {
+        self.inner.saga(tenant, saga, id).await
+    }
+
+    async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
+        self.inner.write_sagas(writes).await
+    }
+
+    async fn add_effects(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
+        self.inner.add_effects(effects).await
+    }
+
+    async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<u64, StoreError> {
+        self.inner.finish_effects(tenant, effects).await
+    }
+
+    async fn postpone_effect(
+        &mut self,
+        tenant: &str,
+        effect: CommandId,
+        attempts: u32,
+        next: Result<Timestamp, String>,
+    ) -> Result<bool, StoreError> {
+        self.inner.postpone_effect(tenant, effect, attempts, next).await
+    }
+
+    async fn take_timer(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        id: SagaId,
+        name: &str,
+        due: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.inner.take_timer(tenant, saga, id, name, due).await
+    }
+
+    async fn held_sequences(
+        &mut self,
+        tenant: &str,
+        processor: &str,
+        sequences: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        self.inner.held_sequences(tenant, processor, sequences).await
+    }
+
+    async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError> {
+        self.inner.add_letter(letter).await
+    }
+
+    async fn update_letter(
+        &mut self,
+        tenant: &str,
+        processor: &str,
+        position: Position,
+        attempts: u32,
+        state: LetterState,
+        error: &str,
+    ) -> Result<(), StoreError> {
+        self.inner.update_letter(tenant, processor, position, attempts, state, error).await
+    }
+
+    async fn remove_letter(&mut self, tenant: &str, processor: &str, position: Position) -> Result<bool, StoreError> {
+        self.inner.remove_letter(tenant, processor, position).await
+    }
+
+    async fn mark(&mut self) -> Result<(), StoreError> {
+        self.inner.mark().await
+    }
+
+    async fn undo_to_mark(&mut self) -> Result<(), StoreError> {
+        self.inner.undo_to_mark().await
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self.inner.as_any_mut()
+    }
+}
