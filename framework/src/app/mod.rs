@@ -19,7 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::aggregate::{Aggregate, AggregateHandle, Decision, DecisionHandle, HandledBy, Repository, holder};
 use crate::command::schedule::SCHEDULED;
 use crate::command::{
-    CacheUse, CommandBus, CommandFailure, Gateway, KeyIndex, ScheduleCall, Scheduler, SendCall, UnitOfWork, Usage, index_keys,
+    CacheUse, CommandBus, CommandFailure, Gateway, KeyIndex, ScheduleCall, Scheduler, SendCall, UnitOfWork, Usage,
+    index_keys,
 };
 use crate::message::{
     AnsweredByAll, AnsweredByOne, Command, Position, Query, StreamId, StreamQuery, SubscriptionQuery,

@@ -16,9 +16,9 @@ use crate::store::Expected;
 use super::bus::{CommandBus, reply_of};
 use super::error::{CommandError, CommandFailure, SendError};
 use super::message::{CommandMessage, Executed, Priority, Purpose};
-use super::work::UnitOfWork;
 use super::retry::{self, RetryPolicy};
 use super::trial::TrialCall;
+use super::work::UnitOfWork;
 
 /// Sends commands. A handler outside aggregates may take it as a parameter; what it sends then carries on the
 /// correlation of the message that is handled. An event handler cannot send through it, since its transaction holds the

@@ -49,10 +49,10 @@ pub use error::{CommandError, CommandFailure, Rejection, SendError};
 pub use gateway::{Gateway, SendCall, Sent};
 pub use handler::{IntoRefusal, ServedBy};
 pub use interceptor::{CommandInterceptor, Next, Onward};
+pub(crate) use key_index::index as index_keys;
+pub use key_index::{DoubleKey, KeyIndex};
 #[cfg(feature = "tower")]
 pub use layer::{CommandLayer, CommandService};
-pub use key_index::{DoubleKey, KeyIndex};
-pub(crate) use key_index::index as index_keys;
 pub use message::{CommandMessage, CommandResult, Executed, Priority, Purpose};
 #[cfg(feature = "metrics")]
 pub use metrics::MetricsMonitor;

@@ -5,8 +5,8 @@ mod draft;
 mod hooks;
 mod part;
 
-use std::sync::Arc;
 use std::any::{Any, type_name};
+use std::sync::Arc;
 use std::{fmt, mem};
 
 use futures_util::future::BoxFuture;
@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use crate::aggregate::{Aggregate, Decision, HandledBy, Repository, Sourced, evolve_pending, fold_boundary};
 use crate::handler::{HandlerError, Resources};
 use crate::message::{Command, Event, EventId, Metadata, Position, StreamId};
-use crate::store::{Condition, Criteria, NewEvent, StoreTransaction, hold};
+use crate::store::{Condition, Criteria, NewEvent, StoreError, StoreTransaction, hold};
 
 use super::brought::Needs;
 use super::bus::{CommandBus, reply_of};
@@ -23,8 +23,8 @@ use super::execute::Executor;
 use super::gateway::{Gateway, foreign};
 use super::message::CommandMessage;
 
-pub(crate) use draft::Draft;
 pub(crate) use commit::NotStored;
+pub(crate) use draft::Draft;
 pub(crate) use hooks::Hooks;
 
 /// How deep commands outside aggregates may lie in one another within a unit of work.
@@ -218,14 +218,18 @@ impl UnitOfWork {
     /// ```
     ///
     /// # Errors
-    /// [`CommandFailure::Store`] with [`NotJoined`](crate::store::StoreError::NotJoined) for a transaction in which the
-    /// store cannot write; [`CommandFailure::Refused`] when the unit has a transaction already.
+    /// [`CommandFailure::Refused`] for a transaction in which the store cannot write, which is rolled back, and when the
+    /// unit has one already; [`CommandFailure::Store`] when the database does not answer.
     pub async fn join(&mut self, transaction: impl Any + Send) -> Result<(), CommandFailure> {
         if self.joined.is_some() {
             let reason = "a unit of work joins one transaction, and this one has it already".to_owned();
             return Err(CommandFailure::Refused { reason });
         }
-        self.joined = Some(self.executor.journal.store().join(Box::new(transaction)).await?);
+        let joined = self.executor.journal.store().join(Box::new(transaction)).await;
+        self.joined = Some(joined.map_err(|error| match error {
+            refused @ StoreError::NotJoined { .. } => CommandFailure::Refused { reason: refused.to_string() },
+            other => other.into(),
+        })?);
         hold();
         Ok(())
     }

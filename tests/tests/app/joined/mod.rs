@@ -99,7 +99,7 @@ async fn rows_of_a_joined_transaction_and_events_are_committed_together() {
         let position = work.commit().await.unwrap();
         assert_eq!((own.letters().await, balance(&app).await), (2, 6));
         let event = app.journal().event_at(position).await.unwrap().unwrap();
-        assert_eq!(event.recorded.metadata.get("user"), Some("mia"));
+        assert_eq!(event.recorded.metadata.get().get("user"), Some("mia"));
         // The state in memory has moved on with it.
         app.send(withdraw("w-1", 6)).await.unwrap();
     })
@@ -113,7 +113,9 @@ async fn what_is_dropped_or_rolled_back_leaves_neither() {
         for drops in [true, false] {
             let mut work = app.unit_of_work().unwrap();
             let undone = Arc::clone(&undone);
-            work.on_roll_back(async move { drop(undone.fetch_add(1, Ordering::SeqCst)) });
+            work.on_roll_back(async move {
+                undone.fetch_add(1, Ordering::SeqCst);
+            });
             work.execute(withdraw("w-1", 4)).await.unwrap();
             own.join(&mut work, "never").await.unwrap();
             match drops {
@@ -164,7 +166,10 @@ async fn a_handler_that_holds_a_transaction_sends_nothing_that_would_wait_for_it
         let refused = app.send(SendWhileHolding {}).await.unwrap_err();
         let SendError::Failed(failure) = refused else { panic!("{refused:?}") };
         let source = std::error::Error::source(&failure).unwrap().to_string();
-        assert_has(&source, &["`wallet.deposit` was sent by a handler that holds a transaction", "execute it in the unit"]);
+        assert_has(
+            &source,
+            &["`wallet.deposit` was sent by a handler that holds a transaction", "execute it in the unit"],
+        );
         assert_eq!((own.letters().await, balance(&app).await), (0, 10));
     })
     .await;

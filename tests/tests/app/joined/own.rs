@@ -1,12 +1,13 @@
 //! A table of the caller's own in the database of the store.
 
+use annals::CommandFailure;
+use annals::command::UnitOfWork;
 #[cfg(feature = "servers")]
 use annals::store::{MySqlTransaction, PostgresTransaction};
 use annals::store::{SqliteTransaction, StoreTransaction};
-use annals::{CommandFailure, UnitOfWork};
+use sqlx::{AssertSqlSafe, SqlitePool};
 #[cfg(feature = "servers")]
 use sqlx::{MySqlPool, PgPool};
-use sqlx::{AssertSqlSafe, SqlitePool};
 
 use crate::support::Place;
 
@@ -56,9 +57,8 @@ impl Own {
     }
 
     pub async fn letters(&self) -> i64 {
-        let count = sqlx::query_scalar;
         match self {
-            Self::Sqlite(pool) => count(COUNT).fetch_one(pool).await.unwrap(),
+            Self::Sqlite(pool) => sqlx::query_scalar(COUNT).fetch_one(pool).await.unwrap(),
             #[cfg(feature = "servers")]
             Self::Postgres(pool) => sqlx::query_scalar(COUNT).fetch_one(pool).await.unwrap(),
             #[cfg(feature = "servers")]
