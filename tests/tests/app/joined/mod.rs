@@ -216,7 +216,8 @@ async fn a_unit_of_a_caller_needs_no_transaction() {
         work.before_commit(|work| Box::pin(async { Ok(work.execute(deposit("w-2", 1)).await?) }));
         assert!(app.aggregate::<Wallet>("w-1").load().await.unwrap().is_none());
         work.commit().await.unwrap();
-        assert_eq!(balance(&app).await, 9);
+        let second = app.aggregate::<Wallet>("w-2").load().await.unwrap().unwrap();
+        assert_eq!((balance(&app).await, second.state.balance), (9, 1));
         app.shutdown().await.unwrap();
     })
     .await;
