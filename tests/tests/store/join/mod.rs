@@ -6,6 +6,8 @@ mod mysql;
 mod postgres;
 mod sqlite;
 
+#[cfg(feature = "servers")]
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +70,41 @@ fn assert_not_joined<T>(store: &dyn Store, result: Result<T, StoreError>, given:
         }
         other => panic!("expected a refusal, got {other:?}"),
     }
+}
+
+/// Loses one answer of the server after the other while a transaction is committed: nothing is stored as long as that is
+/// certain, and what is not certain is told and settled by a repeat. `sale` begins a transaction over `cut` and writes a
+/// row; `stored` gives the ids of rows and the head.
+#[cfg(feature = "servers")]
+async fn assert_each_lost_answer_is_told(
+    store: &dyn Store,
+    cut: &super::cut::Cut,
+    sale: impl AsyncFn(&str) -> Box<dyn Any + Send>,
+    stored: impl AsyncFn() -> (Vec<String>, u64),
+) {
+    let append = expecting("a", 0);
+    for number in 1..50 {
+        let joined = store.join(sale("one").await).await.unwrap();
+        cut.swallow_answer_to(number);
+        let result = joined.commit_with(append.clone()).await;
+        cut.swallow_answer_to(0);
+        match result {
+            Err(AppendError::Unavailable { .. }) => {
+                assert_eq!(stored().await, (vec![], 0), "the answer {number} was lost");
+            }
+            Err(AppendError::OutcomeUnknown { .. }) => {
+                assert!(number > 1, "before the commit there were other answers");
+                assert_eq!(stored().await, (vec!["one".to_owned()], 1));
+                let joined = store.join(sale("two").await).await.unwrap();
+                let repeated = joined.commit_with(append).await.unwrap();
+                assert_eq!((repeated.position, repeated.repeated), (Position::new(1), true));
+                assert_eq!(stored().await, (vec!["one".to_owned()], 1), "it is there once");
+                return;
+            }
+            other => panic!("expected that the answer {number} was lost, got {other:?}"),
+        }
+    }
+    panic!("the answer to the commit was never lost");
 }
 
 /// The texts of `error` and of everything below it.

@@ -1,5 +1,7 @@
 //! A caller's transaction on the server of a MySQL or MariaDB store.
 
+use std::any::Any;
+
 use annals::message::{CommandId, Position, Tag, Timestamp, Version};
 use annals::store::records::ViewId;
 use annals::store::{
@@ -9,7 +11,11 @@ use annals::store::{
 use annals_tests::servers::Server;
 use sqlx::{MySql, MySqlPool, Row, SqlitePool, Transaction};
 
-use super::{assert_conflict, assert_not_joined, assert_unavailable, event, expecting, head, stream, wakes};
+use super::super::cut::Cut;
+use super::{
+    assert_conflict, assert_each_lost_answer_is_told, assert_not_joined, assert_unavailable, event, expecting, head,
+    stream, wakes,
+};
 
 /// A store, and a caller's own pool with a table in its database.
 struct Shop {
@@ -29,9 +35,7 @@ impl Shop {
 
     /// A transaction that has written the row `id`.
     async fn sale(&self, id: &str) -> Transaction<'static, MySql> {
-        let mut transaction = self.pool.begin().await.unwrap();
-        sqlx::query("INSERT INTO sales VALUES (?)").bind(id).execute(&mut *transaction).await.unwrap();
-        transaction
+        sale(&self.pool, id).await
     }
 
     /// A transaction at `level` that has begun to read.
@@ -47,6 +51,13 @@ impl Shop {
         let rows = sqlx::query("SELECT id FROM sales ORDER BY id").fetch_all(&self.pool).await.unwrap();
         (rows.iter().map(|row| row.get(0)).collect(), head(&self.store).await)
     }
+}
+
+/// A transaction on a connection of `pool` that has written the row `id`.
+async fn sale(pool: &MySqlPool, id: &str) -> Transaction<'static, MySql> {
+    let mut transaction = pool.begin().await.unwrap();
+    sqlx::query("INSERT INTO sales VALUES (?)").bind(id).execute(&mut *transaction).await.unwrap();
+    transaction
 }
 
 const LEVELS: [&str; 4] = ["REPEATABLE READ", "READ COMMITTED", "SERIALIZABLE", "READ UNCOMMITTED"];
@@ -193,4 +204,14 @@ async fn a_session_that_would_cut_values_is_refused() {
     sqlx::raw_sql("SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION'").execute(&mut *lenient).await.unwrap();
     let joined = shop.store.join(Box::new(lenient)).await;
     assert_not_joined(&shop.store, joined, "not strict", "STRICT_ALL_TABLES");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost_is_told_and_settled_by_a_repeat() {
+    let shop = Shop::open().await;
+    let cut = Cut::before(&shop.url).await;
+    let pool = MySqlPool::connect(cut.url()).await.unwrap();
+    let sale = async |id: &str| Box::new(sale(&pool, id).await) as Box<dyn Any + Send>;
+    assert_each_lost_answer_is_told(&shop.store, &cut, sale, async || shop.stored().await).await;
+    shop.store.close().await;
 }

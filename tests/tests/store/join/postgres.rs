@@ -1,5 +1,7 @@
 //! A caller's transaction on the server of a PostgreSQL store.
 
+use std::any::Any;
+
 use annals::message::{Position, Tag};
 use annals::store::{
     Append, Condition, Conflict, Criterion, EventStore, PostgresStore, PostgresTransaction, Store, StoreError,
@@ -7,7 +9,11 @@ use annals::store::{
 use annals_tests::servers::Server;
 use sqlx::{PgPool, Postgres, Row, SqlitePool, Transaction};
 
-use super::{assert_conflict, assert_not_joined, assert_unavailable, event, expecting, head, wakes};
+use super::super::cut::Cut;
+use super::{
+    assert_conflict, assert_each_lost_answer_is_told, assert_not_joined, assert_unavailable, event, expecting, head,
+    wakes,
+};
 
 /// A store, and a caller's own pool with a table in its database.
 struct Shop {
@@ -27,9 +33,7 @@ impl Shop {
 
     /// A transaction that has written the row `id`.
     async fn sale(&self, id: &str) -> Transaction<'static, Postgres> {
-        let mut transaction = self.pool.begin().await.unwrap();
-        sqlx::query("INSERT INTO sales VALUES ($1)").bind(id).execute(&mut *transaction).await.unwrap();
-        transaction
+        sale(&self.pool, id).await
     }
 
     /// What is stored: ids of rows, and the head.
@@ -37,6 +41,13 @@ impl Shop {
         let rows = sqlx::query("SELECT id FROM sales ORDER BY id").fetch_all(&self.pool).await.unwrap();
         (rows.iter().map(|row| row.get(0)).collect(), head(&self.store).await)
     }
+}
+
+/// A transaction on a connection of `pool` that has written the row `id`.
+async fn sale(pool: &PgPool, id: &str) -> Transaction<'static, Postgres> {
+    let mut transaction = pool.begin().await.unwrap();
+    sqlx::query("INSERT INTO sales VALUES ($1)").bind(id).execute(&mut *transaction).await.unwrap();
+    transaction
 }
 
 #[tokio::test]
@@ -136,5 +147,15 @@ async fn transactions_of_other_databases_are_refused() {
     let joined = shop.store.join(Box::new(sqlite.begin().await.unwrap())).await;
     assert_not_joined(&shop.store, joined, "a transaction of SQLite", "a transaction of PostgreSQL");
     other.store.close().await;
+    shop.store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost_is_told_and_settled_by_a_repeat() {
+    let shop = Shop::open().await;
+    let cut = Cut::before(&shop.url).await;
+    let pool = PgPool::connect(cut.url()).await.unwrap();
+    let sale = async |id: &str| Box::new(sale(&pool, id).await) as Box<dyn Any + Send>;
+    assert_each_lost_answer_is_told(&shop.store, &cut, sale, async || shop.stored().await).await;
     shop.store.close().await;
 }
