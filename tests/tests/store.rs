@@ -5,6 +5,7 @@
 mod store {
     mod addresses;
     mod broken;
+    mod join;
     #[cfg(feature = "servers")]
     mod mysql;
     mod open;

@@ -17,8 +17,20 @@ pub(super) struct Cut {
 #[derive(Default)]
 struct Shared {
     swallow: AtomicBool,
+    /// How many questions on, counted from 1, one gets no answer; 0 for none.
+    question: AtomicU64,
     swallowed: AtomicU64,
     refuse: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// A question is about to be passed on.
+    fn note_question(&self) {
+        let count = |left: u64| left.checked_sub(1);
+        if self.question.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1) {
+            self.swallow.store(true, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Cut {
@@ -47,6 +59,11 @@ impl Cut {
     /// The next answer of the server cuts its connection in place of being passed on.
     pub(super) fn swallow_answers(&self) {
         self.shared.swallow.store(true, Ordering::SeqCst);
+    }
+
+    /// The answer to the question of this number, the next one being the first, cuts its connection; 0 takes that back.
+    pub(super) fn swallow_answer_to(&self, number: u64) {
+        self.shared.question.store(number, Ordering::SeqCst);
     }
 
     /// How many answers were swallowed.
@@ -82,7 +99,10 @@ async fn pass_on(mut client: TcpStream, port: u16, shared: Arc<Shared>) {
             () = refused(&mut refuse) => return,
             read = client.read(&mut question) => match read {
                 Ok(0) | Err(_) => return,
-                Ok(length) => if server.write_all(&question[..length]).await.is_err() { return },
+                Ok(length) => {
+                    shared.note_question();
+                    if server.write_all(&question[..length]).await.is_err() { return }
+                }
             },
             read = server.read(&mut answer) => match read {
                 Ok(0) | Err(_) => return,

@@ -7,11 +7,13 @@ use std::fmt;
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::store::error::BoxError;
-use crate::store::sql::Failure;
+use crate::store::sql::{Ended, Failure};
 
 pub(super) const DUPLICATE_ENTRY: u16 = 1062;
 const DEADLOCK: u16 = 1213;
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
+/// There is no such savepoint.
+const NO_SAVEPOINT: u16 = 1305;
 /// A row has changed since the transaction began to read: MariaDB with `innodb_snapshot_isolation`.
 const CHANGED_SINCE: u16 = 1020;
 /// A trigger was to be created by a user who may not, since the server writes a binary log.
@@ -70,17 +72,19 @@ pub(super) fn is_duplicate(error: &BoxError) -> bool {
     error.downcast_ref::<sqlx::Error>().and_then(number) == Some(DUPLICATE_ENTRY)
 }
 
+/// `error` of a transaction that was joined, explained where it is the savepoint of its beginning that is gone, or rows that
+/// have changed.
+pub(super) fn of_joined(error: BoxError) -> BoxError {
+    match error.downcast_ref().and_then(number) {
+        Some(NO_SAVEPOINT) => Ended(error).into(),
+        Some(CHANGED_SINCE) => Stale(error).into(),
+        _ => error,
+    }
+}
+
 /// A transaction cannot write any more, since others have written what it has read before.
 #[derive(Debug)]
 pub(super) struct Stale(BoxError);
-
-impl Stale {
-    /// `error`, explained where it is this one.
-    pub(super) fn explained(error: BoxError) -> BoxError {
-        let number = error.downcast_ref().and_then(number);
-        if number == Some(CHANGED_SINCE) { Box::new(Self(error)) } else { error }
-    }
-}
 
 impl fmt::Display for Stale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,7 +16,7 @@ use crate::store::sql::{Appending, Deleted, Dialect, Failure, Row, Session, SqlT
 
 use super::append;
 use super::dialect::DIALECT;
-use super::errors::{self, Stale};
+use super::errors;
 use super::session::{PATIENCE, within};
 
 /// Begins a transaction with a mark that is gone if the server ends it before its time: after a deadlock, or where a
@@ -105,7 +105,7 @@ impl MySqlTransaction {
         mut transaction: Transaction<'static, MySql>,
         appending: Appending,
     ) -> Result<Self, BoxError> {
-        transaction.control(MARK_JOINED).await?;
+        transaction.control(MARK_JOINED).await.map_err(errors::of_joined)?;
         Ok(Self::on(Connection::Joined(transaction), appending))
     }
 
@@ -189,11 +189,11 @@ impl SqlTransaction for MySqlTransaction {
     }
 
     async fn lock_appends(&mut self) -> Result<(), BoxError> {
-        self.control(LOCK).await.map_err(Stale::explained)
+        self.control(LOCK).await.map_err(errors::of_joined)
     }
 
     async fn prepare<'a>(&mut self, batch: &'a [Append]) -> Result<Plan<'a>, BoxError> {
-        append::prepare(self, batch).await.map_err(Stale::explained)
+        append::prepare(self, batch).await.map_err(errors::of_joined)
     }
 
     fn failure(error: BoxError) -> Failure {

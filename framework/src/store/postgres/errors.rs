@@ -56,6 +56,12 @@ pub(super) fn is_too_large(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code.starts_with("54"))
 }
 
+/// Whether a savepoint is not there, since its transaction is not.
+pub(super) fn is_of_no_transaction(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("25P01" | "3B001"))
+}
+
 /// What a boxed `error` means; one that is not the driver's says that an answer cannot be understood.
 pub(super) fn boxed(error: &BoxError) -> Meaning {
     error.downcast_ref().map_or(Meaning::Refused, meaning)

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::store::error::BoxError;
-use crate::store::sql::{Appending, Dialect, Failure, Row, Session, SqlTransaction, Statement, first};
+use crate::store::sql::{Appending, Dialect, Ended, Failure, Row, Session, SqlTransaction, Statement, first};
 
 use super::dialect::DIALECT;
 use super::errors;
@@ -91,7 +91,13 @@ impl PostgresTransaction {
 
     /// Fails if a transaction that was joined has ended.
     async fn is_open(&mut self) -> Result<(), BoxError> {
-        if std::mem::take(&mut self.joined) { self.control(STILL_THERE).await } else { Ok(()) }
+        if !std::mem::take(&mut self.joined) {
+            return Ok(());
+        }
+        self.control(STILL_THERE).await.map_err(|error| match error.downcast_ref() {
+            Some(database) if errors::is_of_no_transaction(database) => Ended(error).into(),
+            _ => error,
+        })
     }
 }
 

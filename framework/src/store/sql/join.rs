@@ -46,6 +46,12 @@ impl From<BoxError> for Unfit {
     }
 }
 
+/// The transaction was committed or rolled back before its time. Each statement behind it would commit by itself, so none is
+/// run.
+#[derive(Debug, thiserror::Error)]
+#[error("the transaction has ended already, before the events came")]
+pub(crate) struct Ended(#[source] pub(crate) BoxError);
+
 /// Makes a caller's transaction one of `store`.
 pub(super) async fn join<S: SqlStore>(
     store: &S,

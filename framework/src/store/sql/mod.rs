@@ -26,7 +26,7 @@ pub(crate) use append::{AppendLock, Appender, Commit, Failure, raise, write};
 pub(crate) use dialect::{AnyOf, Dialect};
 pub(crate) use facts::answers_to;
 pub(crate) use insert::{Deleted, Placed, Records, deleted, opened, slice};
-pub(crate) use join::{Appending, Unfit};
+pub(crate) use join::{Appending, Ended, Unfit};
 pub(crate) use read::{Found, Names, corrupt};
 pub(crate) use rows::command as command_of;
 pub(crate) use schema::{MIGRATIONS, SchemaFault, is_current, migrate, migration};

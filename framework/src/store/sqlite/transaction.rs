@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::store::error::BoxError;
-use crate::store::sql::{Appending, Dialect, Failure, Row, Session, SqlTransaction, Statement};
+use crate::store::sql::{Appending, Dialect, Ended, Failure, Row, Session, SqlTransaction, Statement};
 
 use super::dialect::DIALECT;
 use super::errors::{self, Busy, SQLITE_ERROR, code};
@@ -145,7 +145,7 @@ async fn is_open(connection: &mut SqliteConnection) -> Result<(), BoxError> {
     match connection.control("BEGIN").await {
         Ok(()) => {
             connection.control("ROLLBACK").await?;
-            Err("the transaction has ended already".into())
+            Err(Ended("SQLite could begin another one".into()).into())
         }
         Err(error) if error.downcast_ref().and_then(code) == Some(SQLITE_ERROR) => Ok(()),
         Err(error) => Err(error),
