@@ -46,9 +46,7 @@ impl<D: Decision, C: HandledBy<D>> CommandHandler for BoundaryHandler<D, C> {
     }
 
     async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult {
-        let Some(command) = message.command::<C>() else {
-            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
-        };
+        let command = message.own::<C>()?;
         let tags = Command::tags(command);
         let Some(id) = message.target.as_deref().or_else(|| first_value::<D>(&tags)) else {
             return Err(CommandFailure::NoTarget { command: C::NAME }.into());
@@ -79,9 +77,7 @@ struct InLane<'a, D: Decision, C> {
 #[async_trait]
 impl<D: Decision, C: HandledBy<D>> Last for InLane<'_, D, C> {
     async fn run(&self, message: CommandMessage) -> CommandResult {
-        let Some(command) = message.command::<C>() else {
-            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
-        };
+        let command = message.own::<C>()?;
         let mut pauses = self.handler.executor.config.pauses();
         let mut attempts = 0;
         loop {

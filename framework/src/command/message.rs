@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::message::{Command, CommandId, Metadata, Position, StreamId, Version};
 use crate::store::{Expected, NewEvent};
 
-use super::error::CommandError;
+use super::error::{CommandError, CommandFailure};
 
 /// A command on its way to its handler.
 #[derive(Clone)]
@@ -60,6 +60,22 @@ impl CommandMessage {
     #[must_use]
     pub fn routing_key(&self) -> Option<&str> {
         self.routing.as_deref().or(self.target.as_deref())
+    }
+
+    /// The command, which is a `C` where its handler has got it.
+    ///
+    /// # Errors
+    /// When an interceptor has put another one in its place.
+    pub(super) fn own<C: Command>(&self) -> Result<&C, CommandFailure> {
+        self.command().ok_or_else(|| CommandFailure::NoHandler { command: self.name.to_owned() })
+    }
+
+    /// The id of the aggregate that it is for.
+    ///
+    /// # Errors
+    /// When it names none.
+    pub(super) fn addressee(&self) -> Result<&str, CommandFailure> {
+        self.target.as_deref().ok_or(CommandFailure::NoTarget { command: self.name })
     }
 
     /// The command, if it is a `C`.

@@ -49,9 +49,7 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> CommandHandler for ServiceHandler
     }
 
     async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult {
-        let Some(command) = message.command::<C>() else {
-            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
-        };
+        let command = message.own::<C>()?;
         let part = work.begin_part(C::NAME)?;
         let served = self.serve(message, command, work).await;
         work.end_part(part, matches!(served, Ok(Ok(_)))).await;
@@ -65,9 +63,7 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> CommandHandler for ServiceHandler
 #[async_trait]
 impl<H: Send + Sync + 'static, C: ServedBy<H>> Last for ServiceHandler<H, C> {
     async fn run(&self, message: CommandMessage) -> CommandResult {
-        let Some(command) = message.command::<C>() else {
-            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
-        };
+        let command = message.own::<C>()?;
         if message.is_trial() {
             let reason = format!(
                 "`{}` is handled outside aggregates: what it would do cannot be known without doing it",

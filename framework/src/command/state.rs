@@ -33,9 +33,7 @@ pub(crate) struct StateHandler<A: Aggregate, C> {
 #[async_trait]
 impl<A: Aggregate, C: HandledBy<A>> CommandHandler for StateHandler<A, C> {
     async fn handle(&self, message: CommandMessage) -> CommandResult {
-        let Some(target) = message.target.clone() else {
-            return Err(CommandFailure::NoTarget { command: C::NAME }.into());
-        };
+        let target = message.addressee()?.to_owned();
         let turn = self.lanes.turn_for(&target, &message).await?;
         let last = InLane { handler: self, stream: turn.stream().clone() };
         let held = self.lanes.held(&target, message.name);
@@ -43,11 +41,9 @@ impl<A: Aggregate, C: HandledBy<A>> CommandHandler for StateHandler<A, C> {
     }
 
     async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult {
-        let Some(command) = message.command::<C>() else {
-            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
-        };
-        let Some(target) = &message.target else { return Err(CommandFailure::NoTarget { command: C::NAME }.into()) };
-        let stream = StreamId::new(A::NAME, target.as_str());
+        let command = message.own::<C>()?;
+        let target = message.addressee()?;
+        let stream = StreamId::new(A::NAME, target);
         let before = work.loaded::<A>(&stream).await?;
         let values = work.bring(&self.needs, command, None).await?;
         let draft = work.draft();
@@ -70,9 +66,7 @@ struct InLane<'a, A: Aggregate, C> {
 #[async_trait]
 impl<A: Aggregate, C: HandledBy<A>> Last for InLane<'_, A, C> {
     async fn run(&self, message: CommandMessage) -> CommandResult {
-        let Some(command) = message.command::<C>() else {
-            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
-        };
+        let command = message.own::<C>()?;
         let mut pauses = self.handler.executor.config.pauses();
         let mut attempts = 0;
         loop {

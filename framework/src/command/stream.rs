@@ -31,7 +31,7 @@ pub(crate) struct StreamHandler<A: Aggregate, C> {
 #[async_trait]
 impl<A: Aggregate, C: HandledBy<A>> CommandHandler for StreamHandler<A, C> {
     async fn handle(&self, message: CommandMessage) -> CommandResult {
-        let Some(target) = &message.target else { return Err(CommandFailure::NoTarget { command: C::NAME }.into()) };
+        let target = message.addressee()?;
         let turn = self.lanes.turn_for(target, &message).await?;
         if self.executor.handling.is_empty() {
             return self.execute(&message, turn).await;
@@ -47,11 +47,9 @@ impl<A: Aggregate, C: HandledBy<A>> CommandHandler for StreamHandler<A, C> {
     }
 
     async fn decide_in(&self, message: &CommandMessage, work: &mut UnitOfWork) -> CommandResult {
-        let Some(command) = message.command::<C>() else {
-            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
-        };
-        let Some(target) = &message.target else { return Err(CommandFailure::NoTarget { command: C::NAME }.into()) };
-        let stream = StreamId::new(A::NAME, target.as_str());
+        let command = message.own::<C>()?;
+        let target = message.addressee()?;
+        let stream = StreamId::new(A::NAME, target);
         let before = work.loaded::<A>(&stream).await?;
         admitted::<A, C>(before.as_ref(), &stream)?;
         let values = work.bring(&self.needs, command, None).await?;
@@ -136,9 +134,7 @@ impl<A: Aggregate, C: HandledBy<A>> Last for InLane<'_, A, C> {
 impl<A: Aggregate, C: HandledBy<A>> StreamHandler<A, C> {
     /// Decides as often as it takes.
     async fn execute(&self, message: &CommandMessage, mut turn: Turn<A>) -> CommandResult {
-        let Some(command) = message.command::<C>() else {
-            return Err(CommandFailure::NoHandler { command: message.name.to_owned() }.into());
-        };
+        let command = message.own::<C>()?;
         let stream = turn.stream().clone();
         let mut pauses = None;
         let (mut attempts, mut ahead) = (1, 0);
