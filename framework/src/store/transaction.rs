@@ -141,7 +141,8 @@ pub trait StoreTransaction: Send {
     ///
     /// The lock of appends is taken here and held until the commit. A transaction that has written documents which appends
     /// write too may meet one that waits for it: the database then ends one of the two, which is
-    /// [`AppendError::Unavailable`]. A future that is dropped before its end may have stored everything or nothing.
+    /// [`AppendError::Unavailable`]. As an append, it is handed over when the returned future is first polled: a future that
+    /// is dropped after that takes nothing back.
     ///
     /// # Errors
     /// As [`EventStore::append`](super::EventStore::append). After [`AppendError::OutcomeUnknown`] everything or nothing

@@ -76,11 +76,14 @@ pub(super) async fn join<S: SqlStore>(
     }
 }
 
-/// Commits `transaction` together with `append`.
-pub(super) async fn commit_with<T: SqlTransaction>(
-    mut transaction: T,
-    append: Append,
-) -> Result<Appended, AppendError> {
+/// Commits `transaction` together with `append`, in a task of its own: a caller may stop polling, and would then hold the
+/// append lock for as long as it likes.
+pub(super) async fn commit_with<T: SqlTransaction>(transaction: T, append: Append) -> Result<Appended, AppendError> {
+    let answer = tokio::spawn(commit(transaction, append)).await;
+    answer.unwrap_or_else(|_| Err(AppendError::OutcomeUnknown { source: "the task that commits has stopped".into() }))
+}
+
+async fn commit<T: SqlTransaction>(mut transaction: T, append: Append) -> Result<Appended, AppendError> {
     let batch = [append];
     match store(&mut transaction, &batch).await {
         Ok(appended) if !appended.repeated => {

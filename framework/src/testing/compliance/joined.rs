@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use crate::message::{CommandId, Position, StreamId, Tag};
@@ -196,6 +197,27 @@ pub async fn conditions_hold_among_appends_and_transactions(store: &dyn Store) {
     rows.sort_unstable();
     let found: Vec<_> = revisions(store).await.into_iter().map(|(key, _)| key).collect();
     assert_eq!(found, rows);
+}
+
+/// Whoever stops polling holds nobody up, and takes nothing back.
+pub async fn a_commit_is_handed_over_when_it_is_first_polled(store: &dyn Store) {
+    let mut left = having_written(store, "k").await.commit_with(appending([event("a")]).0);
+    let answer = (&mut left).now_or_never();
+    let other = tokio::time::timeout(PATIENCE, appending([event("b")]).to(store)).await;
+    other.expect("the append waits for somebody who does not go on").unwrap();
+    let answer = match answer {
+        Some(answer) => answer,
+        None => left.await,
+    };
+    assert_eq!(answer.unwrap().versions, [(stream("a"), version(1))]);
+
+    let mut signal = store.appended();
+    let mut dropped = having_written(store, "l").await.commit_with(appending([event("a")]).0);
+    let _ = (&mut dropped).now_or_never();
+    drop(dropped);
+    let risen = tokio::time::timeout(PATIENCE, signal.wait_for(|head| head.get() == 3)).await;
+    assert!(matches!(risen, Ok(Ok(_))), "what was handed over was taken back");
+    assert_eq!(revisions(store).await, [row("k"), row("l")]);
 }
 
 /// The signal rises to the position of the newest event, and whoever waits for it finds it.

@@ -135,6 +135,7 @@ macro_rules! store_compliance {
             an_append_without_events_commits_its_rows
             a_transaction_that_is_dropped_gives_out_no_position
             conditions_hold_among_appends_and_transactions
+            a_commit_is_handed_over_when_it_is_first_polled
             a_commit_with_events_wakes_readers
             what_appends_refuse_transactions_refuse
             no_store_joins_what_is_no_transaction
