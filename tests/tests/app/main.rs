@@ -31,6 +31,7 @@ mod kit_matchers;
 mod kit_properties;
 mod lanes;
 mod layers;
+mod meanwhile;
 mod metadata;
 mod nested;
 mod notebook;
