@@ -13,6 +13,7 @@ use super::bus::CommandHandler;
 use super::error::{CommandError, CommandFailure, Rejection};
 use super::execute::{Decided, Executor};
 use super::interceptor::{Last, Next};
+use super::keys;
 use super::lane::Lanes;
 use super::message::{CommandMessage, CommandResult, Executed};
 use super::stream::{admitted_as, decide};
@@ -92,6 +93,9 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
             _ => Append::default(),
         };
         let (moved, keys) = (!append.documents.is_empty(), self.key_changes(before.as_ref(), after.as_ref()));
+        if message.is_trial() {
+            keys::writes(&executor.journal, &keys).await?;
+        }
         let stored = match append.events.is_empty() && !moved && append.command.is_none() {
             true => None,
             false => match executor.submit(append, keys).await {
