@@ -53,6 +53,7 @@ mod support;
 mod time_machine;
 mod unique;
 mod units;
+mod units_of_decisions;
 mod upcasters;
 mod variants;
 mod wallet;
