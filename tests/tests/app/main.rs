@@ -34,6 +34,7 @@ mod layers;
 mod meanwhile;
 mod metadata;
 mod nested;
+mod newer;
 mod notebook;
 mod parcels;
 mod retries;
