@@ -240,6 +240,9 @@ pub fn snapshot_on<A, E: SnapshotEvent<A>>(policy: SnapshotPolicy) -> SnapshotPo
     policy.on::<E>()
 }
 
+/// `#[apply(end)]` stands in a block of `S`.
+pub fn ends<S: crate::aggregate::MayEnd>() {}
+
 /// How the row of an aggregate is kept; a function, so that a state that serde does not know is named in the error.
 #[must_use]
 pub fn stored<A: serde::Serialize + serde::de::DeserializeOwned>() -> StoredState<A> {

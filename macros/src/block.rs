@@ -1,6 +1,6 @@
 //! The `impl` block under an attribute macro.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
@@ -234,4 +234,17 @@ pub(crate) fn last_name(ty: &Type) -> Option<&Ident> {
         Type::Paren(paren) => last_name(&paren.elem),
         _ => None,
     }
+}
+
+/// `tokens` at `span`, where the compiler then reports what is wrong with them.
+pub(crate) fn moved(tokens: impl ToTokens, span: Span) -> TokenStream {
+    let each = tokens.into_token_stream().into_iter().map(|token| {
+        let mut token = match token {
+            TokenTree::Group(group) => TokenTree::Group(Group::new(group.delimiter(), moved(group.stream(), span))),
+            other => other,
+        };
+        token.set_span(span);
+        token
+    });
+    each.collect()
 }

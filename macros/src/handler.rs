@@ -131,7 +131,7 @@ impl Handler {
             FnArg::Typed(typed) => Some(typed),
             FnArg::Receiver(_) => None,
         });
-        for _ in 0..place.parts() {
+        for _ in 0..place.parts().unwrap_or_else(|| likely_parts(sig, rules)) {
             if let Some(part) = typed.next() {
                 check_part(part, rules, errors);
             }
@@ -424,6 +424,17 @@ fn receiver(sig: &Signature, everywhere: bool, rules: &Rules, errors: &mut Error
 }
 
 /// A part of the state is lent, and to be changed only by events.
+/// How many parameters come before the message, told by their looks: where nothing may follow the message it is the last
+/// one, else the first that is no reference.
+fn likely_parts(sig: &Signature, rules: &Rules) -> usize {
+    let typed = || sig.inputs.iter().filter(|input| matches!(input, FnArg::Typed(_)));
+    let is_value = |input: &FnArg| matches!(input, FnArg::Typed(typed) if !matches!(*typed.ty, Type::Reference(_)));
+    match rules.others {
+        true => typed().position(is_value).unwrap_or_default(),
+        false => typed().count().saturating_sub(1),
+    }
+}
+
 fn check_part(part: &PatType, rules: &Rules, errors: &mut Errors) {
     let mutable = rules.receiver == ReceiverRule::Mutable;
     match &*part.ty {

@@ -366,7 +366,7 @@ pub fn command_handlers(arguments: TokenStream, block: TokenStream) -> TokenStre
 /// | attribute | meaning |
 /// |---|---|
 /// | `#[apply]` on `fn placed(&mut self, event: &OrderPlaced)` | applies this event |
-/// | `#[apply(end)]` | the aggregate, or the entity, has ended then; a method that returns `Lifecycle` decides it itself |
+/// | `#[apply(end)]` | the aggregate, or the entity, has ended then; a method that returns `Lifecycle` decides it itself; a decision never ends |
 /// | `#[apply(at = copies[copy])]` on `fn lent(copy: &mut Copy, event: &CopyLent)` | applies the event to the child entity whose id is the event's field `copy` |
 /// | `#[apply(when = Open(open), then = Closed)]` on `fn closed(open: &mut Open, event: &AccountClosed) -> Closed` | applies the event in this variant of an enum; `then` makes the state the variant that holds what the method returns |
 /// | `#[event_sourcing(ignore("order.note"))]` | events of these stored names mean nothing to the state |

@@ -17,8 +17,8 @@ pub(crate) struct Place {
 /// A variant of a state that is an enum.
 pub(crate) struct When {
     pattern: Pat,
-    /// What the pattern binds, in order: the first parameters of the method.
-    bindings: Vec<Ident>,
+    /// What the pattern binds, in order: the first parameters of the method. `None` where the pattern could not be read.
+    bindings: Option<Vec<Ident>>,
 }
 
 /// The way to a child entity.
@@ -49,19 +49,35 @@ impl Place {
         self.when.is_none() && self.at.is_none()
     }
 
-    /// How many parameters come before the message.
-    pub(crate) fn parts(&self) -> usize {
-        self.when.as_ref().map_or(0, |when| when.bindings.len()) + usize::from(self.at.is_some())
+    /// How many parameters come before the message; `None` after a fault that leaves it open.
+    pub(crate) fn parts(&self) -> Option<usize> {
+        let bound = self.when.as_ref().map_or(Some(0), |when| when.bindings.as_ref().map(Vec::len))?;
+        Some(bound + usize::from(self.at.is_some()))
+    }
+
+    /// Lets the compiler look at the variant that `when` names, where nothing else is made of it because of other faults:
+    /// so that it reports a wrong one with them.
+    pub(crate) fn looked_at(&self, ty: &Type) -> TokenStream {
+        let Some(pattern) = self.when.as_ref().map(|when| when.pattern(ty)) else { return TokenStream::new() };
+        quote! {
+            #[allow(unused_variables, irrefutable_let_patterns)]
+            if let #pattern = __state {}
+        }
     }
 
     /// The names of the parts in generated code, as arguments.
     pub(crate) fn arguments(&self) -> Vec<TokenStream> {
-        let bound = self.when.iter().flat_map(|when| &when.bindings).map(ToTokens::to_token_stream);
+        let bound = self.when.iter().flat_map(|when| when.bindings.iter().flatten()).map(ToTokens::to_token_stream);
         bound.chain(self.at.iter().map(|at| quote_spanned!(at.span=> __entity))).collect()
     }
 }
 
 impl When {
+    /// A variant that could not be read; its fault is reported.
+    pub(crate) fn unknown() -> Self {
+        Self { pattern: Pat::Verbatim(quote!(_)), bindings: None }
+    }
+
     /// Parses what stands after `when =`.
     pub(crate) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         input.parse::<Token![=]>()?;
@@ -74,7 +90,7 @@ impl When {
         }
         let mut bindings = Bindings::default();
         bindings.visit_pat(&pattern);
-        Ok(Self { pattern, bindings: bindings.0 })
+        Ok(Self { pattern, bindings: Some(bindings.0) })
     }
 
     /// The pattern with the state's type before the variant's name.

@@ -87,5 +87,10 @@ pub(crate) fn location(span: proc_macro2::Span) -> TokenStream {
 
 /// `code`, or what stands for it in an impl that only keeps a second wave of errors away.
 pub(crate) fn body(errors: &Errors, code: TokenStream) -> TokenStream {
-    if errors.is_empty() { code } else { quote::quote!(::core::unreachable!()) }
+    body_or(errors, code, TokenStream::new())
+}
+
+/// As [`body`]; after a fault the compiler still looks at `looked_at`, and reports what is wrong there with the rest.
+pub(crate) fn body_or(errors: &Errors, code: TokenStream, looked_at: TokenStream) -> TokenStream {
+    if errors.is_empty() { code } else { quote::quote!(#looked_at ::core::unreachable!()) }
 }

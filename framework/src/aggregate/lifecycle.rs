@@ -1,5 +1,7 @@
 //! What an event leaves behind: a state that goes on, or one that has ended.
 
+use super::Aggregate;
+
 /// Whether what an event was applied to goes on.
 ///
 /// An `#[apply]` method returns it where that depends on the event or the state; `#[apply(end)]` says that it always ends.
@@ -54,6 +56,18 @@ impl IntoLifecycle for Lifecycle {
         self
     }
 }
+
+/// A state that may end: every aggregate.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no aggregate, and cannot end",
+    label = "only an aggregate ends, or an entity with `at = ..`",
+    note = "a decision is built anew for each command, and is never closed: keep what has happened in a field, and let the \
+            handler refuse by it"
+)]
+pub trait MayEnd {}
+
+#[diagnostic::do_not_recommend]
+impl<A: Aggregate> MayEnd for A {}
 
 /// An event does not fit the state that it is to change: it is about a child entity that is not there, or about another
 /// variant of the state.

@@ -26,7 +26,7 @@ pub use entity::{Entities, Entity};
 pub use error::LoadError;
 pub use events::{Emitted, Events, IntoEvents};
 pub use evolve::{AppliedTo, EventSourced, EvolveError};
-pub use lifecycle::{Applied, IntoLifecycle, Lifecycle, Misfit};
+pub use lifecycle::{Applied, IntoLifecycle, Lifecycle, MayEnd, Misfit};
 pub use model::Model;
 pub use repository::{AggregateHandle, AsOf, HistoryEntry, Repository, Sourced};
 pub use snapshot::{SnapshotError, SnapshotPolicy, Snapshots};

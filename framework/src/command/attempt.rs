@@ -4,7 +4,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::aggregate::{
-    Aggregate, Creation, Events, HandledBy, Lifecycle, LoadError, Misfit, Passed, Repository, Sourced, changes, keys_in,
+    Aggregate, Creation, Events, HandledBy, KeyChange, Lifecycle, LoadError, Misfit, Passed, Repository, Sourced,
+    changes, keys_in,
 };
 use crate::handler::Resources;
 use crate::message::{Command, Position, StreamId, Version};
@@ -13,6 +14,7 @@ use crate::store::{AppendError, CommandRecord, Condition, Conflict, Expected, Ne
 use super::brought::{Brought, Needs, unseen};
 use super::error::{CommandError, CommandFailure, Rejection};
 use super::execute::{Basis, Decided, Executor, HandedOver, guarded};
+use super::keys;
 use super::lane::{AHEAD_ATTEMPTS, Comeback, Lanes, Settled, Turn};
 use super::message::{CommandMessage, CommandResult, Executed};
 use super::stream::{admitted, decide};
@@ -45,6 +47,7 @@ enum Made<A, C: Command> {
     Known {
         events: Vec<NewEvent>,
         reply: C::Reply,
+        keys: Vec<KeyChange>,
     },
 }
 
@@ -100,8 +103,8 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
             },
         };
         match self.decide(&mut turn, &basis, brought.as_ref(), loading) {
-            Made::Known { events, reply } => {
-                let checked = Box::pin(self.check(turn, &basis, loading.is_some())).await;
+            Made::Known { events, reply, keys } => {
+                let checked = Box::pin(self.check_trial(turn, &basis, &keys, loading.is_some())).await;
                 match checked {
                     Ok(position) => Ended::Answered(Ok(self.executed(basis.version, position, reply).of_trial(events))),
                     Err(ended) => ended,
@@ -174,7 +177,7 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
         let values = brought.map(|brought| &brought.values);
         let (events, reply) = match self.decided(turn.state.as_ref(), basis, values) {
             Decided::Done { events, reply } if events.is_empty() && self.message.is_trial() => {
-                return Made::Known { events: Vec::new(), reply };
+                return Made::Known { events: Vec::new(), reply, keys: Vec::new() };
             }
             Decided::Done { events, reply } if !events.is_empty() => (events, reply),
             other => return Made::Nothing(other),
@@ -192,16 +195,16 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
                         return Made::Nothing(Decided::Failed(CommandFailure::Misfit { stream, source }));
                     }
                 }
+                let keys = changes(self.stream, &keys_before, &keys_in(turn.state.as_ref()));
                 if self.message.is_trial() {
                     if turn.ahead {
                         turn.forget();
                     }
-                    return Made::Known { events: append.events, reply };
+                    return Made::Known { events: append.events, reply, keys };
                 }
                 if is_snapshot_due {
                     append.snapshots.extend(self.snapshot(turn));
                 }
-                let keys = changes(self.stream, &keys_before, &keys_in(turn.state.as_ref()));
                 Made::Events { events, reply, storing: self.executor.hand_over(append, keys) }
             }
             Err(failure) => Made::Nothing(Decided::Failed(failure)),
@@ -342,6 +345,21 @@ impl<A: Aggregate, C: HandledBy<A>> Attempt<'_, A, C> {
             }
         }
         Ok(basis.position)
+    }
+
+    /// As [`Self::check`], and looks whether the unique keys could be taken that a trial would take.
+    async fn check_trial(
+        &self,
+        turn: Turn<A>,
+        basis: &Basis,
+        wanted: &[KeyChange],
+        loaded: bool,
+    ) -> Result<Position, Ended<A>> {
+        let position = self.check(turn, basis, loaded).await?;
+        match keys::writes(&self.executor.journal, wanted).await {
+            Ok(_) => Ok(position),
+            Err(failure) => Err(Ended::Answered(Err(failure.into()))),
+        }
     }
 
     /// What comes of an append that was not stored.

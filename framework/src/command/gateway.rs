@@ -164,7 +164,7 @@ impl<C: Command> SendCall<C> {
     }
 
     /// Finds out what would come of the command: it is decided as always, and nothing is stored. Await the call for a
-    /// [`Trial`](super::Trial).
+    /// [`Trial`](super::Trial). A unique value that another aggregate has is reported, and none is taken.
     pub fn dry_run(mut self) -> TrialCall<C> {
         self.message.purpose = Purpose::Trial;
         TrialCall::new(self)

@@ -15,6 +15,7 @@ use super::bus::CommandHandler;
 use super::error::{CommandError, CommandFailure, Rejection};
 use super::execute::{Decided, Executor};
 use super::interceptor::{Last, Next};
+use super::keys;
 use super::lane::Lanes;
 use super::message::{CommandMessage, CommandResult, Executed};
 use super::stream::{admitted_as, decide};
@@ -119,6 +120,9 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
             Some(after) => changes(&self.stream, &keys_in(before.as_ref()), &keys_in(Some(after))),
             None => Vec::new(),
         };
+        if trial {
+            keys::writes(&executor.journal, &keys).await?;
+        }
         let is_nothing = append.events.is_empty() && append.documents.is_empty() && append.command.is_none();
         let stored = match is_nothing {
             true => None,

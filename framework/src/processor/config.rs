@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
+use super::newer::NewerRevision;
+
 /// Settings of processors.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -23,6 +25,8 @@ pub struct ProcessorConfig {
     /// How often a processor looks for events of other processes. Default 500 ms. Events of this process wake it at
     /// once.
     pub poll: Duration,
+    /// What becomes of an event at a revision newer than this program reads. Default [`NewerRevision::Park`].
+    pub newer: NewerRevision,
 }
 
 impl Default for ProcessorConfig {
@@ -34,6 +38,7 @@ impl Default for ProcessorConfig {
             pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(10),
             poll: Duration::from_millis(500),
+            newer: NewerRevision::Park,
         }
     }
 }

@@ -12,6 +12,7 @@ mod control;
 mod error;
 mod handlers;
 mod handlers_component;
+mod newer;
 mod progress;
 mod streaming;
 
@@ -19,6 +20,7 @@ pub use config::ProcessorConfig;
 pub use control::{ProcessorStatus, ProcessorsHandle};
 pub use error::ReplayError;
 pub use handlers::EventHandlers;
+pub use newer::NewerRevision;
 
 pub(crate) use catch_up::catch_up;
 pub(crate) use component::{Batch, EventComponent};

@@ -17,6 +17,7 @@ use crate::store::{
 use super::component::{Batch, EventComponent};
 use super::config::ProcessorConfig;
 use super::error::ReplayError;
+use super::newer::{NewerRevision, is_newer};
 use super::progress::Progress;
 
 /// A token that has nothing to handle is written back when it is so many positions behind.
@@ -90,12 +91,14 @@ struct Running<'a> {
     token: Position,
     /// Whether there may be dead letters.
     letters: bool,
+    /// The event that it waits before, since it is of a newer revision.
+    waits_before: Option<Position>,
 }
 
 impl<'a> Running<'a> {
     fn new(processor: &'a StreamingProcessor, claim: Claim) -> Self {
         let position = claim.position;
-        Self { processor, claim, position, token: position, letters: true }
+        Self { processor, claim, position, token: position, letters: true, waits_before: None }
     }
 
     async fn run(&mut self) -> Result<(), Interrupted> {
@@ -112,6 +115,10 @@ impl<'a> Running<'a> {
             let page = processor.journal.read(read).await?;
             let more = page.more;
             self.take(page).await?;
+            if self.waits_before.is_some() {
+                processor.pause(processor.config.poll).await;
+                continue;
+            }
             if more {
                 continue;
             }
@@ -183,17 +190,22 @@ impl<'a> Running<'a> {
             return Ok(());
         }
         if !page.events.is_empty() {
-            if !self.handle_together(&page).await? {
-                self.handle_one_by_one(&page).await?;
+            let mut scanned = page.scanned;
+            if self.handle_together(&page).await? {
+                self.waits_before = None;
+            } else {
+                scanned = self.handle_one_by_one(&page).await?;
             }
-            self.token = page.scanned;
+            self.token = scanned;
             self.processor.components.iter().for_each(|component| component.committed());
+            self.position = scanned;
         } else if page.scanned.get() - self.token.get() >= IDLE_TOKEN_LAG {
             self.position = page.scanned;
             self.store_token().await?;
+        } else {
+            self.position = page.scanned;
         }
-        self.position = page.scanned;
-        self.processor.progress.position.send_replace(page.scanned);
+        self.processor.progress.position.send_replace(self.position);
         Ok(())
     }
 
@@ -218,11 +230,12 @@ impl<'a> Running<'a> {
         Ok(true)
     }
 
-    /// The careful way: an event that fails is undone and put aside, and its sequence behind it.
-    async fn handle_one_by_one(&mut self, page: &Page) -> Result<(), Interrupted> {
+    /// The careful way: an event that fails is undone and put aside, and its sequence behind it. Gives how far that is.
+    async fn handle_one_by_one(&mut self, page: &Page) -> Result<Position, Interrupted> {
         let mut transaction = self.processor.journal.store().begin().await?;
         let mut held = self.held(&mut *transaction, page).await?;
         let after = AfterCommit::default();
+        let mut before = None;
         for event in &page.events {
             let sequence = sequence(event);
             let failed = if held.contains(&sequence) {
@@ -236,11 +249,16 @@ impl<'a> Running<'a> {
                     }
                     Err(error) => {
                         transaction.undo_to_mark().await?;
+                        let newer = self.newer(event, &error);
+                        if newer == NewerRevision::Stop {
+                            before = Some(event.recorded.position);
+                            break;
+                        }
                         tracing::warn!(
                             processor = self.processor.name, position = %event.recorded.position,
                             event = %event.recorded.name, %error, "an event failed"
                         );
-                        Some((1, error.to_string()))
+                        (newer != NewerRevision::Skip).then(|| (1, error.to_string()))
                     }
                 }
             };
@@ -251,10 +269,29 @@ impl<'a> Running<'a> {
                 self.letters = true;
             }
         }
-        transaction.advance(&self.claim, page.scanned).await?;
-        transaction.commit().await?;
-        after.committed();
-        Ok(())
+        let scanned = before.map_or(page.scanned, |before| Position::new(before.get() - 1));
+        self.wait_before(before);
+        if scanned > self.position {
+            transaction.advance(&self.claim, scanned).await?;
+            transaction.commit().await?;
+            after.committed();
+        }
+        Ok(scanned)
+    }
+
+    /// What is to become of an event that has failed with `error`: it is parked, unless it is of a newer revision.
+    fn newer(&self, event: &RecordedEvent, error: &HandlerError) -> NewerRevision {
+        if is_newer(event, error) { self.processor.config.newer } else { NewerRevision::Park }
+    }
+
+    fn wait_before(&mut self, event: Option<Position>) {
+        if let Some(position) = event.filter(|_| self.waits_before != event) {
+            tracing::error!(
+                processor = self.processor.name, %position,
+                "a processor waits before an event of a newer revision: update this program"
+            );
+        }
+        self.waits_before = event;
     }
 
     /// Has every component handle `events`. A panic is an error. Gives what is to be done after the commit.
@@ -356,6 +393,11 @@ impl<'a> Running<'a> {
         let done = match handled {
             Ok(done) => {
                 after = Some(done);
+                transaction.remove_letter(&letter.tenant, &letter.processor, letter.position).await?
+            }
+            Err(error) if event.as_ref().is_some_and(|event| self.newer(event, &error) == NewerRevision::Skip) => {
+                transaction.undo_to_mark().await?;
+                tracing::warn!(processor = letter.processor, position = %letter.position, %error, "an event is skipped");
                 transaction.remove_letter(&letter.tenant, &letter.processor, letter.position).await?
             }
             Err(error) => {

@@ -124,7 +124,12 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
     ) -> Result<(), HandlerError> {
         let SagaComponent { journal, resources, .. } = self.component;
         let context = Context::new(journal.now(), event.recorded.metadata(), resources).with_recorded(&event.recorded);
-        for (part, input) in self.inputs(event).await? {
+        let inputs = self.inputs(event).await.map_err(|error| match error {
+            // The processor knows one that a newer program has written by it.
+            SagaError::Event(error) => HandlerError::from(error),
+            error => error.into(),
+        })?;
+        for (part, input) in inputs {
             self.look_up(BTreeSet::from([input.association.clone()]), transaction).await?;
             deliver(&mut self.instances, &input, part, &context, journal.payloads(), &event.recorded)?;
         }

@@ -234,6 +234,16 @@ pub enum OpenError {
         /// What the database said.
         source: BoxError,
     },
+    /// The directory of the database's file is missing. Create it, or name another one.
+    #[error("the store at `{address}` cannot be opened: create the directory `{}` first", directory.display())]
+    Directory {
+        /// The address.
+        address: String,
+        /// The directory.
+        directory: std::path::PathBuf,
+        /// What the database said.
+        source: BoxError,
+    },
     /// The schema was made by a newer program, or changed by hand.
     #[error("the schema of the store at `{address}` does not fit this program: {reason}")]
     Schema {

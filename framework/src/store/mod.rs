@@ -243,8 +243,8 @@ pub trait Store: EventStore + Maintain {
     ) -> Result<Vec<Document>, StoreError>;
 
     /// The effects of `saga` that are due at `now`: of each instance only the oldest that is not done, so that effects
-    /// of one instance keep their order. Parked ones hold back the ones behind them. In the order in which the effects
-    /// were committed.
+    /// of one instance keep their order. Parked ones hold back the ones behind them. Those that were due first come first,
+    /// and those that were due at one instant in the order in which they were committed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.

@@ -1,9 +1,13 @@
-//! One event among others: told exactly, or by what is true of it.
+//! One message among others: told exactly, or by what is true of it.
 
 use std::marker::PhantomData;
 
-use crate::message::{Event, Json};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::message::{Command, Event, Json};
+
+use super::commands::CommandMatcher;
 use super::diff;
 use super::messages::{Comparison, Message, lines};
 
@@ -58,11 +62,7 @@ impl<E: Event, F: Fn(&E) -> bool> EventMatcher for Matching<E, F> {
     }
 
     fn misses(&self, payload: &Json, _: &Comparison) -> Option<Vec<String>> {
-        match serde_json::from_value::<E>(payload.clone()) {
-            Ok(event) if (self.holds)(&event) => None,
-            Ok(_) => Some(vec!["what was to match does not hold".to_owned()]),
-            Err(error) => Some(vec![format!("it cannot be read: {error}")]),
-        }
+        holds(payload, &self.holds)
     }
 }
 
@@ -72,27 +72,74 @@ impl<E: Event> EventMatcher for E {
     }
 
     fn misses(&self, payload: &Json, comparison: &Comparison) -> Option<Vec<String>> {
-        let wanted = serde_json::to_value(self).unwrap_or_else(|error| panic!("`{}`: {error}", E::NAME));
-        let (wanted, found) = (comparison.cleared(wanted), comparison.cleared(payload.clone()));
-        (wanted != found).then(|| diff::json(&wanted, &found))
+        equal(E::NAME, self, payload, comparison)
     }
+}
+
+/// In what `payload` is no message for which `holds` is true.
+pub(super) fn holds<M: DeserializeOwned>(payload: &Json, holds: &impl Fn(&M) -> bool) -> Option<Vec<String>> {
+    match serde_json::from_value::<M>(payload.clone()) {
+        Ok(message) if holds(&message) => None,
+        Ok(_) => Some(vec!["what was to match does not hold".to_owned()]),
+        Err(error) => Some(vec![format!("it cannot be read: {error}")]),
+    }
+}
+
+/// In what `payload` is not `wanted`.
+///
+/// # Panics
+/// When `wanted` cannot be written.
+#[track_caller]
+pub(super) fn equal(
+    name: &str,
+    wanted: &impl Serialize,
+    payload: &Json,
+    comparison: &Comparison,
+) -> Option<Vec<String>> {
+    let wanted = serde_json::to_value(wanted).unwrap_or_else(|error| panic!("`{name}`: {error}"));
+    let (wanted, found) = (comparison.cleared(wanted), comparison.cleared(payload.clone()));
+    (wanted != found).then(|| diff::json(&wanted, &found))
 }
 
 /// # Panics
 /// When none of `events` is as `matcher` says.
 #[track_caller]
 pub(super) fn assert_one(events: &[Message], matcher: &impl EventMatcher, comparison: &Comparison) {
+    if let Some(told) = missed(events, matcher.name(), |payload| matcher.misses(payload, comparison)) {
+        panic!("an event `{}` was expected\nemitted:\n{}\n{told}", matcher.name(), lines(events));
+    }
+}
+
+/// # Panics
+/// When none of `commands` is as `matcher` says.
+#[track_caller]
+pub(super) fn assert_sent(commands: &[Message], matcher: &impl CommandMatcher, comparison: &Comparison) {
+    if let Some(told) = missed(commands, matcher.name(), |payload| matcher.misses(payload, comparison)) {
+        panic!("a command `{}` was expected\nsent:\n{}\n{told}", matcher.name(), lines(commands));
+    }
+}
+
+/// # Panics
+/// When one of `commands` is a `C`.
+#[track_caller]
+pub(super) fn assert_none_sent<C: Command>(commands: &[Message]) {
+    if commands.iter().any(|(name, _)| name == C::NAME) {
+        panic!("no command `{}` was expected\nsent:\n{}", C::NAME, lines(commands));
+    }
+}
+
+/// Why none of `messages` is the one called `name` that is wanted; `None` when one is.
+fn missed(messages: &[Message], name: &str, misses: impl Fn(&Json) -> Option<Vec<String>>) -> Option<String> {
     let mut told = Vec::new();
-    for (number, (_, payload)) in (1..).zip(events).filter(|(_, (name, _))| name == matcher.name()) {
-        let Some(misses) = matcher.misses(payload, comparison) else { return };
-        told.push(format!("{} (number {number})", matcher.name()));
+    for (number, (_, payload)) in (1..).zip(messages).filter(|(_, (other, _))| other == name) {
+        let misses = misses(payload)?;
+        told.push(format!("{name} (number {number})"));
         told.extend(misses.into_iter().map(|line| format!("  {line}")));
     }
     if told.is_empty() {
-        told.push(format!("{} is missing", matcher.name()));
+        told.push(format!("{name} is missing"));
     }
-    let (name, events, told) = (matcher.name(), lines(events), diff::section(told, "  "));
-    panic!("an event `{name}` was expected\nemitted:\n{events}\n{told}");
+    Some(diff::section(told, "  "))
 }
 
 /// # Panics

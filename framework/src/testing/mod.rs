@@ -18,6 +18,7 @@
 mod aggregate;
 mod app;
 mod clock;
+mod commands;
 pub mod compliance;
 mod decided;
 mod diff;
@@ -36,6 +37,7 @@ mod view;
 pub use aggregate::{Given, given, given_state};
 pub use app::{AppSetup, TestApp, app};
 pub use clock::TestClock;
+pub use commands::{CommandMatcher, Commands, sending};
 pub use decided::Decided;
 pub use facts::Facts;
 pub use matcher::{EventMatcher, matching};
@@ -43,6 +45,6 @@ pub use observed::{Answer, Observed};
 #[cfg(feature = "proptest")]
 pub use property::{AnyCommand, Histories, any_history, command};
 pub use recorded::{RecordedStream, recorded};
-pub use saga::{Commands, GivenSaga, given_saga};
+pub use saga::{GivenSaga, given_saga};
 pub use upcast::{GivenStored, Upcast, given_stored, upcast, upcast_named};
 pub use view::{GivenView, given_view};

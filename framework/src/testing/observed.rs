@@ -5,11 +5,11 @@ use std::fmt::Debug;
 use crate::command::{CommandMessage, SendError};
 use crate::message::{Command, Event};
 
+use super::commands::{CommandMatcher, Commands};
 use super::diff::assert_same;
 use super::facts::{Facts, described, facts};
-use super::matcher::{EventMatcher, assert_none, assert_one};
+use super::matcher::{EventMatcher, assert_none, assert_one, assert_sent};
 use super::messages::{Comparison, Message, Words, lines};
-use super::saga::Commands;
 
 /// What came of a step of a test: events that were stored, commands that were sent, and `R`, the answer to a command or
 /// nothing. What an attempt that was rolled back would have stored is not among the events.
@@ -91,6 +91,20 @@ impl<R> Observed<R> {
     pub fn then_commands_in_any_order<T: Commands>(self, expected: T) -> Self {
         let (wanted, sent) = self.wanted_and_sent(expected);
         self.comparison.in_any_order(&self.words("commands", "sent"), &wanted, &sent);
+        self
+    }
+
+    /// Sagas and handlers sent this command, maybe among others: a command, or [`sending`](super::sending).
+    ///
+    /// # Panics
+    /// When they did not.
+    #[track_caller]
+    pub fn then_command(self, expected: impl CommandMatcher) -> Self {
+        let sent = self.commands.iter().map(|message| {
+            let payload = expected.read(message).unwrap_or_default();
+            (message.name.to_owned(), payload)
+        });
+        assert_sent(&sent.collect::<Vec<_>>(), &expected, &self.comparison);
         self
     }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::command::CommandMessage;
 use crate::handler::{Context, Resources};
 use crate::message::{Command, CommandId, Decode, Json, Metadata, Payloads, RecordedEvent, Timestamp};
 use crate::saga::SagaHandlers;
@@ -11,7 +10,9 @@ use crate::saga::instance::{Instance, deliver};
 use crate::store::{Association, Effect, Timer};
 
 use super::TestClock;
+use super::commands::{CommandMatcher, Commands};
 use super::facts::{Fact, Facts, facts};
+use super::matcher::{assert_none_sent, assert_sent};
 use super::messages::{Comparison, Message, Words};
 
 /// A saga type with its instances, as a test sees it.
@@ -183,8 +184,7 @@ impl<S: SagaHandlers> GivenSaga<S> {
     pub fn then_sends(self, expected: impl Commands) -> Self {
         let mut wanted = Vec::new();
         expected.add_to(&mut wanted);
-        let sent: Vec<Message> = self.sent.iter().map(described).collect();
-        self.comparison.in_order(&SENT, &wanted, &sent);
+        self.comparison.in_order(&SENT, &wanted, &self.described());
         self
     }
 
@@ -196,8 +196,27 @@ impl<S: SagaHandlers> GivenSaga<S> {
     pub fn then_sends_in_any_order(self, expected: impl Commands) -> Self {
         let mut wanted = Vec::new();
         expected.add_to(&mut wanted);
-        let sent: Vec<Message> = self.sent.iter().map(described).collect();
-        self.comparison.in_any_order(&SENT, &wanted, &sent);
+        self.comparison.in_any_order(&SENT, &wanted, &self.described());
+        self
+    }
+
+    /// The newest input made the saga send this command, maybe among others: a command, or [`sending`](super::sending).
+    ///
+    /// # Panics
+    /// When it did not.
+    #[track_caller]
+    pub fn then_sends_one(self, expected: impl CommandMatcher) -> Self {
+        assert_sent(&self.described(), &expected, &self.comparison);
+        self
+    }
+
+    /// The newest input made the saga send no command of the type `C`.
+    ///
+    /// # Panics
+    /// When it sent one.
+    #[track_caller]
+    pub fn then_sends_no<C: Command>(self) -> Self {
+        assert_none_sent::<C>(&self.described());
         self
     }
 
@@ -217,11 +236,47 @@ impl<S: SagaHandlers> GivenSaga<S> {
     #[track_caller]
     pub fn then_deadline(self, name: &str, after: Duration) -> Self {
         let due = self.now.plus(after);
-        let found = self.timers.iter().find(|timer| timer.name == name);
-        match found {
-            Some(timer) => assert_eq!(timer.due, due, "the deadline `{name}` waits for another instant"),
-            None => panic!("no deadline `{name}` waits, only {:?}", self.timers),
-        }
+        self.then_deadline_at(name, due)
+    }
+
+    /// The deadline `name` waits for this instant.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn then_deadline_at(self, name: &str, due: Timestamp) -> Self {
+        assert_eq!(self.due(name), due, "the deadline `{name}` waits for another instant");
+        self
+    }
+
+    /// The deadline `name` waits, and `holds` is true of how long that is from now.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use annals::prelude::*;
+    /// # use annals::testing::given_saga;
+    /// # #[derive(Event, Serialize, Deserialize)] #[event(name = "lamp.on")] struct On { lamp: String }
+    /// # #[derive(Saga, Serialize, Deserialize, Default, Clone)] #[saga(name = "saver")] struct Saver {}
+    /// # #[saga_handlers] impl Saver {
+    /// #     #[start(by = lamp)] fn on(&mut self, _event: &On, effects: &mut Effects) {
+    /// #         effects.deadline("long enough", Duration::from_secs(60));
+    /// #     }
+    /// # }
+    /// # fn main() {
+    /// given_saga::<Saver>(On { lamp: "hall".into() })
+    ///     .then_deadline_matching("long enough", |after| after < Duration::from_secs(3_600));
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// When it does not wait, or waits for another time.
+    #[track_caller]
+    pub fn then_deadline_matching(self, name: &str, holds: impl FnOnce(Duration) -> bool) -> Self {
+        let after = self.due(name).since(self.now);
+        assert!(
+            holds(after),
+            "the deadline `{name}` waits {after:?} from now, for which what was to match does not hold"
+        );
         self
     }
 
@@ -276,6 +331,20 @@ impl<S: SagaHandlers> GivenSaga<S> {
     pub fn then_running(self, count: usize) -> Self {
         assert_eq!(self.instances.len(), count, "another number of instances runs");
         self
+    }
+
+    /// The instant of the deadline `name`.
+    #[track_caller]
+    fn due(&self, name: &str) -> Timestamp {
+        match self.timers.iter().find(|timer| timer.name == name) {
+            Some(timer) => timer.due,
+            None => panic!("no deadline `{name}` waits, only {:?}", self.timers),
+        }
+    }
+
+    /// The commands that the newest input made the saga send.
+    fn described(&self) -> Vec<Message> {
+        self.sent.iter().map(described).collect()
     }
 
     fn is_associated(&self, association: &Association) -> bool {
@@ -375,66 +444,3 @@ impl<S> fmt::Debug for GivenSaga<S> {
 fn described(effect: &Effect) -> Message {
     (effect.name.clone(), serde_json::from_slice(&effect.payload).unwrap_or(Json::Null))
 }
-
-/// Commands of any kind: one, an array, a `Vec`, a tuple, or `()`.
-pub trait Commands {
-    /// Adds name and payload of each, in order.
-    #[doc(hidden)]
-    fn add_to(self, commands: &mut Vec<(String, Json)>);
-
-    /// Adds how commands of these types are read from a message on its way.
-    #[doc(hidden)]
-    fn readers(readers: &mut Vec<Reader>);
-}
-
-/// The payload of a command message, if it is of the type that is read.
-pub(super) type Reader = fn(&CommandMessage) -> Option<Json>;
-
-impl<C: Command> Commands for C {
-    fn add_to(self, commands: &mut Vec<(String, Json)>) {
-        let payload = serde_json::to_value(&self).unwrap_or_else(|error| panic!("`{}`: {error}", C::NAME));
-        commands.push((C::NAME.to_owned(), payload));
-    }
-
-    fn readers(readers: &mut Vec<Reader>) {
-        readers.push(|message| message.command::<C>().and_then(|command| serde_json::to_value(command).ok()));
-    }
-}
-
-impl<T: Commands> Commands for Vec<T> {
-    fn add_to(self, commands: &mut Vec<(String, Json)>) {
-        self.into_iter().for_each(|command| command.add_to(commands));
-    }
-
-    fn readers(readers: &mut Vec<Reader>) {
-        T::readers(readers);
-    }
-}
-
-impl<T: Commands, const N: usize> Commands for [T; N] {
-    fn add_to(self, commands: &mut Vec<(String, Json)>) {
-        self.into_iter().for_each(|command| command.add_to(commands));
-    }
-
-    fn readers(readers: &mut Vec<Reader>) {
-        T::readers(readers);
-    }
-}
-
-macro_rules! tuples {
-    ($(($($part:ident)*))*) => {$(
-        impl<$($part: Commands),*> Commands for ($($part,)*) {
-            #[allow(non_snake_case, unused_variables, reason = "the empty tuple uses nothing")]
-            fn add_to(self, commands: &mut Vec<(String, Json)>) {
-                let ($($part,)*) = self;
-                $($part.add_to(commands);)*
-            }
-
-            #[allow(unused_variables, reason = "the empty tuple uses nothing")]
-            fn readers(readers: &mut Vec<Reader>) {
-                $($part::readers(readers);)*
-            }
-        }
-    )*};
-}
-tuples! { () (A) (A B) (A B C) (A B C D) (A B C D E) }

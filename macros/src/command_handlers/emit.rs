@@ -9,7 +9,7 @@ use crate::block::{Block, text};
 use crate::component;
 use crate::errors::Errors;
 use crate::handler::{Handler, Message, Output, Role, SelfArgument, requirements};
-use crate::subject::{body, hidden, registration};
+use crate::subject::{body, body_or, hidden, registration};
 
 pub(super) fn all(block: &Block, handlers: &[CommandHandler], boundaries: &[Boundary], errors: &Errors) -> TokenStream {
     let ty = &block.ty;
@@ -120,7 +120,8 @@ fn decides(ty: &Type, group: &Group<'_>, boundaries: &[Boundary], errors: &Error
     let (reply, error) = (message.associated("Command", "Reply"), message.associated("Command", "Error"));
     let creation = group.creation();
     let requirements = requirements(group.handlers.iter().map(|each| &each.handler));
-    let body = body(errors, group.body(ty));
+    let looked_at = group.handlers.iter().map(|each| each.handler.place.looked_at(ty)).collect();
+    let body = body_or(errors, group.body(ty), looked_at);
     let boundary = super::boundary::items(ty, boundaries, command);
     quote! {
         #(#cfg)*

@@ -104,7 +104,10 @@ fn marks(attribute: &Attribute, errors: &mut Errors) -> Marks {
     let known = &["create", "create_if_missing", "sequential", "when = Open(open)", "at = copies[copy]"];
     Keys::new("handle", known).read(attribute, errors, |key, input, errors| {
         match key.word {
-            "when" => place.when = Some(When::parse(input)?),
+            "when" => {
+                place.when = Some(When::unknown());
+                place.when = Some(When::parse(input)?);
+            }
             "at" => {
                 place.at = Some(At::unknown(key.span));
                 place.at = Some(At::parse(input)?);

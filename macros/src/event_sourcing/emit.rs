@@ -1,12 +1,13 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{LitStr, Type};
 
 use super::parse::Applier;
-use crate::block::{Block, text};
+use crate::block::{Block, moved, text};
 use crate::errors::Errors;
 use crate::handler::{Handler, Message, Output};
-use crate::subject::{body, hidden, location, registration};
+use crate::subject::{body, body_or, hidden, location, registration};
 
 pub(super) fn all(block: &Block, appliers: &[Applier], ignored: &[LitStr], errors: &Errors) -> TokenStream {
     let ty = &block.ty;
@@ -21,8 +22,10 @@ pub(super) fn all(block: &Block, appliers: &[Applier], ignored: &[LitStr], error
     let evolve = body(errors, evolve(ty, &groups, ignored));
     let location = location(block.span());
     let registration = registration(ty, quote!(__r.event_sourcing::<#ty>(#location);), errors);
+    let endings = endings(ty, appliers);
     hidden(quote! {
         #impls
+        #endings
         #[automatically_derived]
         impl __p::EventSourced for #ty {
             const EVENTS: &'static [&'static str] = &[#(#names),*];
@@ -37,6 +40,22 @@ pub(super) fn all(block: &Block, appliers: &[Applier], ignored: &[LitStr], error
         }
         #registration
     })
+}
+
+/// Demands that the state is one that may end, under the words that end it. An entity may end in any state.
+fn endings(ty: &Type, appliers: &[Applier]) -> TokenStream {
+    let ends = appliers.iter().filter_map(|applier| {
+        let cfg = &applier.handler.cfg;
+        let span = match (applier.ends, &applier.handler.output) {
+            _ if applier.handler.place.at.is_some() => return None,
+            (Some(span), _) => span,
+            (None, Output::Bare(lifecycle)) if applier.then.is_none() => lifecycle.span(),
+            (None, _) => return None,
+        };
+        let ty = moved(ty, span);
+        Some(quote_spanned! {span=> #(#cfg)* const _: fn() = __p::ends::<#ty>; })
+    });
+    ends.collect()
 }
 
 /// The appliers of one event.
@@ -63,7 +82,8 @@ fn groups(appliers: &[Applier]) -> Vec<Group<'_>> {
 impl Group<'_> {
     fn applied(&self, ty: &Type, errors: &Errors) -> TokenStream {
         let (cfg, event) = (&self.first.cfg, &self.event.ty);
-        let body = body(errors, self.body(ty));
+        let looked_at = self.looked_at(ty);
+        let body = body_or(errors, self.body(ty), looked_at);
         quote! {
             #(#cfg)*
             #[automatically_derived]
@@ -73,6 +93,19 @@ impl Group<'_> {
                 }
             }
         }
+    }
+
+    /// What the compiler is to look at in spite of faults.
+    fn looked_at(&self, ty: &Type) -> TokenStream {
+        let each = self.appliers.iter().map(|applier| {
+            let place = applier.handler.place.looked_at(ty);
+            let then = applier.then.iter().map(|then| {
+                let ty = moved(ty, then.span());
+                quote! { let _ = #ty::#then; }
+            });
+            quote! { #place #(#then)* }
+        });
+        each.collect()
     }
 
     /// Finds the method for the state, and calls it.

@@ -55,7 +55,10 @@ fn applier(method: &Method, errors: &mut Errors) -> Applier {
     Keys::new("apply", known).read(&method.attribute, errors, |key, input, errors| {
         match key.word {
             "end" => ends = Some(key.span),
-            "when" => place.when = Some(When::parse(input)?),
+            "when" => {
+                place.when = Some(When::unknown());
+                place.when = Some(When::parse(input)?);
+            }
             "then" => then = Some(value(input)?),
             _ => {
                 place.at = Some(At::unknown(key.span));

@@ -6,6 +6,7 @@ use annals::prelude::*;
 use annals::testing::given;
 use annals::{LoadError, SendError};
 
+use crate::meanwhile::{Waiting, Waits, foreign};
 use crate::support::in_each_place;
 
 #[derive(thiserror::Error, Serialize, Deserialize, Debug, Clone, PartialEq)]
@@ -103,39 +104,6 @@ impl Registration {
     }
 }
 
-/// What a test does while a handler is between its state and its append.
-#[derive(Default)]
-pub struct Waits(std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
-
-/// The test's pause, if it wants one.
-pub struct Waiting(Option<std::sync::Arc<Waits>>);
-
-impl annals::handler::FromContext for Waiting {
-    fn from_context(context: &annals::handler::Context<'_>) -> Result<Self, annals::handler::ContextError> {
-        Ok(Self(context.resources().shared()))
-    }
-}
-
-impl Waiting {
-    fn meet(&self) {
-        if let Some(waits) = &self.0 {
-            waits.meet();
-        }
-    }
-}
-
-impl Waits {
-    fn once(run: impl FnOnce() + Send + 'static) -> Self {
-        Self(std::sync::Mutex::new(Some(Box::new(run))))
-    }
-
-    fn meet(&self) {
-        if let Some(run) = self.0.lock().unwrap().take() {
-            run();
-        }
-    }
-}
-
 /// A coupon is used once by a member, and a limited number of times in all.
 #[derive(Command, Serialize, Deserialize, Clone, Debug)]
 #[command(name = "coupon.use", error = MemberError)]
@@ -184,7 +152,9 @@ impl CouponUse {
         command: UseCoupon,
         total: Model<CouponTotal>,
         appetite: Model<Appetite>,
+        waits: Waiting,
     ) -> Result<Option<CouponUsed>, MemberError> {
+        waits.meet();
         if self.used {
             return Ok(None);
         }
@@ -290,58 +260,27 @@ async fn a_value_is_taken_once_however_many_ask_for_it() {
     .await;
 }
 
-/// Stores `event` by another handle, while the handler runs.
-fn meanwhile(store: annals::store::SharedStore, name: &'static str) -> Waits {
-    let runtime = tokio::runtime::Handle::current();
-    Waits::once(move || {
-        let event = annals::store::NewEvent {
-            stream: StreamId::new("greeting", "g-1"),
-            id: EventId::new(),
-            name: name.into(),
-            revision: 1,
-            payload: br#"{"email":"ada@x.org","member":"m-9"}"#.to_vec(),
-            metadata: Default::default(),
-            tags: vec![Tag::new("email", "ada@x.org")],
-            recorded_at: Timestamp::from_micros(1),
-        };
-        let append = annals::store::Append { events: vec![event], ..Default::default() };
-        tokio::task::block_in_place(|| runtime.block_on(store.append(append))).unwrap();
-    })
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_condition_leaves_out_does_not_matter() {
     in_each_place(async |place| {
-        for (event, taken) in [("member.greeted", false), ("member.registered", true)] {
-            let waits = meanwhile(place.node().await, event);
-            let app = place.start(|app| app.include::<Registration>().resource(waits)).await;
-            let answer = app.send(register("m-1", "ada@x.org")).await;
-            match taken {
-                true => assert_eq!(answer.unwrap_err().rejection(), Some(MemberError::Taken)),
-                false => {
-                    answer.unwrap();
-                    let event = EmailGivenUp { email: "ada@x.org".to_owned() };
-                    give_up(&app, &event).await;
-                }
-            }
-            app.shutdown().await.unwrap();
-        }
+        let stream = || StreamId::new("meanwhile", "m-1");
+        let greeted = foreign(stream(), &Greeted { email: "ada@x.org".to_owned() });
+        let waits = Waits::storing(place.node().await, greeted);
+        let runs = waits.runs();
+        let app = place.start(|app| app.include::<Registration>().resource(waits)).await;
+        app.send(register("m-1", "ada@x.org")).await.unwrap();
+        assert_eq!(runs(), 1, "a greeting is outside the condition");
+        app.shutdown().await.unwrap();
+
+        let waits = Waits::storing(place.node().await, foreign(stream(), &registered("m-9", "bob@x.org")));
+        let runs = waits.runs();
+        let app = place.start(|app| app.include::<Registration>().resource(waits)).await;
+        let refused = app.send(register("m-1", "bob@x.org")).await.unwrap_err();
+        assert_eq!(refused.rejection(), Some(MemberError::Taken));
+        assert_eq!(runs(), 2, "a registration is inside the condition");
+        app.shutdown().await.unwrap();
     })
     .await;
-}
-
-async fn give_up(app: &Annals, event: &EmailGivenUp) {
-    let event = annals::store::NewEvent {
-        stream: StreamId::new("registration", "m-1"),
-        id: EventId::new(),
-        name: EmailGivenUp::NAME.into(),
-        revision: 1,
-        payload: serde_json::to_vec(event).unwrap(),
-        metadata: Default::default(),
-        tags: event.tags(),
-        recorded_at: Timestamp::from_micros(1),
-    };
-    app.journal().append(annals::store::Append { events: vec![event], ..Default::default() }).await.unwrap();
 }
 
 #[tokio::test]
@@ -367,6 +306,93 @@ async fn what_models_have_read_is_part_of_the_condition() {
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3, "{answers:?}");
         for node in nodes {
             node.shutdown().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_model_of_a_handler_is_part_of_the_condition_and_what_is_outside_of_all_is_not() {
+    in_each_place(async |place| {
+        for (round, (coupon, member, runs)) in
+            [("c-1", "m-9", 2), ("c-9", "m-1", 2), ("c-9", "m-9", 1)].into_iter().enumerate()
+        {
+            let with_round = |name: &str| format!("{name}-{round}");
+            let event = used(&with_round(coupon), &with_round(member));
+            let waits = Waits::storing(place.node().await, foreign(StreamId::new("meanwhile", "m-1"), &event));
+            let counted = waits.runs();
+            let app = place.start(|app| app.include::<CouponUse>().resource(waits)).await;
+            app.send(use_coupon(&with_round("c-1"), &with_round("m-1"))).await.unwrap();
+            assert_eq!(counted(), runs, "runs with {event:?} meanwhile");
+            app.shutdown().await.unwrap();
+        }
+    })
+    .await;
+}
+
+/// A till of a shop looks at two models besides its own state.
+#[derive(Aggregate, Default, Clone, Debug)]
+#[aggregate(name = "till")]
+pub struct Till {
+    taken: usize,
+}
+
+#[derive(Command, Serialize, Deserialize, Clone, Debug)]
+#[command(name = "till.take-coupon")]
+pub struct TakeCoupon {
+    #[target]
+    till: String,
+    #[tag]
+    coupon: String,
+    #[tag]
+    member: String,
+}
+
+#[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[event(name = "till.coupon-taken")]
+pub struct CouponTaken {}
+
+#[command_handlers]
+impl Till {
+    #[handle(create_if_missing)]
+    fn take(
+        &self,
+        _command: TakeCoupon,
+        total: Model<CouponTotal>,
+        appetite: Model<Appetite>,
+        waits: Waiting,
+    ) -> Option<CouponTaken> {
+        waits.meet();
+        (total.uses + appetite.coupons == 0).then_some(CouponTaken {})
+    }
+}
+
+#[event_sourcing]
+impl Till {
+    #[apply]
+    fn taken(&mut self, _event: &CouponTaken) {
+        self.taken += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_model_of_an_aggregate_is_part_of_its_condition() {
+    in_each_place(async |place| {
+        for (coupon, member, taken) in [("c-1", "m-9", 0), ("c-9", "m-1", 0), ("c-9", "m-9", 1)] {
+            let till = format!("t-{coupon}-{member}");
+            let with_till = |name: &str| format!("{till}-{name}");
+            let event = used(&with_till(coupon), &with_till(member));
+            let waits = Waits::storing(place.node().await, foreign(StreamId::new("meanwhile", "m-1"), &event));
+            let runs = waits.runs();
+            let app = place.start(|app| app.include::<Till>().resource(waits)).await;
+            let command = TakeCoupon { till: till.clone(), coupon: with_till("c-1"), member: with_till("m-1") };
+            let sent = app.send(command).await.unwrap();
+            assert_eq!(
+                (sent.version.map_or(0, Version::get), runs()),
+                (taken, 2 - taken as usize),
+                "{event:?} meanwhile"
+            );
+            app.shutdown().await.unwrap();
         }
     })
     .await;

@@ -2,11 +2,12 @@
 
 use annals::aggregate::AsOf;
 use annals::prelude::*;
-use annals::store::Conflict;
+use annals::store::{Append, Conflict};
 use annals::testing::given;
 use annals::{CommandFailure, SendError};
 use serde_json::json;
 
+use crate::meanwhile::foreign;
 use crate::support::in_each_place;
 
 /// A page of a notebook that several people edit.
@@ -55,6 +56,12 @@ pub struct Written {
     words: usize,
 }
 
+impl Written {
+    fn text(words: usize) -> Self {
+        Self { kind: "text".to_owned(), words }
+    }
+}
+
 #[command_handlers]
 impl Leaf {
     /// Only another name is a conflict.
@@ -72,7 +79,7 @@ impl Leaf {
         if command.words > 100 {
             return Err(LeafError::TooLong);
         }
-        events.apply(self, Written { kind: "text".to_owned(), words: command.words });
+        events.apply(self, Written::text(command.words));
         Ok(self.clone())
     }
 }
@@ -100,7 +107,7 @@ fn write(words: usize) -> Write {
 
 #[test]
 fn a_handler_judges_what_its_caller_has_not_seen() {
-    let written = Written { kind: "text".to_owned(), words: 3 };
+    let written = Written::text(3);
     let given = || given::<Leaf>((Renamed { title: "One".into() }, written.clone()));
     given().unseen(written.clone()).when(rename("Two")).then_events(Renamed { title: "Two".into() });
     let error = LeafError::Renamed { title: "One".into() };
@@ -132,6 +139,38 @@ async fn what_a_caller_has_not_seen_is_a_conflict_only_if_the_handler_says_so() 
         let refused = app.send(rename("Four")).expect(Version::new(9).unwrap()).await;
         assert!(matches!(refused, Err(SendError::Failed(CommandFailure::Conflict { .. }))), "{refused:?}");
         other.shutdown().await.unwrap();
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_events_after_the_expected_version_are_unseen() {
+    in_each_place(async |place| {
+        let app = place.start(|app| app.include::<Leaf>()).await;
+        app.send(rename("One")).await.unwrap();
+        let seen = app.send(rename("Two")).await.unwrap().version.unwrap();
+        app.send(write(3)).await.unwrap();
+        app.send(rename("Three")).expect(seen).await.unwrap();
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_who_has_missed_more_than_a_thousand_events_is_told_of_a_conflict() {
+    in_each_place(async |place| {
+        let app = place.start(|app| app.include::<Leaf>()).await;
+        let seen = app.send(rename("One")).await.unwrap().version.unwrap();
+        let missed = |count: usize| Append {
+            events: (0..count).map(|_| foreign(StreamId::new("leaf", "l-1"), &Written::text(1))).collect(),
+            ..Append::default()
+        };
+        app.journal().append(missed(1_000)).await.unwrap();
+        assert_eq!(app.send(rename("Two")).expect(seen).dry_run().await.unwrap().events.len(), 1);
+        app.journal().append(missed(1)).await.unwrap();
+        let refused = app.send(rename("Two")).expect(seen).await;
+        assert!(matches!(refused, Err(SendError::Failed(CommandFailure::Conflict { .. }))), "{refused:?}");
         app.shutdown().await.unwrap();
     })
     .await;

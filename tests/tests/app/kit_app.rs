@@ -7,7 +7,7 @@ use annals::aggregate::Events;
 use annals::app::Builder;
 use annals::message::Clock;
 use annals::prelude::*;
-use annals::testing::{self, TestClock, matching, recorded};
+use annals::testing::{self, TestClock, matching, recorded, sending};
 use annals_tests::orders::*;
 
 use crate::parcels::{DeliverParcel, Parcel, ParcelDelivered};
@@ -57,6 +57,7 @@ async fn a_command_is_told_by_all_that_it_sets_going() {
         ))
         .then_event(matching::<StockReserved>(|event| event.quantity == 2))
         .then_no_event::<OrderRejected>()
+        .then_command(sending::<ReserveStock>(|command| command.quantity == 2))
         .then_commands((
             ReserveStock { sku: "tea".into(), order: "o-1".into(), quantity: 2 },
             ApproveOrder { order: "o-1".into() },

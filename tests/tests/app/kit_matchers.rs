@@ -2,7 +2,7 @@
 
 use annals::message::StreamId;
 use annals::prelude::*;
-use annals::testing::{TestClock, given, given_saga, given_state, given_view, matching, recorded};
+use annals::testing::{TestClock, given, given_saga, given_state, given_view, matching, recorded, sending};
 use annals_tests::orders::*;
 
 use crate::parcels::{DeliverParcel, Parcel, ParcelDelivered, WeighParcel};
@@ -14,6 +14,10 @@ const OPENED: WalletOpened = WalletOpened { balance: 10 };
 
 fn many(amounts: &[u64]) -> DepositMany {
     DepositMany { wallet: "w-1".into(), amounts: amounts.to_vec() }
+}
+
+fn placed() -> OrderPlaced {
+    OrderPlaced { order: "o-1".into(), sku: "tea".into(), quantity: 3, at: Timestamp::EPOCH }
 }
 
 #[test]
@@ -64,6 +68,49 @@ fn one_event_is_told_by_what_is_true_of_it() {
     assert_has(&panic_of(present), &["no event `wallet.deposited` was expected", r#"{"amount":1}"#]);
     let rejected = || drop(given::<Wallet>(OPENED).when(withdraw("w-1", 11)).then_no_event::<Withdrawn>());
     assert_has(&panic_of(rejected), &["the command was rejected"]);
+}
+
+#[test]
+fn one_command_of_a_saga_is_told_by_what_is_true_of_it() {
+    let started = || given_saga::<Fulfilment>(()).when(placed());
+    let wanted = ReserveStock { sku: "tea".into(), order: "o-1".into(), quantity: 3 };
+    started()
+        .then_sends_one(sending::<ReserveStock>(|command| command.quantity == 3))
+        .then_sends_one(wanted.clone())
+        .then_sends_no::<ApproveOrder>();
+    let matches = || drop(started().then_sends_one(sending::<ReserveStock>(|command| command.quantity > 3)));
+    assert_has(
+        &panic_of(matches),
+        &["a command `stock.reserve` was expected\nsent:\n  stock.reserve {", "what was to match does not hold"],
+    );
+    let other = || drop(started().then_sends_one(ReserveStock { quantity: 4, ..wanted.clone() }));
+    assert_has(&panic_of(other), &["stock.reserve (number 1)\n    quantity: expected 4, was 3"]);
+    started().ignoring("quantity").then_sends_one(ReserveStock { quantity: 4, ..wanted });
+    let absent = || drop(started().then_sends_one(sending::<ApproveOrder>(|_| true)));
+    assert_has(&panic_of(absent), &["order.approve is missing"]);
+    let present = || drop(started().then_sends_no::<ReserveStock>());
+    assert_has(&panic_of(present), &["no command `stock.reserve` was expected", r#""quantity":3"#]);
+}
+
+#[test]
+fn a_deadline_is_told_by_its_instant_or_by_what_is_true_of_the_wait() {
+    let now = annals::message::Clock::now(&TestClock::default());
+    let half = PATIENCE / 2;
+    let waits = || given_saga::<Fulfilment>(placed()).when_time_passes(half);
+    waits()
+        .then_deadline_at("reservation", now.plus(PATIENCE))
+        .then_deadline("reservation", half)
+        .then_deadline_matching("reservation", |after| after == half);
+    let instant = || drop(waits().then_deadline_at("reservation", now));
+    assert_has(&panic_of(instant), &["the deadline `reservation` waits for another instant"]);
+    let matches = || drop(waits().then_deadline_matching("reservation", |after| after > half));
+    assert_has(&panic_of(matches), &["the deadline `reservation` waits 30s from now", "does not hold"]);
+    for absent in [
+        panic_of(|| drop(waits().then_deadline_at("payment", now))),
+        panic_of(|| drop(waits().then_deadline_matching("payment", |_| true))),
+    ] {
+        assert_has(&absent, &["no deadline `payment` waits", "reservation"]);
+    }
 }
 
 #[test]

@@ -146,6 +146,11 @@ async fn its_commands_follow_the_rules_of_all_aggregates() {
             "{other_table:?}"
         );
 
+        let tried = app.send(take("c-2", 1)).dry_run().await;
+        assert!(matches!(tried, Err(SendError::Failed(CommandFailure::Taken { key: "table", .. }))), "{tried:?}");
+        app.send(take("c-2", 2)).dry_run().await.unwrap();
+        assert!(app.aggregate_by::<Cart>("table", "2").await.unwrap().is_none(), "a dry run takes none");
+
         let id = CommandId::new();
         let first = app.send(put("pen")).id(id).await.unwrap();
         let repeated = app.send(put("pen")).id(id).await.unwrap();

@@ -253,3 +253,43 @@ async fn keys_of_aggregates_that_were_stored_before_can_be_taken() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_dry_run_reports_a_taken_value_and_takes_and_gives_up_none() {
+    in_each_place(async |place| {
+        let app = place.start(|app| app.include::<Login>()).await;
+        app.send(sign_up("l-1", "ada@x.org")).await.unwrap();
+        let head = app.send(sign_up("l-2", "bob@x.org")).await.unwrap().position;
+        assert_eq!(taken_by(app.send(sign_up("l-2", "ada@x.org")).dry_run().await), "l-1");
+        assert_eq!(taken_by(app.send(sign_up("l-9", "ada@x.org")).dry_run().await), "l-1");
+
+        // It would take one address and give up another: both are as they were.
+        let trial = app.send(sign_up("l-1", "countess@x.org")).dry_run().await.unwrap();
+        assert_eq!(trial.events.len(), 1);
+        app.send(Leave { login: "l-2".to_owned() }).dry_run().await.unwrap();
+        assert_eq!(app.journal().store().head().await.unwrap(), head);
+        assert!(app.aggregate_by::<Login>("email", "countess@x.org").await.unwrap().is_none());
+        assert_eq!(taken_by(app.send(sign_up("l-3", "ada@x.org")).await), "l-1");
+        assert_eq!(taken_by(app.send(sign_up("l-3", "bob@x.org")).await), "l-2");
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dry_run_leaves_the_state_in_memory_as_it_was() {
+    in_each_place(async |place| {
+        let app = place.start(|app| app.include::<Login>()).await;
+        let other = place.start(|app| app.include::<Login>()).await;
+        app.send(sign_up("l-1", "ada@x.org")).await.unwrap();
+        app.send(sign_up("l-1", "countess@x.org")).dry_run().await.unwrap();
+        // Now the aggregate is at the version that the dry run would have led to.
+        other.send(nickname("l-1", "ada")).await.unwrap();
+        app.send(sign_up("l-1", "countess@x.org")).await.unwrap();
+        let found = app.aggregate_by::<Login>("email", "countess@x.org").await.unwrap();
+        assert!(found.is_some(), "the change of the key was seen");
+        other.shutdown().await.unwrap();
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}

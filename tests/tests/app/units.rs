@@ -1,12 +1,14 @@
 //! Units of work: several decisions, one atomic append.
 
+use std::future::IntoFuture;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use annals::prelude::*;
 use annals::{CommandFailure, SendError};
 
-use crate::support::{eventually, in_each_place};
+use crate::meanwhile::{Waiting, Waits, foreign};
+use crate::support::{eventually, in_each_embedded_place, in_each_place};
 use crate::wallet::*;
 
 /// What the handlers have done besides.
@@ -53,6 +55,13 @@ pub enum What {
     Look,
 }
 
+#[derive(Command, Serialize, Deserialize, Clone, Debug)]
+#[command(name = "bank.mirror", error = WalletError)]
+pub struct Mirror {
+    from: String,
+    to: String,
+}
+
 #[derive(Event, Serialize, Deserialize, Clone, Debug)]
 #[event(name = "bank.noted")]
 pub struct Noted {
@@ -78,6 +87,15 @@ impl Bank {
         let Transfer { from, to, amount } = command;
         work.execute(withdraw(&from, amount)).await?;
         work.execute(deposit(&to, amount)).await.map_err(SendError::into_failure)?;
+        Ok(())
+    }
+
+    /// Pays what another wallet has, which is only looked at.
+    #[handle]
+    async fn mirror(command: Mirror, work: &mut UnitOfWork, waits: Waiting) -> Result<(), SendError<WalletError>> {
+        let seen = work.aggregate::<Wallet>(&command.from).await?.map_or(0, |wallet| wallet.state.balance);
+        work.execute(deposit(&command.to, seen)).await.map_err(SendError::into_failure)?;
+        waits.meet();
         Ok(())
     }
 
@@ -225,6 +243,56 @@ async fn what_a_unit_sends_leaves_after_its_commit() {
         app.send(open("w-1", 10)).await.unwrap();
         app.send(Try { what: What::SendAfterwards }).await.unwrap();
         eventually(async || (balance(&app, "w-1").await == 22).then_some(())).await;
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_unit_has_only_looked_at_has_to_be_the_same_when_it_commits() {
+    in_each_place(async |place| {
+        let bank = |waits| place.start(|app| app.include::<Wallet>().include::<Bank>().resource(waits));
+        let paid = foreign(StreamId::new("wallet", "w-1"), &Deposited { amount: 5 });
+        let waits = Waits::storing(place.node().await, paid);
+        let runs = waits.runs();
+        let app = bank(waits).await;
+        app.send(open("w-1", 10)).await.unwrap();
+        app.send(open("w-2", 0)).await.unwrap();
+        let mirror = |from: &str| Mirror { from: from.to_owned(), to: "w-2".to_owned() };
+        app.send(mirror("w-1")).await.unwrap();
+        assert_eq!((runs(), balance(&app, "w-2").await), (2, 15));
+        app.shutdown().await.unwrap();
+
+        // That there is none counts as well.
+        let opened = foreign(StreamId::new("wallet", "w-3"), &WalletOpened { balance: 7 });
+        let waits = Waits::storing(place.node().await, opened);
+        let runs = waits.runs();
+        let app = bank(waits).await;
+        app.send(mirror("w-3")).await.unwrap();
+        assert_eq!((runs(), balance(&app, "w-2").await), (2, 22));
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_unit_whose_sender_goes_away_while_it_commits_is_whole_and_does_what_comes_after() {
+    in_each_embedded_place(async |place| {
+        let diary = Diary::default();
+        let app = bank(place, &diary).await;
+        app.send(open("w-1", 10)).await.unwrap();
+        app.send(open("w-2", 0)).await.unwrap();
+        let writing = app.journal().store().begin().await.unwrap();
+        let mut call = app.send(transfer("w-1", "w-2", 4)).into_future();
+        tokio::select! {
+            biased;
+            answer = &mut call => panic!("nothing can be committed, and it was answered: {answer:?}"),
+            () = eventually(async || (diary.entries() == ["last"]).then_some(())) => drop(call),
+        }
+        assert_eq!((balance(&app, "w-1").await, balance(&app, "w-2").await), (10, 0));
+        drop(writing);
+        eventually(async || (diary.entries() == ["last", "committed"]).then_some(())).await;
+        assert_eq!((balance(&app, "w-1").await, balance(&app, "w-2").await), (6, 4));
         app.shutdown().await.unwrap();
     })
     .await;

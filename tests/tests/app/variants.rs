@@ -52,6 +52,7 @@ commands! {
     Thaw("account.thaw") {}
     Close("account.close") {}
     Look("account.look") {}
+    Seize("account.seize") {}
 }
 
 macro_rules! events {
@@ -120,6 +121,27 @@ impl Account {
     #[handle]
     fn look(&self, _command: Look) -> Looked {
         Looked { open: false }
+    }
+
+    /// A fault: the account need not be open.
+    #[handle]
+    fn seize(&self, _command: Seize) -> Withdrawn {
+        Withdrawn { amount: 1 }
+    }
+}
+
+/// Seizes in a unit of work.
+#[derive(Command, Serialize, Deserialize, Clone, Debug)]
+#[command(name = "bailiff.visit", error = AccountError)]
+pub struct Visit {}
+
+pub struct Bailiff;
+
+#[command_handlers]
+impl Bailiff {
+    #[handle]
+    async fn visit(_command: Visit, work: &mut UnitOfWork) -> Result<(), SendError<AccountError>> {
+        work.execute(Seize { account: account() }).await
     }
 }
 
@@ -241,6 +263,27 @@ async fn variants_live_in_stored_aggregates() {
             assert_eq!(state, Account::Closed(Closed { paid_out: 7 }));
         }
         node.shutdown().await.unwrap();
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_for_another_variant_is_never_stored() {
+    in_each_place(async |place| {
+        let app = place.start(|app| app.include::<Account>().include::<Bailiff>()).await;
+        app.send(OpenAccount { account: account(), balance: 10 }).await.unwrap();
+        let frozen = app.send(Freeze { account: account(), reason: "court".to_owned() }).await.unwrap();
+
+        let failure = app.send(Seize { account: account() }).await.unwrap_err();
+        let SendError::Failed(CommandFailure::Misfit { stream, source }) = failure else {
+            panic!("expected `Misfit`, got {failure:?}");
+        };
+        assert_eq!((stream.to_string().as_str(), source.place), ("account/a-1", "when Open(open)"));
+        let failure = app.send(Visit {}).await.unwrap_err();
+        assert!(matches!(failure, SendError::Failed(_)), "in a unit of work: {failure:?}");
+        assert_eq!(app.journal().store().head().await.unwrap(), frozen.position);
+        app.send(Close { account: account() }).await.unwrap();
         app.shutdown().await.unwrap();
     })
     .await;

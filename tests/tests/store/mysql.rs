@@ -539,3 +539,28 @@ async fn a_server_without_room_says_so_and_keeps_what_it_has() {
     assert_eq!(store.head().await.unwrap().get(), version);
     assert_eq!(store.count(&Read::stream(stream("a"), None)).await.unwrap(), version);
 }
+
+#[tokio::test]
+async fn scheduled_commands_of_the_future_cost_nothing() {
+    let url = fresh().await;
+    open(&url).await.close().await;
+    let mut plain = plain(&url).await;
+    let fill = "INSERT INTO annals_effects \
+         (tenant, command_id, saga, saga_id, number, name, payload, metadata, attempts, not_before) \
+         WITH RECURSIVE digits AS (SELECT 0 AS d UNION ALL SELECT d + 1 FROM digits WHERE d < 9) \
+         SELECT '', unhex(md5(p)), '$scheduled', unhex(md5(p)), 1, 'wallet.credit', '', '{}', 0, 1000000 + p FROM \
+         (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d + 1 AS p \
+          FROM digits a, digits b, digits c, digits e, digits f) AS numbers";
+    sqlx::raw_sql(fill).execute(&mut plain).await.unwrap();
+    let due = include_str!("../../../framework/src/store/sql/statements/due_effects.sql");
+    let next = include_str!("../../../framework/src/store/sql/statements/next_effect.sql");
+    for statement in [due, next] {
+        let statement = statement.replace("?1", "''").replace("?2", "'$scheduled'").replace("?3", "1000005");
+        sqlx::raw_sql("FLUSH STATUS").execute(&mut plain).await.unwrap();
+        let statement = sqlx::AssertSqlSafe(statement.replace("?4", "64"));
+        assert!(!sqlx::raw_sql(statement).fetch_all(&mut plain).await.unwrap().is_empty());
+        let looked_at = sqlx::raw_sql("SHOW SESSION STATUS LIKE 'Handler_read%'").fetch_all(&mut plain).await.unwrap();
+        let rows: u64 = looked_at.iter().map(|row| row.get::<String, _>(1).parse::<u64>().unwrap()).sum();
+        assert!((1..=100).contains(&rows), "{rows} rows were looked at");
+    }
+}

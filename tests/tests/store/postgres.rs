@@ -477,6 +477,26 @@ async fn a_statement_looks_at_the_rows_that_it_needs_on_tables_without_statistic
     settled(&url, "appends").await;
 }
 
+#[tokio::test]
+async fn scheduled_commands_of_the_future_cost_nothing_on_tables_without_statistics() {
+    let (url, store) = fresh().await;
+    store.close().await;
+    let fill = "ALTER TABLE annals_effects SET (autovacuum_enabled = off); \
+         INSERT INTO annals_effects (tenant, command_id, saga, saga_id, number, name, payload, metadata, attempts, not_before) \
+         SELECT '', gen_random_uuid(), '$scheduled', gen_random_uuid(), 1, 'wallet.credit', '', '{}', 0, 1000000 + p \
+         FROM generate_series(1, 100000) p";
+    Server::Postgres.execute(&url, fill).await;
+    Server::Postgres.execute(&url, "SELECT pg_stat_reset()").await;
+    let store = store::open(&url).await.unwrap();
+    let due =
+        async |micros| store.due_effects("", "$scheduled", Timestamp::from_micros(micros), 64).await.unwrap().len();
+    assert_eq!((due(1_000_000).await, due(1_000_005).await, due(2_000_000).await), (0, 5, 64));
+    let next = store.next_effect("", "$scheduled").await.unwrap();
+    assert_eq!(next, Some(Timestamp::from_micros(1_000_001)));
+    store.close().await;
+    settled(&url, "scheduled commands").await;
+}
+
 /// Waits until every connection has told what it has looked at: few rows.
 async fn settled(url: &str, what: &str) {
     let sql = "SELECT count(*) FROM pg_stat_activity \

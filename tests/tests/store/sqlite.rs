@@ -198,11 +198,7 @@ async fn addresses_that_name_no_store_are_explained() {
     }
     let garbage = directory.path().join("garbage.db");
     std::fs::write(&garbage, "this is no database, however long the text may be ".repeat(40)).unwrap();
-    for address in [
-        format!("sqlite://{}", garbage.display()),
-        format!("sqlite://{}/missing/annals.db", directory.path().display()),
-        format!("sqlite://{}", directory.path().display()),
-    ] {
+    for address in [format!("sqlite://{}", garbage.display()), format!("sqlite://{}", directory.path().display())] {
         let error = SqliteStore::open(&address).await.unwrap_err();
         assert!(matches!(error, OpenError::Unavailable { .. }), "{address}: {error}");
     }
@@ -432,4 +428,34 @@ fn a_lone_append_needs_no_timer() {
         }
         store.begin().await.unwrap().commit().await.unwrap();
     });
+}
+
+#[tokio::test]
+async fn scheduled_commands_of_the_future_cost_nothing() {
+    let directory = TempDir::new().unwrap();
+    open(&directory).await.close().await;
+    let mut plain = plain(&directory).await;
+    let due = include_str!("../../../framework/src/store/sql/statements/due_effects.sql");
+    let next = include_str!("../../../framework/src/store/sql/statements/next_effect.sql");
+    for (statement, sought) in [(due, "(tenant=? AND saga=? AND not_before<?)"), (next, "(tenant=? AND saga=?)")] {
+        let plan = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
+        let plan = plan.fetch_all(&mut plain).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
+        assert_eq!(plan[0], format!("SEARCH e USING INDEX annals_effects_by_due {sought}"), "{statement}");
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "the index gives the order: {plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_is_missing_is_named_with_the_remedy() {
+    let directory = TempDir::new().unwrap();
+    let missing = directory.path().join("data").join("of");
+    let url = format!("sqlite://{}", missing.join("orders.db").display());
+    let error = SqliteStore::open(&url).await.unwrap_err();
+    assert!(matches!(&error, OpenError::Directory { directory, .. } if *directory == missing), "{error:?}");
+    let expected = format!("the store at `{url}` cannot be opened: create the directory `{}` first", missing.display());
+    assert_eq!(error.to_string(), expected);
+
+    std::fs::create_dir_all(&missing).unwrap();
+    SqliteStore::open(&url).await.unwrap().close().await;
 }

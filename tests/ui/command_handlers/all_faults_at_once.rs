@@ -58,4 +58,52 @@ impl Order {
     fn put_down(&mut self, event: &OrderPlaced) {}
 }
 
+#[derive(Aggregate, Default, Clone)]
+#[aggregate(name = "account")]
+enum Account {
+    #[default]
+    Unopened,
+    Open(Open),
+}
+
+#[derive(Clone)]
+struct Open;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "account.closed")]
+struct AccountClosed;
+
+#[event_sourcing]
+impl Account {
+    #[apply]
+    fn closed(&mut self, _event: &AccountClosed) {}
+}
+
+#[derive(Command, Serialize, Deserialize, Clone)]
+#[command(name = "account.close")]
+struct Close {
+    #[target]
+    account: String,
+}
+
+#[derive(Command, Serialize, Deserialize, Clone)]
+#[command(name = "account.freeze")]
+struct Freeze {
+    #[target]
+    account: String,
+}
+
+#[command_handlers]
+impl Account {
+    #[handle(when = Frozen)]
+    fn close(_command: Close) -> AccountClosed {
+        AccountClosed
+    }
+
+    #[handle(when = open)]
+    fn freeze(open: &Open, _command: Freeze, now: Now) -> AccountClosed {
+        AccountClosed
+    }
+}
+
 fn main() {}

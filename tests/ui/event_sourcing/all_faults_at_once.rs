@@ -26,4 +26,32 @@ impl Order {
     fn noted(&mut self) {}
 }
 
+#[derive(Aggregate, Default, Clone)]
+#[aggregate(name = "account")]
+enum Account {
+    #[default]
+    Unopened,
+    Open(Open),
+}
+
+#[derive(Clone)]
+struct Open;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "account.opened")]
+struct AccountOpened;
+
+#[derive(Event, Serialize, Deserialize, Clone)]
+#[event(name = "account.closed")]
+struct AccountClosed;
+
+#[event_sourcing(skip)]
+impl Account {
+    #[apply(when = Frozen, then = Gone)]
+    fn opened(_event: &AccountOpened) {}
+
+    #[apply(when = open)]
+    fn closed(open: &mut Open, _event: &AccountClosed) {}
+}
+
 fn main() {}

@@ -84,8 +84,7 @@ impl ScheduleDispatcher {
         let (store, tenant, now) = (self.journal.store(), self.journal.tenant(), self.journal.now());
         let mut limit = AT_ONCE + under_way.effects;
         loop {
-            let mut due = store.due_effects(tenant, SCHEDULED, now, limit).await?;
-            due.sort_by_key(|effect| effect.not_before);
+            let due = store.due_effects(tenant, SCHEDULED, now, limit).await?;
             let all = due.len() < limit;
             let mut lifted = Vec::with_capacity(due.len());
             for effect in due {

@@ -124,7 +124,9 @@ impl Records {
 
     pub(super) fn due_effects(&self, tenant: &str, saga: &str, now: Timestamp, limit: usize) -> Vec<Effect> {
         let due = self.first_effects(tenant, saga).filter(|effect| effect.parked.is_none() && effect.not_before <= now);
-        due.take(limit).cloned().collect()
+        let mut due: Vec<&Effect> = due.collect();
+        due.sort_by_key(|effect| effect.not_before);
+        due.into_iter().take(limit).cloned().collect()
     }
 
     pub(super) fn next_effect(&self, tenant: &str, saga: &str) -> Option<Timestamp> {

@@ -50,7 +50,7 @@ pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
         .disable_statement_logging();
     let unavailable = |source: BoxError| OpenError::Unavailable { address: address_of(&file), source };
 
-    let mut writer = connect(&options).await.map_err(|error| unavailable(error.into()))?;
+    let mut writer = connect(&options).await.map_err(|error| unopened(&file, error.into()))?;
     bring_up_to_date(&mut writer).await.map_err(|fault| fault.at(address_of(&file)))?;
     let head = writer.fetch(Statement::new(DIALECT.statements.head)).await.map_err(unavailable)?;
     let head = head.into_iter().next().map_or(Ok(Position::START), |mut row| row.position("head"));
@@ -74,6 +74,17 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sql
             }
             other => return other,
         }
+    }
+}
+
+/// Why `file` cannot be opened: most often its directory is missing, which SQLite does not say.
+fn unopened(file: &Path, source: BoxError) -> OpenError {
+    let address = address_of(file);
+    match file.parent().filter(|directory| matches!(directory.try_exists(), Ok(false))) {
+        Some(directory) if directory != Path::new("") => {
+            OpenError::Directory { address, directory: directory.to_owned(), source }
+        }
+        _ => OpenError::Unavailable { address, source },
     }
 }
 

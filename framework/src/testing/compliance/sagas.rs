@@ -121,7 +121,8 @@ pub async fn an_added_effect_is_listed_and_replaced(store: &dyn Store) {
     assert_eq!(open().await, [other, later], "one that is done may come again");
 }
 
-/// Effects of one instance are due one after the other, those of several in the order of their commits.
+/// Effects of one instance are due one after the other, those of several in the order of their instants and then of their
+/// commits.
 pub async fn effects_are_due_in_order(store: &dyn Store) {
     let (one, two) = (SagaId::new(), SagaId::new());
     let (first, second, other) = (effect(one, 1), effect(one, 2), effect(two, 1));
@@ -140,7 +141,12 @@ pub async fn effects_are_due_in_order(store: &dyn Store) {
     let mut transaction = begin(store).await;
     transaction.finish_effects(TENANT, &[first.command]).await.unwrap();
     commit(transaction).await;
-    assert_eq!(due(store, 1_000).await, [second, other]);
+    assert_eq!(due(store, 1_000).await, [second.clone(), other.clone()]);
+    let three = SagaId::new();
+    let earlier = Effect { not_before: at(900), ..effect(three, 1) };
+    write_sagas(store, vec![SagaWrite { effects: vec![earlier.clone()], ..saga_write(three) }]).await;
+    assert_eq!(due(store, 1_000).await, [earlier.clone(), second, other]);
+    assert_eq!(store.due_effects(TENANT, "ordering", at(1_000), 1).await.unwrap(), [earlier]);
 }
 
 /// An effect that waits for its retry, or was given up, holds back the ones behind it.
@@ -157,13 +163,14 @@ pub async fn a_postponed_effect_holds_back_the_next(store: &dyn Store) {
     postpone(1, Ok(at(5_000))).await;
     assert_eq!(due(store, 4_999).await, std::slice::from_ref(&other));
     let retried = Effect { attempts: 1, not_before: at(5_000), ..first.clone() };
-    assert_eq!(due(store, 5_000).await, [retried, other.clone()]);
+    assert_eq!(due(store, 5_000).await, [other.clone(), retried]);
     postpone(2, Err("no such wallet".to_owned())).await;
     assert_eq!(due(store, 9_000).await, std::slice::from_ref(&other));
     let parked = store.open_effects(TENANT, "ordering", 1).await.unwrap();
     assert_eq!((parked[0].parked.as_deref(), parked[0].attempts), (Some("no such wallet"), 2));
     postpone(2, Ok(at(6_000))).await;
-    assert_eq!(due(store, 6_000).await.first().map(|effect| effect.parked.clone()), Some(None));
+    let again = Effect { attempts: 2, not_before: at(6_000), ..first.clone() };
+    assert_eq!(due(store, 6_000).await, [other, again]);
 }
 
 /// The store says when the next effect is due, leaving out those that were given up.

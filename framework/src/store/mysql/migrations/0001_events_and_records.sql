@@ -168,7 +168,8 @@ CREATE TABLE IF NOT EXISTS annals_effects (
     PRIMARY KEY (place),
     UNIQUE KEY annals_effects_by_command (tenant, command_id),
     KEY annals_effects_by_instance (tenant, saga, saga_id, number),
-    KEY annals_effects_by_saga (tenant, saga)
+    KEY annals_effects_by_saga (tenant, saga),
+    KEY annals_effects_by_due (tenant, saga, not_before, place)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
 
 CREATE TABLE IF NOT EXISTS annals_timers (

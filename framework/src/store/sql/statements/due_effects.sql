@@ -1,7 +1,9 @@
+-- The subquery gives a value, so that it is looked up for each row: NOT EXISTS may be joined with all rows of the table.
 SELECT tenant, command_id, saga, saga_id, number, name, payload, metadata, step, attempts, not_before, parked
 FROM annals_effects e
-WHERE tenant = ?1 AND saga = ?2 AND parked IS NULL AND not_before <= ?3 AND NOT EXISTS (
-    SELECT 1 FROM annals_effects older
+WHERE tenant = ?1 AND saga = ?2 AND parked IS NULL AND not_before <= ?3 AND (
+    SELECT older.number FROM annals_effects older
     WHERE older.tenant = e.tenant AND older.saga = e.saga AND older.saga_id = e.saga_id AND older.number < e.number
-)
-ORDER BY place LIMIT ?4
+    ORDER BY older.number LIMIT 1
+) IS NULL
+ORDER BY not_before, place LIMIT ?4

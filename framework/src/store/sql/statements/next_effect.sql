@@ -1,6 +1,8 @@
-SELECT min(not_before)
+SELECT not_before
 FROM annals_effects e
-WHERE tenant = ?1 AND saga = ?2 AND parked IS NULL AND NOT EXISTS (
-    SELECT 1 FROM annals_effects older
+WHERE tenant = ?1 AND saga = ?2 AND parked IS NULL AND (
+    SELECT older.number FROM annals_effects older
     WHERE older.tenant = e.tenant AND older.saga = e.saga AND older.saga_id = e.saga_id AND older.number < e.number
-)
+    ORDER BY older.number LIMIT 1
+) IS NULL
+ORDER BY not_before, place LIMIT 1

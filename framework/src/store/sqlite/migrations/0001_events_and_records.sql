@@ -152,6 +152,7 @@ CREATE TABLE annals_effects (
 CREATE UNIQUE INDEX annals_effects_by_command ON annals_effects (tenant, command_id);
 CREATE INDEX annals_effects_by_instance ON annals_effects (tenant, saga, saga_id, number);
 CREATE INDEX annals_effects_by_saga ON annals_effects (tenant, saga);
+CREATE INDEX annals_effects_by_due ON annals_effects (tenant, saga, not_before) WHERE parked IS NULL;
 
 CREATE TABLE annals_timers (
     tenant  TEXT    NOT NULL,
