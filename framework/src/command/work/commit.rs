@@ -99,11 +99,14 @@ impl UnitOfWork {
                 Err(failure) => Err(NotStored { failure, hooks }),
             }
         });
-        stored.await.unwrap_or_else(|ended| {
+        match stored.await {
+            Ok(stored) => stored,
             // The runtime ends.
-            let failure = AppendError::OutcomeUnknown { source: ended.into() }.into();
-            Err(NotStored { failure, hooks: Hooks::default() })
-        })
+            Err(ended) => {
+                let failure = AppendError::OutcomeUnknown { source: ended.into() }.into();
+                Err(NotStored { failure, hooks: Hooks::default() })
+            }
+        }
     }
 }
 
