@@ -121,7 +121,8 @@ impl Batcher {
     }
 
     /// Whether no more appends are taken.
-    pub(crate) fn is_closed(&self) -> bool {
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
         self.shared.lock().closed
     }
 
