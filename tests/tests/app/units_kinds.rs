@@ -10,7 +10,7 @@ use crate::support::{Place, assert_has, in_each_place};
 
 #[derive(thiserror::Error, Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum ShopError {
-    #[error("the shelf is empty")]
+    #[error("the rack is empty")]
     Empty,
     #[error("nobody gets more of these")]
     SoldOut,
@@ -18,34 +18,34 @@ pub enum ShopError {
 
 /// Goods, kept as a row.
 #[derive(Aggregate, Serialize, Deserialize, Default, Clone, Debug, PartialEq)]
-#[aggregate(name = "shelf", state_stored)]
-pub struct Shelf {
+#[aggregate(name = "rack", state_stored)]
+pub struct Rack {
     left: u32,
 }
 
 #[derive(Command, Serialize, Deserialize, Clone, Debug)]
-#[command(name = "shelf.fill")]
+#[command(name = "rack.fill")]
 pub struct Fill {
     #[target]
-    shelf: String,
+    rack: String,
     with: u32,
 }
 
 #[derive(Command, Serialize, Deserialize, Clone, Debug)]
-#[command(name = "shelf.take", reply = u32, error = ShopError)]
+#[command(name = "rack.take", reply = u32, error = ShopError)]
 pub struct Take {
     #[target]
-    shelf: String,
+    rack: String,
 }
 
 #[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[event(name = "shelf.taken")]
+#[event(name = "rack.taken")]
 pub struct Taken {
     left: u32,
 }
 
 #[command_handlers]
-impl Shelf {
+impl Rack {
     #[handle(create)]
     fn fill(&mut self, command: Fill, _events: &mut Events<Self>) {
         self.left = command.with;
@@ -135,7 +135,7 @@ pub struct Give {
 #[derive(Command, Serialize, Deserialize, Clone, Debug)]
 #[command(name = "shop.look", reply = Option<u32>, error = ShopError)]
 pub struct LookAt {
-    shelf: String,
+    rack: String,
 }
 
 #[derive(Command, Serialize, Deserialize, Clone, Debug)]
@@ -230,11 +230,11 @@ impl Shop {
         street: Street,
         gateway: Gateway,
     ) -> Result<Option<u32>, SendError<ShopError>> {
-        let shelf = work.aggregate::<Shelf>(&command.shelf).await?;
+        let rack = work.aggregate::<Rack>(&command.rack).await?;
         if street.rival_comes() {
-            gateway.send(take(&command.shelf)).await?;
+            gateway.send(take(&command.rack)).await?;
         }
-        Ok(shelf.map(|shelf| shelf.state.left))
+        Ok(rack.map(|rack| rack.state.left))
     }
 
     #[handle]
@@ -243,12 +243,12 @@ impl Shop {
     }
 }
 
-fn fill(shelf: &str, with: u32) -> Fill {
-    Fill { shelf: shelf.to_owned(), with }
+fn fill(rack: &str, with: u32) -> Fill {
+    Fill { rack: rack.to_owned(), with }
 }
 
-fn take(shelf: &str) -> Take {
-    Take { shelf: shelf.to_owned() }
+fn take(rack: &str) -> Take {
+    Take { rack: rack.to_owned() }
 }
 
 fn buy(member: &str, sku: &str) -> Buy {
@@ -264,25 +264,25 @@ fn give(to: &str, skus: &[&str]) -> Give {
     Give { to, skus }
 }
 
-fn look_at(shelf: &str) -> LookAt {
-    LookAt { shelf: shelf.to_owned() }
+fn look_at(rack: &str) -> LookAt {
+    LookAt { rack: rack.to_owned() }
 }
 
 /// A shop with ten pens, ten caps and a flower.
 async fn shop(place: &Place, street: &Street) -> Annals {
     let street = street.clone();
     let app = place.start(|app| {
-        app.include::<Shelf>().include::<Purchases>().include::<Sales>().include::<Shop>().resource(street)
+        app.include::<Rack>().include::<Purchases>().include::<Sales>().include::<Shop>().resource(street)
     });
     let app = app.await;
-    for (shelf, with) in [("pens", 10), ("caps", 10), ("flowers", 1)] {
-        app.send(fill(shelf, with)).await.unwrap();
+    for (rack, with) in [("pens", 10), ("caps", 10), ("flowers", 1)] {
+        app.send(fill(rack, with)).await.unwrap();
     }
     app
 }
 
-async fn left(app: &Annals, shelf: &str) -> u32 {
-    app.aggregate::<Shelf>(shelf).load().await.unwrap().unwrap().state.left
+async fn left(app: &Annals, rack: &str) -> u32 {
+    app.aggregate::<Rack>(rack).load().await.unwrap().unwrap().state.left
 }
 
 #[tokio::test]
@@ -354,7 +354,7 @@ async fn reading_a_row_does_not_count_as_a_change_of_it() {
         }
         assert_eq!(app.send(take("pens")).await.unwrap().version, Version::new(2));
         assert_eq!(app.send(fill("cups", 1)).await.unwrap().version, Version::new(1));
-        let cups = app.aggregate::<Shelf>("cups").load().await.unwrap().unwrap();
+        let cups = app.aggregate::<Rack>("cups").load().await.unwrap().unwrap();
         assert_eq!(Some(cups.version), Version::new(1));
         app.shutdown().await.unwrap();
     })
