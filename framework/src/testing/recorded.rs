@@ -27,7 +27,7 @@ pub struct RecordedStream {
 ///
 /// Events that were written under an older name or revision are lifted by the upcasters annotated in the linked crates.
 ///
-/// ```
+/// ```standalone_crate
 /// use annals::prelude::*;
 /// use annals::testing::{given, recorded};
 ///

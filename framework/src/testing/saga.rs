@@ -261,6 +261,7 @@ impl<S: SagaHandlers> GivenSaga<S> {
     /// #     #[start(by = lamp)] fn on(&mut self, _event: &On, effects: &mut Effects) {
     /// #         effects.deadline("long enough", Duration::from_secs(60));
     /// #     }
+    /// #     #[deadline("long enough")] fn off(&mut self, effects: &mut Effects) { effects.end(); }
     /// # }
     /// # fn main() {
     /// given_saga::<Saver>(On { lamp: "hall".into() })
