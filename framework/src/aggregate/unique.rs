@@ -41,6 +41,9 @@ pub(crate) fn keys_in<A: Aggregate>(state: Option<&Sourced<A>>) -> BTreeSet<Uniq
 
 /// What has to be done where `owner` had the keys `before`, and has the keys `after` now.
 pub(crate) fn changes(owner: &StreamId, before: &BTreeSet<UniqueKey>, after: &BTreeSet<UniqueKey>) -> Vec<KeyChange> {
+    if before.is_empty() && after.is_empty() {
+        return Vec::new();
+    }
     let change = |wanted| move |key: &UniqueKey| KeyChange { owner: owner.clone(), key: key.clone(), wanted };
     before.difference(after).map(change(false)).chain(after.difference(before).map(change(true))).collect()
 }

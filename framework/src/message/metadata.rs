@@ -107,7 +107,9 @@ impl Metadata {
 
     /// Starts a conversation with `command`, where the command belongs to none yet.
     pub(crate) fn correlate(&mut self, command: CommandId) {
-        if self.correlation_id().is_none() {
+        if self.is_empty() {
+            self.0 = Some(Arc::new(vec![(Name::from(Self::CORRELATION_ID), text(command.uuid()))]));
+        } else if self.correlation_id().is_none() {
             self.set(Name::from(Self::CORRELATION_ID), text(command.uuid()));
         }
     }
@@ -125,14 +127,20 @@ impl Metadata {
         // The first message of a conversation is its cause and gives it its id: one text serves as both.
         let correlation = self.value(Self::CORRELATION_ID).cloned();
         let cause = correlation.clone().filter(|id| is_text_of(id, cause)).unwrap_or_else(|| text(cause));
+        let is_other =
+            |(key, _): &&(Name, Arc<str>)| !matches!(key.as_str(), Self::CORRELATION_ID | Self::CAUSATION_ID);
         let mut carried = Vec::with_capacity(self.entries().len() + 2);
-        carried.extend_from_slice(self.entries());
-        let mut carried = Self(Some(Arc::new(carried)));
-        if correlation.is_none() {
-            carried.set(Name::from(Self::CORRELATION_ID), Arc::clone(&cause));
+        let (mut others, correlation) =
+            (self.entries().iter().filter(is_other).peekable(), correlation.unwrap_or_else(|| Arc::clone(&cause)));
+        // The two ids in their places among the others, which are sorted already.
+        for (id, value) in [(Self::CAUSATION_ID, cause), (Self::CORRELATION_ID, correlation)] {
+            while let Some(before) = others.next_if(|(key, _)| key.as_str() < id) {
+                carried.push(before.clone());
+            }
+            carried.push((Name::from(id), value));
         }
-        carried.set(Name::from(Self::CAUSATION_ID), cause);
-        carried
+        carried.extend(others.cloned());
+        Self(Some(Arc::new(carried)))
     }
 
     fn entries(&self) -> &[(Name, Arc<str>)] {
@@ -208,6 +216,21 @@ mod tests {
         let first = Metadata::new().with("user", "ada");
         let second = first.clone().with("user", "eve");
         assert_eq!((first.get("user"), second.get("user")), (Some("ada"), Some("eve")));
+    }
+
+    #[test]
+    fn the_ids_of_a_conversation_take_their_places_among_other_keys() {
+        let others = ["a", "causation-ie", "correlation", "correlation-ie", "z"].map(|key| (key, key));
+        let others: Metadata = others.into_iter().collect();
+        let mut metadata = others.clone();
+        metadata.correlate(CommandId::new());
+        for metadata in [others, metadata.caused_by_command(CommandId::new()), metadata] {
+            let carried = metadata.caused_by_command(CommandId::new());
+            let keys: Vec<&str> = carried.iter().map(|(key, _)| key).collect();
+            let sorted = ["a", "causation-id", "causation-ie", "correlation", "correlation-id", "correlation-ie", "z"];
+            assert_eq!(keys, sorted);
+            assert_eq!(carried.get("correlation-ie"), Some("correlation-ie"));
+        }
     }
 
     #[test]
