@@ -83,7 +83,8 @@ impl Gateway {
         let bus = self.bus()?;
         match retry.or_else(|| bus.retries(message.name)) {
             None => bus.dispatch(message).await,
-            Some(policy) => retry::dispatch(&bus, policy, message).await,
+            // What is rare is boxed: the future of a plain command stays small.
+            Some(policy) => Box::pin(retry::dispatch(&bus, policy, message)).await,
         }
     }
 
@@ -215,7 +216,7 @@ impl<C: Command> SendCall<C> {
         let dispatched = self.gateway.dispatch(self.message, self.retry.as_ref());
         let result = match self.timeout {
             None => dispatched.await,
-            Some(after) => match tokio::time::timeout(after, dispatched).await {
+            Some(after) => match Box::pin(tokio::time::timeout(after, dispatched)).await {
                 Ok(result) => result,
                 Err(_) => Err(CommandFailure::Timeout { after }.into()),
             },
