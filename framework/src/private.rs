@@ -243,6 +243,15 @@ pub fn snapshot_on<A, E: SnapshotEvent<A>>(policy: SnapshotPolicy) -> SnapshotPo
 /// `#[apply(end)]` stands in a block of `S`.
 pub fn ends<S: crate::aggregate::MayEnd>() {}
 
+/// Compiles where a command of an aggregate says which one it is for.
+#[expect(clippy::panic, reason = "evaluated by the compiler")]
+pub const fn addressed<S: CommandTarget, C: Command>() {
+    assert!(
+        !<S::Consistency as crate::command::Consistency<S>>::CHECKS_CREATION || C::TARGET.is_some(),
+        "a command of an aggregate has no field marked `#[target]`: mark the one that holds the aggregate's id"
+    );
+}
+
 /// How the row of an aggregate is kept; a function, so that a state that serde does not know is named in the error.
 #[must_use]
 pub fn stored<A: serde::Serialize + serde::de::DeserializeOwned>() -> StoredState<A> {

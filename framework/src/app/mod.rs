@@ -235,7 +235,7 @@ impl Annals {
     ///
     /// ```
     /// # use annals::prelude::*;
-    /// # async fn find<Account: Aggregate>(app: &Annals) -> Result<(), annals::store::StoreError> {
+    /// # async fn find<Account: Aggregate>(app: &Annals) -> Result<(), annals::CommandFailure> {
     /// let account = app.aggregate_by::<Account>("email", "ada@example.org").await?;
     /// # let _ = account;
     /// # Ok(())
@@ -243,12 +243,18 @@ impl Annals {
     /// ```
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// [`CommandFailure::Refused`] where the type has no unique key of this name; [`CommandFailure::Store`] when the
+    /// database does not answer.
     pub async fn aggregate_by<A: Aggregate>(
         &self,
         name: &'static str,
         value: impl ToString,
-    ) -> std::result::Result<Option<AggregateHandle<A>>, StoreError> {
+    ) -> std::result::Result<Option<AggregateHandle<A>>, CommandFailure> {
+        if !A::UNIQUE.contains(&name) {
+            let reason =
+                format!("the aggregate `{}` has no unique key `{name}`; its keys are {:?}", A::NAME, A::UNIQUE);
+            return Err(CommandFailure::Refused { reason });
+        }
         let holder = holder::<A>(&self.inner.journal, name, value.to_string()).await?;
         Ok(holder.map(|id| self.aggregate(id)))
     }

@@ -74,7 +74,7 @@ impl Gateway {
     async fn dispatch(&self, message: CommandMessage, retry: Option<&RetryPolicy>) -> Result<Executed, CommandError> {
         if crate::store::is_held() {
             let reason = format!(
-                "`{}` was sent by a handler that holds a transaction, and would wait for itself: send it from a saga, or \
+                "`{}` was sent by a task that holds a transaction, and would wait for itself: send it from a saga, or \
                  execute it in the unit of work that has the transaction",
                 message.name
             );

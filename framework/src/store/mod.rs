@@ -67,7 +67,7 @@ pub use reader::Reader;
 pub use records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Snapshot, Timer};
 pub use stream::{Retention, Scavenged, StreamChange, StreamInfo, StreamStatus, Visibility};
 pub use transaction::StoreTransaction;
-pub(crate) use transaction::{described, hold, holding, is_held, may_hold};
+pub(crate) use transaction::{Hold, described, holding, is_held};
 
 #[cfg(feature = "mysql")]
 pub use mysql::{MySqlStore, MySqlTransaction};

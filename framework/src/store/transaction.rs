@@ -1,7 +1,9 @@
 //! A transaction over the records beside the events, and over a handler's own rows.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
 
 use async_trait::async_trait;
 
@@ -173,27 +175,61 @@ pub(crate) fn described(transaction: &(dyn Any + Send)) -> &'static str {
 }
 
 tokio::task_local! {
-    static HELD: Cell<bool>;
+    static HELD: ();
 }
 
 /// Runs handler code while a transaction is held, so that [`is_held`] knows.
 pub(crate) async fn holding<F: Future>(handler: F) -> F::Output {
-    HELD.scope(Cell::new(true), handler).await
+    HELD.scope((), handler).await
 }
 
-/// Runs handler code that may begin to [`hold`] a transaction.
-pub(crate) async fn may_hold<F: Future>(handler: F) -> F::Output {
-    HELD.scope(Cell::new(false), handler).await
+/// How many transactions are held by units of work, and by whom.
+static HOLDERS: Mutex<Vec<Holder>> = Mutex::new(Vec::new());
+static HOLDER_COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// A task, or a thread that runs code outside tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Task(tokio::task::Id),
+    Thread(ThreadId),
 }
 
-/// From now on the handler that this task runs holds a transaction.
-pub(crate) fn hold() {
-    // Outside handlers nobody is looked after.
-    let _ = HELD.try_with(|held| held.set(true));
+impl Holder {
+    fn here() -> Self {
+        tokio::task::try_id().map_or_else(|| Self::Thread(std::thread::current().id()), Self::Task)
+    }
 }
 
-/// Whether this task runs a handler inside a transaction. An append would then wait for the right to write that the
+/// Says that the task in which it was made holds a transaction, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Hold(Holder);
+
+impl Hold {
+    /// The task that runs this holds a transaction.
+    pub(crate) fn here() -> Self {
+        let holder = Holder::here();
+        HOLDERS.lock().unwrap_or_else(PoisonError::into_inner).push(holder);
+        HOLDER_COUNT.fetch_add(1, Ordering::Release);
+        Self(holder)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut holders = HOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = holders.iter().position(|holder| *holder == self.0) {
+            holders.swap_remove(place);
+            HOLDER_COUNT.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+/// Whether this task runs a handler inside a transaction, or holds one in a unit of work. An append would then wait for the right to write that the
 /// transaction holds, and the transaction for the append.
 pub(crate) fn is_held() -> bool {
-    HELD.try_with(Cell::get).unwrap_or(false)
+    if HELD.try_with(|()| ()).is_ok() {
+        return true;
+    }
+    HOLDER_COUNT.load(Ordering::Acquire) > 0
+        && HOLDERS.lock().unwrap_or_else(PoisonError::into_inner).contains(&Holder::here())
 }

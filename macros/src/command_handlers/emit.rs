@@ -123,7 +123,15 @@ fn decides(ty: &Type, group: &Group<'_>, boundaries: &[Boundary], errors: &Error
     let looked_at = group.handlers.iter().map(|each| each.handler.place.looked_at(ty)).collect();
     let body = body_or(errors, group.body(ty), looked_at);
     let boundary = super::boundary::items(ty, boundaries, command);
+    let addressed = errors.is_empty().then(|| {
+        quote_spanned! {command.span()=>
+            #(#cfg)*
+            const _: () = __p::addressed::<#ty, #command>();
+        }
+    });
     quote! {
+        #addressed
+
         #(#cfg)*
         #[automatically_derived]
         impl __p::HandledBy<#ty> for #command {

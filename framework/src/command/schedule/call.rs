@@ -71,7 +71,7 @@ impl<C: Command> ScheduleCall<C> {
     async fn store(self) -> Result<CommandId, CommandFailure> {
         if crate::store::is_held() {
             let reason = format!(
-                "`{}` was scheduled by a handler that holds a transaction, and would wait for it: schedule it with \
+                "`{}` was scheduled by a task that holds a transaction, and would wait for it: schedule it with \
                  `.within(transaction)`",
                 C::NAME
             );

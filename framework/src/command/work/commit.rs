@@ -1,9 +1,10 @@
 //! How a unit of work ends.
 
+use crate::aggregate::KeyChange;
 use crate::message::{CommandId, Metadata, Position};
-use crate::store::{Append, AppendError, CommandRecord, Conflict};
+use crate::store::{Append, AppendError, Appended, CommandRecord, Conflict};
 
-use super::{Hooks, UnitOfWork};
+use super::{Hooks, Joined, UnitOfWork};
 use crate::command::error::CommandFailure;
 use crate::command::execute::Executor;
 
@@ -89,7 +90,7 @@ impl UnitOfWork {
         let stored = tokio::spawn(async move {
             let stored = match joined {
                 None => executor.submit(append, keys).await,
-                Some(transaction) => executor.submit_with(transaction, append, &keys).await,
+                Some(joined) => joined.commit_with(&executor, append, &keys).await,
             };
             match stored {
                 Ok(appended) => {
@@ -107,6 +108,18 @@ impl UnitOfWork {
                 Err(NotStored { failure, hooks: Hooks::default() })
             }
         }
+    }
+}
+
+impl Joined {
+    /// Commits it together with `append`; then it is held no more.
+    async fn commit_with(
+        self,
+        executor: &Executor,
+        append: Append,
+        keys: &[KeyChange],
+    ) -> Result<Appended, CommandFailure> {
+        executor.submit_with(self.transaction, append, keys).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! What runs around the commit of a unit of work.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
@@ -37,10 +38,10 @@ impl Hooks {
     }
 
     /// Adds those of `later`.
-    pub(super) fn extend(&mut self, later: Self) {
-        self.before_commit.extend(later.before_commit);
-        self.after_commit.extend(later.after_commit);
-        self.on_roll_back.extend(later.on_roll_back);
+    pub(super) fn extend(&mut self, mut later: Self) {
+        self.before_commit.append(&mut later.before_commit);
+        self.after_commit.append(&mut later.after_commit);
+        self.on_roll_back.append(&mut later.on_roll_back);
     }
 
     pub(super) fn next_before_commit(&mut self) -> Option<Last> {
@@ -48,17 +49,30 @@ impl Hooks {
     }
 
     /// Everything is stored.
-    pub(crate) async fn committed(self) {
-        run("after a commit", self.after_commit).await;
+    pub(crate) async fn committed(mut self) {
+        self.on_roll_back.clear();
+        run("after a commit", mem::take(&mut self.after_commit)).await;
     }
 
     /// Nothing is stored.
-    pub(crate) async fn rolled_back(self) {
-        run("after a roll-back", self.on_roll_back).await;
+    pub(crate) async fn rolled_back(mut self) {
+        run("after a roll-back", mem::take(&mut self.on_roll_back)).await;
     }
 }
 
-async fn run(when: &str, actions: Vec<BoxFuture<'static, ()>>) {
+/// Nobody has said what became of the unit: nothing is stored, and nobody waits.
+impl Drop for Hooks {
+    fn drop(&mut self) {
+        let undone = mem::take(&mut self.on_roll_back);
+        if !undone.is_empty()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(run("after a roll-back", undone));
+        }
+    }
+}
+
+async fn run(when: &'static str, actions: Vec<BoxFuture<'static, ()>>) {
     for action in actions {
         if let Err(panic) = AssertUnwindSafe(action).catch_unwind().await {
             tracing::error!(panic = panic_message(&*panic), "an action {when} panicked");

@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use crate::aggregate::{Aggregate, Decision, HandledBy, Repository, Sourced, evolve_pending, fold_boundary};
 use crate::handler::{HandlerError, Resources};
 use crate::message::{Command, Event, EventId, Metadata, Position, StreamId};
-use crate::store::{Condition, Criteria, NewEvent, StoreError, StoreTransaction, hold};
+use crate::store::{Condition, Criteria, Hold, NewEvent, StoreError, StoreTransaction};
 
 use super::brought::Needs;
 use super::bus::{CommandBus, reply_of};
@@ -85,7 +85,7 @@ pub struct UnitOfWork {
     draft: Draft,
     hooks: Hooks,
     /// The transaction that it commits with, where it has one.
-    joined: Option<Box<dyn StoreTransaction>>,
+    joined: Option<Joined>,
     resources: Resources,
     /// Commands outside aggregates that lie around the one that is being decided.
     depth: usize,
@@ -185,8 +185,9 @@ impl UnitOfWork {
         self.hooks.after_commit(action);
     }
 
-    /// Runs `action` when nothing is stored of this run: after an error of the handler, a conflict, or a failure of the
-    /// store. With an unknown outcome it runs as well.
+    /// Runs `action` when nothing is stored of this run: after an error or a panic of the handler, a conflict, or a failure
+    /// of the store. With an unknown outcome it runs as well. Where nobody waits any more, since the sender went away or
+    /// the unit was dropped, it runs in a task of its own.
     pub fn on_roll_back(&mut self, action: impl Future<Output = ()> + Send + 'static) {
         self.hooks.on_roll_back(action);
     }
@@ -196,8 +197,9 @@ impl UnitOfWork {
     ///
     /// What has to be so of the transaction stands at [`Store::join`](crate::store::Store::join). Go on writing rows with
     /// [`transaction`](Self::transaction). Until the unit has committed, the transaction may hold what others wait for: on
-    /// SQLite the right to write. A command that is sent meanwhile, and not executed in the unit, is refused inside a
-    /// handler, since both could wait for each other.
+    /// SQLite the right to write. A command that the same task sends meanwhile, and does not execute in the unit, is
+    /// refused, since both could wait for each other. Others wait, and so does
+    /// [`Annals::shutdown`](crate::Annals::shutdown).
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -226,11 +228,11 @@ impl UnitOfWork {
             return Err(CommandFailure::Refused { reason });
         }
         let joined = self.executor.journal.store().join(Box::new(transaction)).await;
-        self.joined = Some(joined.map_err(|error| match error {
+        let joined = joined.map_err(|error| match error {
             refused @ StoreError::NotJoined { .. } => CommandFailure::Refused { reason: refused.to_string() },
             other => other.into(),
-        })?);
-        hold();
+        })?;
+        self.joined = Some(Joined { transaction: joined, _hold: Hold::here() });
         Ok(())
     }
 
@@ -244,14 +246,25 @@ impl UnitOfWork {
     /// [`CommandFailure::Refused`] when the application has a store of another kind; [`CommandFailure::Store`] when none
     /// can be begun.
     pub async fn transaction<T: StoreTransaction + 'static>(&mut self) -> Result<&mut T, CommandFailure> {
-        if self.joined.is_none() {
-            self.joined = Some(self.executor.journal.store().begin().await?);
-            hold();
-        }
-        let found = self.joined.as_mut().and_then(|joined| joined.as_any_mut().downcast_mut());
-        found.ok_or_else(|| CommandFailure::Refused {
-            reason: format!("the store of this application has no `{}`", type_name::<T>()),
-        })
+        let joined = match self.joined.take() {
+            Some(joined) => joined,
+            None => {
+                let mut transaction = self.executor.journal.store().begin().await?;
+                if !transaction.as_any_mut().is::<T>() {
+                    return Err(self.not_of_store::<T>());
+                }
+                Joined { transaction, _hold: Hold::here() }
+            }
+        };
+        let refused = self.not_of_store::<T>();
+        self.joined.insert(joined).transaction.as_any_mut().downcast_mut().ok_or(refused)
+    }
+
+    fn not_of_store<T>(&self) -> CommandFailure {
+        let (store, wanted) = (self.executor.journal.store().address(), type_name::<T>());
+        let wanted = wanted.rsplit("::").next().unwrap_or(wanted);
+        let reason = format!("the store at `{store}` has no `{wanted}`: ask for the transaction of its own backend");
+        CommandFailure::Refused { reason }
     }
 
     /// Keeps `value` for what else runs in this unit, one of each type.
@@ -375,6 +388,12 @@ impl UnitOfWork {
         }
         Ok(())
     }
+}
+
+/// The transaction that a unit of work commits with.
+pub(crate) struct Joined {
+    pub(crate) transaction: Box<dyn StoreTransaction>,
+    _hold: Hold,
 }
 
 /// A unit of work as it was before a part of it.

@@ -168,7 +168,7 @@ async fn a_handler_that_holds_a_transaction_sends_nothing_that_would_wait_for_it
         let source = std::error::Error::source(&failure).unwrap().to_string();
         assert_has(
             &source,
-            &["`wallet.deposit` was sent by a handler that holds a transaction", "execute it in the unit"],
+            &["`wallet.deposit` was sent by a task that holds a transaction", "execute it in the unit"],
         );
         assert_eq!((own.letters().await, balance(&app).await), (0, 10));
     })
