@@ -133,7 +133,7 @@ pub enum CommandFailure {
         command: &'static str,
     },
     /// The caller's expected version does not hold, or other writers kept getting there first.
-    #[error("the command met a conflict after {attempts} attempts")]
+    #[error("the command met a conflict after {attempts} attempt{}", if *attempts == 1 { "" } else { "s" })]
     Conflict {
         /// How often it was decided.
         attempts: u32,

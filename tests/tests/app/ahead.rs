@@ -218,7 +218,7 @@ async fn an_expected_version_may_be_one_that_is_under_way() {
         drop(writing);
         assert_eq!((version(first).await, version(right).await), (2, 3));
         let old = old.await.unwrap().unwrap_err();
-        assert_eq!(old.to_string(), "the command met a conflict after 1 attempts");
+        assert_eq!(old.to_string(), "the command met a conflict after 1 attempt");
         app.shutdown().await.unwrap();
     })
     .await;

@@ -9,7 +9,7 @@ use annals::prelude::*;
 use annals::store::SqliteTransaction;
 use annals::{CommandFailure, SendError};
 
-use crate::support::{Place, assert_has, in_each_place};
+use crate::support::{Place, assert_has, eventually, in_each_place};
 use crate::wallet::*;
 use own::Own;
 
@@ -124,7 +124,7 @@ async fn what_is_dropped_or_rolled_back_leaves_neither() {
             }
         }
         assert_eq!((own.letters().await, balance(&app).await), (0, 10));
-        assert_eq!(undone.load(Ordering::SeqCst), 1);
+        eventually(async || (undone.load(Ordering::SeqCst) == 2).then_some(())).await;
         app.send(withdraw("w-1", 10)).await.unwrap();
     })
     .await;
@@ -197,7 +197,7 @@ async fn what_is_no_transaction_of_the_store_is_refused_with_the_remedy() {
         assert_has(&refused.to_string(), &["cannot join a value that is no `sqlx::Transaction<'static, _>`"]);
         if place.kind() != "sqlite" {
             let refused = work.transaction::<SqliteTransaction>().await.unwrap_err();
-            assert_has(&refused.to_string(), &["has no `", "SqliteTransaction`"]);
+            assert_has(&refused.to_string(), &["has no `SqliteTransaction`"]);
         }
         work.roll_back().await;
         app.shutdown().await.unwrap();
@@ -240,6 +240,54 @@ async fn a_unique_value_that_is_taken_undoes_the_rows_too() {
             }
         }
         assert_eq!(own.letters().await, 1);
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_the_store_does_not_have_holds_nothing() {
+    in_each_place(async |place| {
+        let app = place.start(|app| app.include::<Wallet>()).await;
+        let mut work = app.unit_of_work().unwrap();
+        let refused = work.transaction::<annals::store::MemoryTransaction>().await.map(|_| ());
+        assert_eq!(refused.is_ok(), place.kind() == "memory");
+        if let Err(refused) = refused {
+            assert_has(&refused.to_string(), &["the store at `", "has no `MemoryTransaction`"]);
+            app.send(open("w-1", 10)).await.unwrap();
+        }
+        work.roll_back().await;
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_task_that_holds_a_transaction_in_a_unit_of_its_own_sends_nothing_beside_it() {
+    in_each_post_office(async |_, app, own| {
+        let mut work = app.unit_of_work().unwrap();
+        own.join(&mut work, "first").await.unwrap();
+        let refused = app.send(deposit("w-1", 1)).await.unwrap_err();
+        assert_has(&refused.to_string(), &["was sent by a task that holds a transaction"]);
+        work.commit().await.unwrap();
+        app.send(deposit("w-1", 1)).await.unwrap();
+        assert_eq!((own.letters().await, balance(&app).await), (1, 11));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_to_be_undone_is_undone_when_the_unit_is_dropped() {
+    in_each_place(async |place| {
+        let app = place.start(|app| app.include::<Wallet>()).await;
+        let undone = Arc::new(AtomicUsize::new(0));
+        let mut work = app.unit_of_work().unwrap();
+        let counts = Arc::clone(&undone);
+        work.on_roll_back(async move {
+            counts.fetch_add(1, Ordering::SeqCst);
+        });
+        drop(work);
+        eventually(async || (undone.load(Ordering::SeqCst) == 1).then_some(())).await;
         app.shutdown().await.unwrap();
     })
     .await;
