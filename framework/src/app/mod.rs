@@ -104,7 +104,7 @@ impl Annals {
     /// ```
     ///
     /// # Errors
-    /// [`CommandFailure::Refused`](crate::CommandFailure::Refused) when the application is shut down.
+    /// [`CommandFailure::Refused`] when the application is shut down.
     pub fn unit_of_work(&self) -> Result<UnitOfWork, CommandFailure> {
         self.inner.gateway.unit_of_work()
     }
@@ -139,8 +139,8 @@ impl Annals {
     /// ```
     ///
     /// # Errors
-    /// [`CommandFailure::NoHandler`](crate::CommandFailure::NoHandler) when nobody handles it,
-    /// [`CommandFailure::Store`](crate::CommandFailure::Store) when it could not be stored.
+    /// [`CommandFailure::NoHandler`] when nobody handles it,
+    /// [`CommandFailure::Store`] when it could not be stored.
     pub fn schedule<C: Command>(&self, command: C) -> ScheduleCall<C> {
         self.inner.scheduler.schedule(command)
     }
