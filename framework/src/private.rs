@@ -244,7 +244,6 @@ pub fn snapshot_on<A, E: SnapshotEvent<A>>(policy: SnapshotPolicy) -> SnapshotPo
 pub fn ends<S: crate::aggregate::MayEnd>() {}
 
 /// Compiles where a command of an aggregate says which one it is for.
-#[expect(clippy::panic, reason = "evaluated by the compiler")]
 pub const fn addressed<S: CommandTarget, C: Command>() {
     assert!(
         !<S::Consistency as crate::command::Consistency<S>>::CHECKS_CREATION || C::TARGET.is_some(),

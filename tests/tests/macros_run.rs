@@ -47,7 +47,17 @@ struct Add {
 
 #[derive(Command, Serialize, Deserialize, Debug, Clone)]
 #[command(name = "order.note")]
-struct Note(String);
+struct Note {
+    #[target]
+    order: OrderId,
+    text: String,
+}
+
+impl Note {
+    fn new(order: &str) -> Self {
+        Self { order: OrderId(order.to_owned()), text: String::new() }
+    }
+}
 
 #[derive(Event, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[event(name = "order.placed", revision = 2)]
@@ -197,7 +207,7 @@ impl Fulfilment {
 
     #[steps]
     fn list() -> Steps<Self> {
-        steps().step("note").invoke(|_| Note(String::new())).into()
+        steps().step("note").invoke(|_| Note::new("o-1")).into()
     }
 }
 
@@ -280,7 +290,7 @@ fn a_command_knows_its_target_and_its_tags() {
     let tags = [Tag::new("order", "o-1"), Tag::new("labels", "a"), Tag::new("labels", "b")];
     assert_eq!(place(1).tags(), tags);
     assert_eq!(Place { labels: Vec::new(), r#type: Some(3), ..place(1) }.tags()[1], Tag::new("type", 3));
-    assert_eq!(Note(String::new()).target(), None);
+    assert_eq!(Note::new("o-1").target().as_deref(), Some("o-1"));
 }
 
 #[test]
@@ -332,7 +342,7 @@ fn a_missing_resource_refuses_the_command() {
 fn the_first_state_comes_from_the_command_where_it_can() {
     assert_eq!(<Note as HandledBy<Order>>::CREATION, Creation::MayExist);
     assert_eq!(HandledBy::<Orders>::initial(&place(1)), Orders { order: "o-1".into(), count: 0 });
-    assert_eq!(HandledBy::<Orders>::initial(&Note(String::new())), Orders::default());
+    assert_eq!(HandledBy::<Orders>::initial(&Note::new("o-1")), Orders::default());
     assert_eq!(HandledBy::<Order>::initial(&place(1)), Order::default());
 }
 
