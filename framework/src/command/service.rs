@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use crate::aggregate::Refusal;
 use crate::handler::panic_message;
 use crate::message::Position;
-use crate::store::{Append, AppendError, CommandRecord, Conflict, Outcome};
+use crate::store::{Append, AppendError, CommandRecord, Conflict, Outcome, may_hold};
 
 use super::bus::CommandHandler;
 use super::error::{CommandError, CommandFailure, Rejection};
@@ -116,11 +116,13 @@ impl<H: Send + Sync + 'static, C: ServedBy<H>> ServiceHandler<H, C> {
     /// Runs the handler once, and stores what was decided in its unit of work.
     async fn attempt(&self, message: &CommandMessage, command: &C) -> Result<Attempted, CommandError> {
         let mut work = UnitOfWork::new(self.executor.clone(), message);
-        let served = match self.serve(message, command, &mut work).await {
-            Ok(Ok(reply)) => Ok(work.run_before_commit().await.map(|()| reply).map_err(Refusal::Failed)),
-            refused => refused,
-        };
-        match served {
+        let served = may_hold(async {
+            match self.serve(message, command, &mut work).await {
+                Ok(Ok(reply)) => Ok(work.run_before_commit().await.map(|()| reply).map_err(Refusal::Failed)),
+                refused => refused,
+            }
+        });
+        match served.await {
             Ok(Ok(reply)) => self.store(message, work, reply).await,
             Err(panicked) => {
                 work.roll_back().await;

@@ -67,7 +67,7 @@ pub use reader::Reader;
 pub use records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Snapshot, Timer};
 pub use stream::{Retention, Scavenged, StreamChange, StreamInfo, StreamStatus, Visibility};
 pub use transaction::StoreTransaction;
-pub(crate) use transaction::{Hold, described, holding, is_held};
+pub(crate) use transaction::{Hold, described, holding, is_held, may_hold};
 
 #[cfg(feature = "mysql")]
 pub use mysql::{MySqlStore, MySqlTransaction};

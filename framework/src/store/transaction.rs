@@ -1,6 +1,7 @@
 //! A transaction over the records beside the events, and over a handler's own rows.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::ThreadId;
@@ -175,15 +176,20 @@ pub(crate) fn described(transaction: &(dyn Any + Send)) -> &'static str {
 }
 
 tokio::task_local! {
-    static HELD: ();
+    static HELD: Cell<bool>;
 }
 
 /// Runs handler code while a transaction is held, so that [`is_held`] knows.
 pub(crate) async fn holding<F: Future>(handler: F) -> F::Output {
-    HELD.scope((), handler).await
+    HELD.scope(Cell::new(true), handler).await
 }
 
-/// How many transactions are held by units of work, and by whom.
+/// Runs handler code that may begin to [hold](Hold) a transaction. What its task does beside it is not meant.
+pub(crate) async fn may_hold<F: Future>(handler: F) -> F::Output {
+    HELD.scope(Cell::new(false), handler).await
+}
+
+/// Transactions that are held outside handlers: how many, and by whom.
 static HOLDERS: Mutex<Vec<Holder>> = Mutex::new(Vec::new());
 static HOLDER_COUNT: AtomicUsize = AtomicUsize::new(0);
 
@@ -200,34 +206,39 @@ impl Holder {
     }
 }
 
-/// Says that the task in which it was made holds a transaction, until it is dropped.
+/// Says that the handler in which it was made holds a transaction until it returns; outside handlers, that the task does
+/// until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Hold(Holder);
+pub(crate) struct Hold(Option<Holder>);
 
 impl Hold {
-    /// The task that runs this holds a transaction.
+    /// The code that runs this holds a transaction.
     pub(crate) fn here() -> Self {
+        if HELD.try_with(|held| held.set(true)).is_ok() {
+            return Self(None);
+        }
         let holder = Holder::here();
         HOLDERS.lock().unwrap_or_else(PoisonError::into_inner).push(holder);
         HOLDER_COUNT.fetch_add(1, Ordering::Release);
-        Self(holder)
+        Self(Some(holder))
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
+        let Some(own) = self.0 else { return };
         let mut holders = HOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = holders.iter().position(|holder| *holder == self.0) {
+        if let Some(place) = holders.iter().position(|holder| *holder == own) {
             holders.swap_remove(place);
             HOLDER_COUNT.fetch_sub(1, Ordering::Release);
         }
     }
 }
 
-/// Whether this task runs a handler inside a transaction, or holds one in a unit of work. An append would then wait for the right to write that the
+/// Whether this code runs in a handler that holds a transaction, or in a task that holds one in a unit of work. An append would then wait for the right to write that the
 /// transaction holds, and the transaction for the append.
 pub(crate) fn is_held() -> bool {
-    if HELD.try_with(|()| ()).is_ok() {
+    if HELD.try_with(Cell::get).unwrap_or(false) {
         return true;
     }
     HOLDER_COUNT.load(Ordering::Acquire) > 0

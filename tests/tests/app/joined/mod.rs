@@ -292,3 +292,20 @@ async fn what_was_to_be_undone_is_undone_when_the_unit_is_dropped() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_task_sends_beside_a_handler_that_holds_a_transaction_waits_for_nobody_in_vain() {
+    in_each_post_office(async |_, app, own| {
+        app.send(open("w-2", 0)).await.unwrap();
+        for _ in 0..5 {
+            let pay = Pay { wallet: "w-1".to_owned(), amount: 1, contested: false };
+            let (paid, one, two) =
+                tokio::join!(app.send(pay), app.send(deposit("w-2", 1)), app.send(deposit("w-2", 1)));
+            paid.unwrap();
+            one.unwrap();
+            two.unwrap();
+        }
+        assert_eq!((own.letters().await, balance(&app).await), (5, 5));
+    })
+    .await;
+}
