@@ -43,7 +43,8 @@ pub(crate) struct Arguments {
     /// Also writes a table of the framework's figures to this file, in Markdown.
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
-    /// Events that the store of the workload `growth` holds beforehand [default: 1000000, with --quick 200000].
+    /// Events that the store of the workloads `growth` and `projection` holds beforehand [default: 1000000, with --quick
+    /// 200000 for `growth` and 50000 for `projection`].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
     events: Option<u64>,
     /// Gives plain SQL a pool of this size [default: the fastest of several, and of none, found in a trial].
@@ -72,6 +73,10 @@ impl Arguments {
 
     pub(crate) fn events(&self) -> u64 {
         self.events.unwrap_or(if self.quick { 200_000 } else { 1_000_000 })
+    }
+
+    pub(crate) fn view_events(&self) -> u64 {
+        self.events.unwrap_or(if self.quick { 50_000 } else { 1_000_000 })
     }
 
     pub(crate) fn access(&self) -> Option<Access> {

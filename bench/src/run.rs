@@ -142,6 +142,11 @@ impl<'a> Run<'a> {
         self.arguments.events()
     }
 
+    /// Events that the store of `projection` holds beforehand.
+    pub(crate) fn view_events(&self) -> u64 {
+        self.arguments.view_events()
+    }
+
     /// How plain SQL comes to its connections.
     pub(crate) fn access(&self, database: Database, clients: u32) -> Access {
         self.access.get(&(database, clients)).copied().unwrap_or(Access::Shared)

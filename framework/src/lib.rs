@@ -9,8 +9,8 @@
 //! | state a message | `#[derive(Command)]`, `#[derive(Event)]`, `#[derive(Query)]` | [`message`] |
 //! | decide on commands | `#[derive(Aggregate)]`, `#[command_handlers]`, `#[event_sourcing]` | [`aggregate`], [`command`] |
 //! | decide over several aggregates | `#[derive(Decision, Default)]` | [`trait@Decision`] |
-//! | keep a read model | `#[derive(View)]`, `#[view_handlers]` | [`view`] |
-//! | write rows of one's own | `#[event_handlers(processor = "..")]` | [`processor`] |
+//! | keep a read model | `#[derive(View)]`, `#[view_handlers]` | [`view`], [`guide::views`] |
+//! | write rows of one's own | `#[event_handlers(processor = "..")]` | [`processor`], [`guide::processors`] |
 //! | answer questions | `#[query_handlers]` | [`query`] |
 //! | drive a long process | `#[derive(Saga)]`, `#[saga_handlers]` | [`saga`] |
 //! | read what old programs have stored | `#[upcasters]` | [`guide::evolution`] |
@@ -54,6 +54,7 @@ pub mod query;
 pub mod registry;
 pub mod saga;
 pub mod store;
+pub mod subscription;
 pub mod testing;
 pub mod view;
 
@@ -68,16 +69,26 @@ pub mod guide {
     pub mod axon {}
     #[doc = include_str!("docs/commands.md")]
     pub mod commands {}
+    #[doc = include_str!("docs/dead_letters.md")]
+    pub mod dead_letters {}
     #[doc = include_str!("docs/decisions.md")]
     pub mod decisions {}
     #[doc = include_str!("docs/evolution.md")]
     pub mod evolution {}
+    #[doc = include_str!("docs/processors.md")]
+    pub mod processors {}
     #[doc = include_str!("docs/queries.md")]
     pub mod queries {}
+    #[doc = include_str!("docs/rebuild.md")]
+    pub mod rebuild {}
+    #[doc = include_str!("docs/subscriptions.md")]
+    pub mod subscriptions {}
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
     #[doc = include_str!("docs/units.md")]
     pub mod units {}
+    #[doc = include_str!("docs/views.md")]
+    pub mod views {}
 }
 
 /// The programs of the README, compiled and run as tests.

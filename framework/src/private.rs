@@ -28,7 +28,11 @@ pub use crate::query::{AnsweredBy, QueryError, Rows, StreamedBy};
 pub use crate::registry::{Component, Location, Registrar, Registration};
 pub use crate::saga::{DeadlineHandler, Effects, RejectionHandler, Saga, SagaHandlers, SagaInput, SagaRole, Steps};
 pub use crate::store::{Association, Criteria, StoreTransaction};
-pub use crate::view::{IntoKeep, Keep, View, ViewHandlers, ViewMode, ViewSource, ViewStep};
+pub use crate::view::index::value::Wraps;
+pub use crate::view::{
+    Enrichment, Index, IndexEntries, IndexValue, Indexed, IntoKeep, Keep, LiftDocument, View, ViewHandlers, ViewMode,
+    ViewSource, ViewStep, lift_document,
+};
 pub use described::Inside;
 pub use futures_util::future::BoxFuture;
 pub use upcast::{OutputOf, Owner, StepOf, upcast_step};
@@ -272,6 +276,24 @@ impl<A, E: AppliedTo<A>> SnapshotEvent<A> for E {}
 #[must_use]
 pub fn key_text<V: View>(key: &V::Key) -> String {
     key.to_string()
+}
+
+/// The texts of the keys of many documents, each once, in their order.
+#[must_use]
+pub fn key_texts<'a, V: View>(keys: impl IntoIterator<Item = &'a V::Key>) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    for key in keys {
+        let text = key.to_string();
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts
+}
+
+/// Keys that a function has made, of an event of the type `E`.
+pub fn keys_of<V: View, E, I: IntoIterator<Item = V::Key>>(of: fn(&E) -> I, event: &E) -> Vec<V::Key> {
+    of(event).into_iter().collect()
 }
 
 /// By what the instance of a saga is found.

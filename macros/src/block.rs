@@ -10,7 +10,7 @@ use crate::attributes::listed;
 use crate::errors::Errors;
 
 /// Every marker of a method, in any of our blocks.
-const MARKERS: [&str; 12] = [
+const MARKERS: [&str; 13] = [
     "handle",
     "apply",
     "start",
@@ -23,6 +23,7 @@ const MARKERS: [&str; 12] = [
     "upcast",
     "boundary",
     "condition",
+    "enrich",
 ];
 
 /// A block without our attributes, and the methods that carried one.

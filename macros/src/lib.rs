@@ -18,6 +18,7 @@ mod event_sourcing;
 mod fields;
 mod handler;
 mod identifier;
+mod index_value;
 mod place;
 mod query;
 mod query_handlers;
@@ -192,6 +193,10 @@ pub fn derive_decision(input: TokenStream) -> TokenStream {
 /// | `#[view(key = OrderId)]` | the type of the key; its text identifies the document | required |
 /// | `#[view(version = 2)]` | raise it when shape or rules change: the documents are then built anew; an inline view is brought up at start, before commands are taken | 1 |
 /// | `#[view(asynchronous)]`, `#[view(inline)]`, `#[view(live)]` | when events are folded | `asynchronous` |
+/// | `#[index]` on a field | documents are found by its value: makes a constant `Index` of the field's name, in capital letters. The field is a number, a text, `bool`, `Timestamp`, an id, or any type with `IndexValue`; an `Option` of one (without a value there is no entry), a `Vec` or a set (an entry for each) | none |
+/// | `#[index(name = "buyer")]` | the stored name of the index, at most 128 bytes | the field's name |
+///
+/// Raise the version when an index is added, removed or renamed: start-up refuses documents with other indexes.
 ///
 /// ```
 /// use annals::prelude::*;
@@ -199,12 +204,15 @@ pub fn derive_decision(input: TokenStream) -> TokenStream {
 /// #[derive(View, Serialize, Deserialize, Default, Clone)]
 /// #[view(name = "order-summary", key = String, inline)]
 /// struct OrderSummary {
+///     #[index]
+///     customer: String,
 ///     quantity: u32,
 /// }
 ///
 /// assert_eq!((OrderSummary::NAME, OrderSummary::VERSION), ("order-summary", 1));
+/// let of_ann = OrderSummary::CUSTOMER.is("ann");
 /// ```
-#[proc_macro_derive(View, attributes(view))]
+#[proc_macro_derive(View, attributes(view, index))]
 pub fn derive_view(input: TokenStream) -> TokenStream {
     view::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
@@ -250,6 +258,34 @@ pub fn derive_saga(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Identifier)]
 pub fn derive_identifier(input: TokenStream) -> TokenStream {
     identifier::expand(&parse_macro_input!(input as DeriveInput)).into()
+}
+
+/// A value by which the documents of a view can be found: a struct around one such value, or an enum of plain names.
+///
+/// The names of an enum are those that serde stores, and are ordered as texts. A struct is ordered as what it holds.
+/// Types with `#[derive(Identifier)]` are such values already, if what they hold is one.
+///
+/// ```
+/// use annals::prelude::*;
+/// use annals::view::IndexValue as _;
+///
+/// #[derive(IndexValue, Serialize, Deserialize, Default, Clone)]
+/// #[serde(rename_all = "kebab-case")]
+/// enum Status {
+///     #[default]
+///     Placed,
+///     OnItsWay,
+/// }
+///
+/// #[derive(IndexValue, Serialize, Deserialize, Default, Clone)]
+/// struct Cents(i64);
+///
+/// assert_eq!(Status::OnItsWay.index_text(), "on-its-way");
+/// assert!(Cents(-5).index_text() < Cents(3).index_text());
+/// ```
+#[proc_macro_derive(IndexValue)]
+pub fn derive_index_value(input: TokenStream) -> TokenStream {
+    index_value::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
 /// A child entity: a part of an aggregate that is found by its id in a list.
@@ -401,6 +437,7 @@ pub fn event_sourcing(arguments: TokenStream, block: TokenStream) -> TokenStream
 /// | attribute | meaning |
 /// |---|---|
 /// | `#[event_handlers(processor = "sales-by-sku")]` | the processor that runs the handlers; required |
+/// | `#[event_handlers(processor = "..", skip_replay)]` | after a reset the handlers are not called for events that they have handled before |
 /// | `#[handle]` on a method | handles the event that is its first parameter, by value or by reference |
 /// | `#[setup]` on a method | makes the tables that the handlers write to; it runs at every start, so it must leave what is there |
 /// | `#[reset]` on a method | removes what the handlers have written, before a replay; without it there is none |
@@ -449,9 +486,12 @@ pub fn event_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream
 /// | attribute on a method | meaning |
 /// |---|---|
 /// | `#[handle(key = order)]` | folds the event that is its first parameter into the document whose key is the event's field `order` |
+/// | `#[handle(keys = labels)]` | into a document for each value of the field `labels`: an `Option`, a `Vec`, a set |
+/// | `#[handle(keys = Self::quarters)]` | into a document for each key that the function makes of a reference to the event |
+/// | `#[enrich]` | looks up reference data, once for the events of a page: an associated function, `async` or not, that takes slices of events, as in `placed: &[OrderPlaced]`, then parameters as any handler, and returns a value or a `Result`. Handlers of these events take the value as `annals::view::Enriched<T>` |
 ///
-/// The method takes `&mut self`, the document, and returns nothing, or `Keep::Delete` to remove it. Parameters after the
-/// event are found by their type, see `annals::handler`.
+/// A handler takes `&mut self`, the document, and returns nothing, or `Keep::Delete` to remove it. Parameters after the
+/// event are found by their type, see `annals::handler`; `annals::view::Key<K>` is the key of the document.
 ///
 /// ```
 /// use annals::prelude::*;

@@ -475,14 +475,16 @@ fn the_size_of_a_state_is_that_of_its_value_and_its_text() {
 #[test]
 fn a_view_is_routed_by_its_key() {
     assert_eq!((OrderView::NAME, OrderView::VERSION, OrderView::MODE), ("orders", 4, ViewMode::Inline));
-    assert_eq!(OrderView::SOURCES, [ViewSource { event: "order.placed", key: "order", tags: &["order"] }]);
+    assert_eq!(OrderView::SOURCES, [ViewSource { event: "order.placed", key: Some("order"), tags: &["order"] }]);
     let event = stored("order.placed", 2, r#"{"order":"o-1","quantity":4}"#);
-    let step = decoded(&event, OrderView::route).unwrap().unwrap();
+    let mut steps = decoded(&event, OrderView::route).unwrap();
+    let step = steps.remove(0);
+    assert!(steps.is_empty());
     assert_eq!(step.key, "o-1");
     let mut view = OrderView::default();
     assert_eq!(in_context(|context| (step.fold)(&mut view, context)), Ok(Keep::Update));
     assert_eq!(view, OrderView { quantity: 28 });
-    assert!(decoded(&stored("order.added", 1, "{}"), OrderView::route).unwrap().is_none());
+    assert!(decoded(&stored("order.added", 1, "{}"), OrderView::route).unwrap().is_empty());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod store {
     mod addresses;
     mod broken;
+    mod claims;
     mod join;
     #[cfg(feature = "servers")]
     mod mysql;

@@ -5,6 +5,8 @@
 mod account;
 mod append;
 mod direct;
+mod idle;
+mod projection;
 mod read;
 
 use std::sync::Arc;
@@ -21,6 +23,8 @@ pub(crate) use account::Account;
 use account::PayIn;
 pub(crate) use append::Enrolled;
 pub(crate) use direct::Direct;
+pub(crate) use idle::IDLE_PROCESSORS;
+pub(crate) use projection::fill;
 pub(crate) use read::Follower;
 
 /// An application on a store of its own.

@@ -8,6 +8,7 @@ mod access;
 mod group;
 mod mariadb;
 mod postgres;
+mod projection;
 mod row;
 mod sqlite;
 
@@ -22,6 +23,7 @@ use crate::totals::Totals;
 
 pub(crate) use access::Access;
 pub(crate) use group::Group;
+pub(crate) use projection::{Listening, by_pages, one_by_one, project, totals};
 pub(crate) use row::Row;
 
 /// A table of events in one database.

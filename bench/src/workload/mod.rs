@@ -7,6 +7,7 @@ mod dcb;
 mod depositor;
 mod growth;
 mod memory;
+mod projection;
 mod reading;
 mod tail;
 #[cfg(test)]
@@ -41,10 +42,12 @@ pub(crate) enum Workload {
     Bus,
     /// Commands on a store that holds many events already, beside an empty one.
     Growth,
+    /// A view: catching up with many events, its delay, and what it costs while nothing happens.
+    Projection,
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Commands,
         Self::Append,
         Self::Replay,
@@ -54,6 +57,7 @@ impl Workload {
         Self::Memory,
         Self::Bus,
         Self::Growth,
+        Self::Projection,
     ];
 
     /// Measures all of its cases.
@@ -70,6 +74,7 @@ impl Workload {
             Self::Memory => memory::run(run).await,
             Self::Bus => bus::run(run).await,
             Self::Growth => growth::run(run).await,
+            Self::Projection => projection::run(run).await,
         }
     }
 }

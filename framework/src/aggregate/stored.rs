@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::{CodecError, Event, Payloads, Position, StreamId, Version};
 use crate::store::records::ViewId;
-use crate::store::{DocumentWrite, Journal};
+use crate::store::{DocumentWrite, IndexChange, Journal};
 
 use super::lifecycle::Applied;
 use super::{Aggregate, AppliedTo, Events, Lifecycle, LoadError, Sourced};
@@ -133,6 +133,7 @@ impl<A: Aggregate> StoredState<A> {
             key: id.to_owned(),
             read_revision: revision,
             document: after.map(body).transpose()?,
+            index: IndexChange::default(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Puts an application together.
 
 use std::any::TypeId;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,11 +17,11 @@ use crate::command::{
 };
 use crate::handler::{HandlerError, Resources};
 use crate::message::{Clock, Codec, Command, Payloads, SystemClock};
-use crate::processor::{EventComponent, ProcessorConfig, Processors, catch_up};
+use crate::processor::{EventComponent, Node, NodeConfig, ProcessorConfig, Processors, catch_up, found_all};
 use crate::query::{QueryConfig, QueryInterceptor, Subscribers};
 use crate::registry::{Built, Ingredients, Location, Registrar, Registration, Surroundings};
 use crate::store::{Journal, SharedStore};
-use crate::view::{ViewAccess, ViewChanges};
+use crate::view::{BuiltViews, ViewAccess, ViewChanges, check_indexes};
 
 use super::{Annals, Inner, StartError};
 
@@ -57,9 +58,13 @@ pub struct Builder {
     observer: Observer,
     commands: CommandConfig,
     processors: ProcessorConfig,
+    /// Changes of the settings of single processors.
+    single_processors: Vec<(String, ChangeProcessor)>,
+    node: NodeConfig,
     queries: QueryConfig,
 }
 
+type ChangeProcessor = Box<dyn FnOnce(&mut ProcessorConfig) + Send>;
 type Declaration = Box<dyn FnOnce(&mut Registrar) + Send>;
 
 enum Source {
@@ -86,6 +91,8 @@ impl Default for Builder {
             observer: Observer::default(),
             commands: CommandConfig::default(),
             processors: ProcessorConfig::default(),
+            single_processors: Vec::new(),
+            node: NodeConfig::default(),
             queries: QueryConfig::default(),
         }
     }
@@ -329,9 +336,33 @@ impl Builder {
         self
     }
 
-    /// Changes the settings of the processors.
+    /// Changes the settings of all processors.
     pub fn processors(mut self, change: impl FnOnce(&mut ProcessorConfig)) -> Self {
         change(&mut self.processors);
+        self
+    }
+
+    /// Changes the settings of one processor, beginning with those of all. A view's processor is called
+    /// `view:NAME@VERSION` ([`processor_name`](crate::view::processor_name)), a saga's `saga:NAME`.
+    ///
+    /// ```
+    /// use annals::Annals;
+    /// use annals::processor::StartAt;
+    ///
+    /// let builder = Annals::builder().processor("mails", |mails| mails.start = StartAt::Newest);
+    /// ```
+    pub fn processor(
+        mut self,
+        name: impl Into<String>,
+        change: impl FnOnce(&mut ProcessorConfig) + Send + 'static,
+    ) -> Self {
+        self.single_processors.push((name.into(), Box::new(change)));
+        self
+    }
+
+    /// Changes the settings of this program as one of the nodes that share processors.
+    pub fn node(mut self, change: impl FnOnce(&mut NodeConfig)) -> Self {
+        change(&mut self.node);
         self
     }
 
@@ -395,9 +426,12 @@ impl Builder {
         let scheduler = Scheduler::new(journal.clone(), registrar.command_names());
         resources.insert(scheduler.clone());
         let processors = Processors::new(journal.clone(), registrar.processor_names());
+        let changes = ViewChanges::default();
         let views = ViewAccess {
             journal: journal.clone(),
             processors: processors.clone(),
+            built: BuiltViews::default(),
+            changes: changes.clone(),
             resources: Arc::new(OnceLock::new()),
         };
         resources.insert(views.clone());
@@ -408,34 +442,56 @@ impl Builder {
         let _ = views.resources.set(Arc::downgrade(&resources));
         let stop = CancellationToken::new();
         let remembered = self.commands.remembered;
+        let mut processor_configs: BTreeMap<String, ProcessorConfig> = BTreeMap::new();
+        for (name, change) in self.single_processors {
+            change(processor_configs.entry(name).or_insert_with(|| self.processors.clone()));
+        }
+        let unknown = processor_configs.keys().find(|name| processors.get(name).is_none());
+        if let Some(name) = unknown {
+            return Err(StartError::NoProcessor { name: name.clone(), known: processors.names() });
+        }
+        let processor_configs = processor_configs.into_iter().map(|(name, config)| (name, Arc::new(config))).collect();
         let processor_config = Arc::new(self.processors);
-        let Built { commands, caches, queries, inline, components, tasks } = registrar.build(&Ingredients {
-            journal: journal.clone(),
-            clock: self.clock,
-            resources: Arc::clone(&resources),
-            processors: processors.clone(),
-            command_config: Arc::new(self.commands),
-            processor_config: Arc::clone(&processor_config),
-            dispatching: self.dispatching,
-            handling: self.handling,
-            asking: self.asking,
-            query_config: self.queries,
-            subscribers,
-            changes: ViewChanges::default(),
-            retries: self.retries,
-            observer: self.observer,
-            stop: stop.clone(),
-        });
+        let node = Node::new(journal.clone(), self.node, processors.names());
+        let Built { commands, caches, queries, inline, components, parts, processors: configured, tasks } = registrar
+            .build(&Ingredients {
+                journal: journal.clone(),
+                clock: self.clock,
+                resources: Arc::clone(&resources),
+                processors: processors.clone(),
+                command_config: Arc::new(self.commands),
+                processor_config: Arc::clone(&processor_config),
+                processor_configs,
+                node: node.clone(),
+                dispatching: self.dispatching,
+                handling: self.handling,
+                asking: self.asking,
+                query_config: self.queries,
+                subscribers,
+                changes,
+                retries: self.retries,
+                observer: self.observer,
+                stop: stop.clone(),
+            });
+        check_views(&journal, &registrar).await?;
         for component in components {
             set_up(&journal, &*component).await?;
         }
+        node.begin().await?;
+        found_all(&journal, &node, &configured).await?;
+        let tracker = TaskTracker::new();
+        tracker.spawn(node.clone().run(processor_config.poll, stop.clone()));
         for (view, component) in inline {
-            let brought_up = catch_up(&journal, &view, &component, &processor_config).await;
-            brought_up.map_err(|error| StartError::InlineView { view, source: error.into_source() })?;
+            let brought_up = catch_up(&journal, &node, &view, &component, &processor_config).await;
+            if let Err(error) = brought_up {
+                stop.cancel();
+                tracker.close();
+                tracker.wait().await;
+                return Err(StartError::InlineView { view, source: error.into_source() });
+            }
         }
         gateway.connect(&commands);
         registrar.log(&store.address());
-        let tracker = TaskTracker::new();
         for task in tasks {
             tracker.spawn(task);
         }
@@ -443,6 +499,7 @@ impl Builder {
             journal: journal.clone(),
             bus: Arc::clone(&commands),
             wake: Arc::clone(scheduler.wake()),
+            node: node.clone(),
             stop: stop.clone(),
         };
         tracker.spawn(schedule.run());
@@ -460,12 +517,24 @@ impl Builder {
             caches,
             queries,
             processors,
+            parts: Arc::new(parts),
+            node,
             views,
+            subscribed: crate::subscription::Subscribed::default(),
             sagas,
             stop,
             tasks: tracker,
         };
         Ok(Annals { inner: Arc::new(inner) })
+    }
+}
+
+/// Finds views whose documents were stored with other indexes.
+async fn check_views(journal: &Journal, registrar: &Registrar) -> Result<(), StartError> {
+    match check_indexes(journal, &registrar.indexed_views()).await {
+        Ok(problems) if problems.is_empty() => Ok(()),
+        Ok(problems) => Err(StartError::Problems(problems)),
+        Err(source) => Err(StartError::Views { source }),
     }
 }
 

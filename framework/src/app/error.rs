@@ -44,6 +44,9 @@ pub enum Error {
     /// The application did not come to rest.
     #[error(transparent)]
     Settle(#[from] SettleError),
+    /// A processor was not steered as was asked.
+    #[error(transparent)]
+    Processor(#[from] crate::processor::ProcessorError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -71,6 +74,17 @@ pub enum StartError {
     /// No store was named. Call `Annals::builder().store(url)`.
     #[error("no store was named: call `.store(\"sqlite://..\")` on the builder")]
     NoStore,
+    /// Settings were given for a processor that there is not.
+    #[error("there is no processor `{name}` to set up with `Builder::processor`; there are {known:?}")]
+    NoProcessor {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// This program could not make itself known as a node. Start again when the database answers.
+    #[error("this program could not make itself known as a node")]
+    Node(#[from] StoreError),
     /// An inline view could not be brought up to the events that were stored before it. What was folded is kept; the next
     /// start goes on from there.
     #[error("the inline view `{view}` could not be brought up to the stored events")]
@@ -79,6 +93,12 @@ pub enum StartError {
         view: String,
         /// What went wrong.
         source: BoxError,
+    },
+    /// The store could not say which indexes the documents of views have.
+    #[error("the indexes of the views could not be checked")]
+    Views {
+        /// Why not.
+        source: StoreError,
     },
     /// A `#[setup]` method failed. Nothing of it was kept.
     #[error("`{component}` could not be set up")]

@@ -25,10 +25,11 @@ use crate::command::{
 use crate::message::{
     AnsweredByAll, AnsweredByOne, Command, Position, Query, StreamId, StreamQuery, SubscriptionQuery,
 };
-use crate::processor::{Processors, ProcessorsHandle};
+use crate::processor::{Node, ProcessorParts, Processors, ProcessorsHandle};
 use crate::query::{GatherCall, QueryBus, QueryCall, QueryUpdates, StreamCall, SubscribeCall};
 use crate::saga::SagasHandle;
 use crate::store::{Export, Journal, ReadError, Scavenged, SharedStore, StoreError, StreamHandle};
+use crate::subscription::{CatchUp, Subscribed, SubscriptionsHandle};
 use crate::view::{ViewAccess, ViewHandlers, Views};
 
 /// Records looked at to see whether work is left.
@@ -54,7 +55,10 @@ struct Inner {
     caches: Vec<Arc<Usage>>,
     queries: Arc<QueryBus>,
     processors: Processors,
+    parts: Arc<ProcessorParts>,
+    node: Node,
     views: ViewAccess,
+    subscribed: Subscribed,
     /// Stored names of the sagas.
     sagas: Vec<&'static str>,
     stop: CancellationToken,
@@ -314,13 +318,27 @@ impl Annals {
     /// The processors: how they are doing, their dead letters, replays.
     #[must_use]
     pub fn processors(&self) -> ProcessorsHandle {
-        ProcessorsHandle::new(self.inner.processors.clone(), self.inner.journal.clone())
+        let Inner { processors, parts, journal, node, .. } = &*self.inner;
+        ProcessorsHandle::new(processors.clone(), Arc::clone(parts), journal.clone(), node.clone())
     }
 
     /// The sagas: their commands that need attention.
     #[must_use]
     pub fn sagas(&self) -> SagasHandle {
         SagasHandle::new(self.inner.journal.clone(), self.inner.sagas.clone())
+    }
+
+    /// Subscriptions of consumers outside of the application: named, kept in the database, with competing consumers that
+    /// answer for each event. See [`guide::subscriptions`](crate::guide::subscriptions).
+    #[must_use]
+    pub fn subscriptions(&self) -> SubscriptionsHandle {
+        let Inner { journal, subscribed, stop, tasks, .. } = &*self.inner;
+        SubscriptionsHandle::new(journal.clone(), subscribed.clone(), stop.clone(), tasks.clone())
+    }
+
+    /// The log as a plain stream, from any place on and then live, for a consumer that keeps its own place.
+    pub fn events(&self) -> CatchUp {
+        CatchUp::new(self.inner.journal.clone(), self.inner.stop.clone())
     }
 
     /// Stored names of the sagas.
@@ -403,21 +421,12 @@ impl Annals {
     /// What is left to do for the events up to `head`.
     async fn unsettled(&self, head: Position) -> std::result::Result<Option<String>, SettleError> {
         let tenant = self.inner.journal.tenant();
-        for (name, progress) in self.inner.processors.iter() {
-            let mut reached = *progress.position.borrow();
-            if reached < head {
-                reached = reached.max(self.inner.store.token(tenant, name).await?.unwrap_or_default());
-            }
+        for (name, _) in self.inner.processors.iter() {
+            let reached = self.inner.processors.reached(name).await?;
             if reached < head {
                 return Ok(Some(format!("processor `{name}` is at {reached} of {head}")));
             }
-            let letters = self.inner.store.dead_letters(tenant, name, MANY).await?;
-            let blocked: std::collections::BTreeSet<&str> = letters
-                .iter()
-                .filter(|letter| letter.state == crate::store::LetterState::Parked)
-                .map(|letter| letter.sequence.as_str())
-                .collect();
-            if letters.iter().any(|letter| !blocked.contains(letter.sequence.as_str())) {
+            if self.inner.store.next_letter(tenant, name).await?.is_some() {
                 return Ok(Some(format!("processor `{name}` tries a failed event again")));
             }
         }

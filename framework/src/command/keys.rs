@@ -1,7 +1,7 @@
 //! Unique keys, taken and given up with an append.
 
 use crate::aggregate::{Holder, KeyChange, documents_of};
-use crate::store::{Document, DocumentWrite, Journal};
+use crate::store::{Document, DocumentWrite, IndexChange, Journal};
 
 use super::error::CommandFailure;
 
@@ -28,7 +28,8 @@ pub(super) async fn writes(journal: &Journal, changes: &[KeyChange]) -> Result<V
             (false, Some(_)) if is_ours => None,
             _ => continue,
         };
-        writes.push(DocumentWrite { view, key: change.key.value.clone(), read_revision, document });
+        let (key, index) = (change.key.value.clone(), IndexChange::default());
+        writes.push(DocumentWrite { view, key, read_revision, document, index });
     }
     Ok(writes)
 }

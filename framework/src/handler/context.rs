@@ -1,9 +1,10 @@
 //! What surrounds a message while it is handled.
 
-use std::any::{Any, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::sync::Arc;
 
 use crate::message::{CommandId, EventId, Metadata, Recorded, Timestamp, Version};
+use crate::processor::{Outbox, Passage, ResetTo};
 
 use super::after_commit::Later;
 use super::error::ContextError;
@@ -14,7 +15,7 @@ use super::resources::Resources;
 #[derive(Debug)]
 pub struct Context<'a> {
     now: Timestamp,
-    metadata: &'a Metadata,
+    metadata: Carried<'a>,
     resources: &'a Resources,
     command: Option<CommandId>,
     event: Option<EventId>,
@@ -25,12 +26,41 @@ pub struct Context<'a> {
     reads: Option<&'a Arc<Reads>>,
     /// Takes what is done after the commit of the handler's transaction.
     later: Option<&'a Later>,
+    /// How an event comes to a handler.
+    passage: Option<&'a Passage>,
+    /// Where a processor is reset to.
+    reset: Option<&'a ResetTo>,
+    /// Takes the commands that a handler of events sends.
+    outbox: Option<&'a Outbox>,
+    /// The key of the document that a view handler is called for.
+    document_key: Option<&'a str>,
+}
+
+/// What a message carried besides its payload.
+#[derive(Debug, Clone, Copy)]
+enum Carried<'a> {
+    As(&'a Metadata),
+    /// Read when it is first asked for.
+    By(&'a Recorded),
+}
+
+impl<'a> Carried<'a> {
+    fn get(self) -> &'a Metadata {
+        match self {
+            Self::As(metadata) => metadata,
+            Self::By(recorded) => recorded.metadata(),
+        }
+    }
 }
 
 impl<'a> Context<'a> {
     /// A context with what every handler has.
     #[must_use]
     pub fn new(now: Timestamp, metadata: &'a Metadata, resources: &'a Resources) -> Self {
+        Self::with(now, Carried::As(metadata), resources)
+    }
+
+    fn with(now: Timestamp, metadata: Carried<'a>, resources: &'a Resources) -> Self {
         Self {
             now,
             metadata,
@@ -42,7 +72,16 @@ impl<'a> Context<'a> {
             brought: None,
             reads: None,
             later: None,
+            passage: None,
+            reset: None,
+            outbox: None,
+            document_key: None,
         }
+    }
+
+    /// The context of a stored event, whose metadata are read only where somebody asks for them.
+    pub(crate) fn of_event(now: Timestamp, recorded: &'a Recorded, resources: &'a Resources) -> Self {
+        Self::with(now, Carried::By(recorded), resources).with_recorded(recorded)
     }
 
     /// The context of a command whose target is at `version`.
@@ -85,6 +124,52 @@ impl<'a> Context<'a> {
         self
     }
 
+    /// The context of an event that a processor hands over.
+    pub(crate) fn with_passage(mut self, passage: &'a Passage) -> Self {
+        self.passage = Some(passage);
+        self
+    }
+
+    /// How the event comes to its handler; `None` outside processors.
+    pub(crate) fn passage(&self) -> Option<&'a Passage> {
+        self.passage
+    }
+
+    /// The context of an event whose handler may send commands.
+    pub(crate) fn with_outbox(mut self, outbox: &'a Outbox) -> Self {
+        self.outbox = Some(outbox);
+        self
+    }
+
+    /// Where the commands go that a handler of events sends.
+    pub(crate) fn outbox(&self) -> Option<&'a Outbox> {
+        self.outbox
+    }
+
+    /// The context in which a processor is reset.
+    pub(crate) fn with_reset(mut self, reset: &'a ResetTo) -> Self {
+        self.reset = Some(reset);
+        self
+    }
+
+    /// Where the processor is reset to; `None` at other times.
+    pub(crate) fn reset(&self) -> Option<&'a ResetTo> {
+        self.reset
+    }
+
+    /// The context of an event on its way into the document with this key.
+    #[must_use]
+    pub fn with_document_key(mut self, key: &'a str) -> Self {
+        self.document_key = Some(key);
+        self
+    }
+
+    /// The key of the document that a view handler is called for; `None` elsewhere.
+    #[must_use]
+    pub fn document_key(&self) -> Option<&'a str> {
+        self.document_key
+    }
+
     /// Where the reading of documents is noted.
     pub(crate) fn reads(&self) -> Option<&'a Arc<Reads>> {
         self.reads
@@ -118,15 +203,15 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn metadata(&self) -> &'a Metadata {
         self.beside();
-        self.metadata
+        self.metadata.get()
     }
 
     /// What a command carries that is sent because of this message.
     pub(crate) fn carried(&self) -> Metadata {
         match (self.event, self.command) {
-            (Some(event), _) => self.metadata.caused_by_event(event),
-            (None, Some(command)) => self.metadata.caused_by_command(command),
-            (None, None) => self.metadata.clone(),
+            (Some(event), _) => self.metadata.get().caused_by_event(event),
+            (None, Some(command)) => self.metadata.get().caused_by_command(command),
+            (None, None) => self.metadata.get().clone(),
         }
     }
 
@@ -167,13 +252,12 @@ impl<'a> Context<'a> {
     /// When there is no such value; the error names the type and the remedy.
     pub fn reference<T: Send + Sync + 'static>(&self) -> Result<&'a T, ContextError> {
         self.beside();
-        let built_in: [Option<&'a dyn Any>; 2] =
-            [Some(self.metadata as &dyn Any), self.recorded.map(|recorded| recorded as &dyn Any)];
-        built_in
-            .into_iter()
-            .flatten()
-            .find_map(|value| value.downcast_ref::<T>())
-            .or_else(|| self.resources.get::<T>())
-            .ok_or_else(|| ContextError::no_resource(type_name::<T>()))
+        if TypeId::of::<T>() == TypeId::of::<Metadata>() {
+            return (self.metadata.get() as &dyn Any)
+                .downcast_ref()
+                .ok_or_else(|| ContextError::no_resource(type_name::<T>()));
+        }
+        let recorded = self.recorded.and_then(|recorded| (recorded as &dyn Any).downcast_ref::<T>());
+        recorded.or_else(|| self.resources.get::<T>()).ok_or_else(|| ContextError::no_resource(type_name::<T>()))
     }
 }

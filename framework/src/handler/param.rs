@@ -71,6 +71,10 @@ pub enum Requirement {
     Model(ModelKey),
     /// The events that the caller of an aggregate's command has not seen.
     Unseen,
+    /// The key of a document: only in views.
+    DocumentKey,
+    /// What a view has looked up for a page of events.
+    Enriched(TypeId, &'static str),
 }
 
 /// Names a model, and makes what reads it.
@@ -133,6 +137,8 @@ impl fmt::Debug for Requirement {
             Self::Command => f.write_str("Command"),
             Self::Model(key) => write!(f, "Model({key:?})"),
             Self::Unseen => f.write_str("Unseen"),
+            Self::Enriched(_, name) => write!(f, "Enriched({name})"),
+            Self::DocumentKey => f.write_str("DocumentKey"),
         }
     }
 }

@@ -6,12 +6,17 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::HandlerError;
-use crate::message::{Position, RecordedEvent};
-use crate::store::{Claim, ClaimError, Journal, Read};
+use crate::message::Position;
+use crate::store::{Advance, Journal, Read};
 
-use super::component::EventComponent;
+use super::claims::{Held, claim_whole};
+use super::component::{EventComponent, criteria};
 use super::config::ProcessorConfig;
-use super::streaming::handle_with;
+use super::node::Node;
+use super::passage::Passage;
+use super::routed::Router;
+use super::sequence::SequencingPolicy;
+use super::work::handle_with;
 
 /// The token of an inline view that has been brought up: from then on each append brings its documents along. Larger than
 /// any position, and still an integer of every database.
@@ -23,6 +28,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// start was interrupted. Another node that is at it is waited for.
 pub(crate) async fn catch_up(
     journal: &Journal,
+    node: &Node,
     name: &str,
     component: &Arc<dyn EventComponent>,
     config: &ProcessorConfig,
@@ -31,32 +37,45 @@ pub(crate) async fn catch_up(
         if journal.store().token(journal.tenant(), name).await? == Some(BROUGHT_UP) {
             return Ok(());
         }
-        match journal.store().claim(journal.tenant(), name).await {
-            Ok(claim) => return fold_all(journal, claim, component, config).await,
-            Err(ClaimError::Held { .. }) => tokio::time::sleep(POLL).await,
-            Err(error) => return Err(error.into()),
+        node.look().await?;
+        match claim_whole(journal, node, name).await? {
+            Some(held) => return fold_all(journal, held, component, config).await,
+            None => tokio::time::sleep(POLL).await,
         }
     }
 }
 
 async fn fold_all(
     journal: &Journal,
-    claim: Claim,
+    held: Held,
     component: &Arc<dyn EventComponent>,
     config: &ProcessorConfig,
 ) -> Result<(), HandlerError> {
-    let criteria = Journal::named(component.events());
-    let mut position = claim.position;
+    let components: Arc<[Arc<dyn EventComponent>]> = Arc::from([Arc::clone(component)]);
+    let criteria = criteria(&components);
+    let router = Router { journal: journal.clone(), components, policy: SequencingPolicy::Stream };
+    let mut position = held.position;
     let never = CancellationToken::new();
     loop {
-        let page = journal.read(Read::matching(criteria.clone(), position).limit(config.batch)).await?;
+        let read = Read::matching(criteria.clone(), position).limit(config.batch);
+        let mut page = router.clone().page(read).await?;
         let mut transaction = journal.store().begin().await?;
-        let events: Vec<&RecordedEvent> = page.events.iter().collect();
-        let after = handle_with(&**component, &events, &mut *transaction, config, &never).await?;
+        transaction.guard(std::slice::from_ref(&held.claim)).await?;
+        let mut steps = Vec::new();
+        for item in page.items {
+            match item.fault {
+                Some(fault) => return Err(HandlerError::new(fault.to_string())),
+                None => steps.push((&page.events[item.event], item.step, Passage::default())),
+            }
+        }
+        let after = handle_with(&**component, steps, &mut *transaction, config, &never).await?;
         position = page.scanned;
-        transaction.advance(&claim, if page.more { position } else { BROUGHT_UP }).await?;
+        let token = if page.more { position } else { BROUGHT_UP };
+        let moved = Advance { claim: held.claim.clone(), position: token, details: None };
+        transaction.advance(&[moved]).await?;
         transaction.commit().await?;
         after.committed();
+        page.events.clear();
         if !page.more {
             return Ok(());
         }

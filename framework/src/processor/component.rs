@@ -1,19 +1,43 @@
-//! What a processor runs: components that handle a page of events inside one transaction.
+//! What a processor runs: components that handle steps of events inside one transaction.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::handler::{AfterCommit, HandlerError};
 use crate::message::RecordedEvent;
-use crate::store::StoreTransaction;
+use crate::store::{Criteria, Journal, Segment, StoreTransaction};
+
+use super::passage::{Passage, ResetTo};
+use super::sequence::SequencingPolicy;
 
 /// A set of handlers that a processor runs: event handlers, a view, or a saga.
 #[async_trait]
 pub(crate) trait EventComponent: Send + Sync {
-    /// For the log.
+    /// For the log, and to find the step of a dead letter again.
     fn label(&self) -> &str;
 
     /// Names of the events that are handled.
     fn events(&self) -> &[&'static str];
+
+    /// What is to be done for `event`: a step for each sequence that it belongs to. The event is decoded where that is needed
+    /// to tell them.
+    ///
+    /// # Errors
+    /// When it cannot be decoded.
+    async fn route(&self, event: &RecordedEvent, policy: &SequencingPolicy) -> Result<Vec<Step>, HandlerError>;
+
+    /// Whether a replay hands it the events with this name.
+    fn replays(&self, _event: &str) -> bool {
+        true
+    }
+
+    /// Whether several segments may share its events.
+    fn divides(&self) -> bool {
+        true
+    }
 
     /// Begins a page.
     fn batch(&self) -> Box<dyn Batch + '_>;
@@ -25,27 +49,66 @@ pub(crate) trait EventComponent: Send + Sync {
 
     /// Removes what the handlers have written. An error where that is not possible. Gives what is to be done after the
     /// commit.
-    async fn reset(&self, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError>;
+    async fn reset(&self, to: &ResetTo, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError>;
 
     /// Called when a page has been committed.
     fn committed(&self) {}
 }
 
+/// What processors consist of, by their names.
+pub(crate) type ProcessorParts = BTreeMap<String, Arc<[Arc<dyn EventComponent>]>>;
+
+/// The events that `components` handle.
+pub(crate) fn criteria(components: &[Arc<dyn EventComponent>]) -> Criteria {
+    let names: BTreeSet<&'static str> =
+        components.iter().flat_map(|component| component.events().iter().copied()).collect();
+    Journal::named(&names.into_iter().collect::<Vec<_>>())
+}
+
+/// What one component does for one event in one sequence.
+pub(crate) struct Step {
+    /// Steps of one sequence are taken one after the other, in the order of their events. For every segment alike: no name.
+    pub(crate) sequence: Option<Arc<str>>,
+    /// The hash of the sequence's name.
+    pub(crate) hash: u32,
+    /// What the component has worked out already.
+    pub(crate) work: Option<Box<dyn Any + Send>>,
+}
+
+impl Step {
+    /// A step of the sequence with this name.
+    pub(crate) fn of(sequence: impl Into<Arc<str>>) -> Self {
+        let sequence = sequence.into();
+        Self { hash: Segment::hash_of(&sequence), sequence: Some(sequence), work: None }
+    }
+
+    /// Keeps what was worked out for it.
+    pub(crate) fn with(self, work: impl Any + Send) -> Self {
+        Self { work: Some(Box::new(work)), ..self }
+    }
+
+    /// Takes what was worked out for it.
+    pub(crate) fn take<T: 'static>(&mut self) -> Option<T> {
+        self.work.take()?.downcast::<T>().ok().map(|work| *work)
+    }
+}
+
 /// A page of events on its way through a component. What is kept in memory is written by [`Batch::finish`].
 #[async_trait]
 pub(crate) trait Batch: Send {
-    /// Loads at once what the events of the page need. An event that cannot be decoded is left for
-    /// [`Batch::handle`] to report.
+    /// Loads at once what the steps of the page need, each given as its event and the name of its sequence.
     async fn prepare(
         &mut self,
-        events: &[&RecordedEvent],
+        steps: &[(&RecordedEvent, &str)],
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError>;
 
-    /// Handles one event of the page.
+    /// Takes one step.
     async fn handle(
         &mut self,
         event: &RecordedEvent,
+        step: Step,
+        passage: &Passage,
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError>;
 

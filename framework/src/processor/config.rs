@@ -4,15 +4,34 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
+use super::failure::ErrorPolicy;
 use super::newer::NewerRevision;
+use super::sequence::SequencingPolicy;
+use super::start::StartAt;
 
-/// Settings of processors.
+/// Settings of processors: of all of them with [`Builder::processors`](crate::app::Builder::processors), of one with
+/// [`Builder::processor`](crate::app::Builder::processor).
+///
+/// ```
+/// use annals::Annals;
+/// use annals::processor::StartAt;
+///
+/// let builder = Annals::builder()
+///     .processors(|all| all.batch = 1000)
+///     .processor("sales-by-sku", |sales| {
+///         sales.segments = 4;
+///         sales.start = StartAt::Newest;
+///     });
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProcessorConfig {
-    /// Events of one page, which is one transaction. Default 256. More is faster in catching up; less holds the right
-    /// to write for a shorter time.
+    /// Events of one page at most; a page is one transaction. Default 4096. How many it is the processor finds by itself: as
+    /// many as it handles in [`batch_time`](Self::batch_time).
     pub batch: usize,
+    /// How long the transaction of a page should take. Default 50 ms. More is faster in catching up; less holds the right to
+    /// write for a shorter time, where a database gives it to one at a time.
+    pub batch_time: Duration,
     /// How long one handler may take for one event; more is a failure like any other. Default 10 s. Until a handler
     /// returns, its transaction holds the right to write, and commands wait: hand slow work to others.
     pub handler_time: Duration,
@@ -22,23 +41,47 @@ pub struct ProcessorConfig {
     pub pause: Duration,
     /// The longest pause between attempts. Default 10 s.
     pub longest_pause: Duration,
-    /// How often a processor looks for events of other processes. Default 500 ms. Events of this process wake it at
-    /// once.
+    /// How often a node looks for events of other processes. Default 500 ms, once for all processors. Events of this process
+    /// wake them at once.
     pub poll: Duration,
     /// What becomes of an event at a revision newer than this program reads. Default [`NewerRevision::Park`].
     pub newer: NewerRevision,
+    /// What becomes of an event that a handler cannot handle. Default: it is tried again, then parked; at once where the
+    /// error says that trying again is of no use.
+    pub on_error: ErrorPolicy,
+    /// Into how many segments a processor is divided that has never run: more than one node can work on it then, each on its
+    /// own segments. Default 16; 1 to 1024. Sagas have 1.
+    /// [`ProcessorsHandle::split`](super::ProcessorsHandle::split) and [`merge`](super::ProcessorsHandle::merge) change it
+    /// later.
+    pub segments: u32,
+    /// Where a processor begins that has never run. Default: with the oldest event.
+    pub start: StartAt,
+    /// Which events are handled one after the other. Default: those of one stream.
+    pub sequence: SequencingPolicy,
+    /// Sequences that may be held up by dead letters. Default 1024. When there are as many, a segment stops before the next
+    /// event that would have to be parked.
+    pub held_sequences: u64,
+    /// Dead letters of one sequence. Default 1024. When there are as many, the segment stops before the next one.
+    pub letters_in_sequence: u64,
 }
 
 impl Default for ProcessorConfig {
     fn default() -> Self {
         Self {
-            batch: 256,
+            batch: 4096,
+            batch_time: Duration::from_millis(50),
             handler_time: Duration::from_secs(10),
             attempts: 5,
             pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(10),
             poll: Duration::from_millis(500),
             newer: NewerRevision::Park,
+            on_error: ErrorPolicy::default(),
+            segments: 16,
+            start: StartAt::Oldest,
+            sequence: SequencingPolicy::Stream,
+            held_sequences: 1024,
+            letters_in_sequence: 1024,
         }
     }
 }
@@ -46,15 +89,18 @@ impl Default for ProcessorConfig {
 impl ProcessorConfig {
     /// The pause after the failed attempt number `attempt` (from 1); `None` when it was the last.
     pub(crate) fn pause_after(&self, attempt: u32) -> Option<Duration> {
-        if attempt >= self.attempts {
-            return None;
-        }
-        ExponentialBuilder::default()
+        (attempt < self.attempts).then(|| self.pause_before(attempt))
+    }
+
+    /// The pause after the failed attempt number `attempt`, however many there were.
+    pub(crate) fn pause_before(&self, attempt: u32) -> Duration {
+        let pauses = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(self.pause)
             .with_max_delay(self.longest_pause)
-            .without_max_times()
-            .build()
-            .nth(attempt.saturating_sub(1) as usize)
+            .without_max_times();
+        // Doubled so often it is the longest in any case.
+        let attempt = attempt.min(64);
+        pauses.build().nth(attempt.saturating_sub(1) as usize).unwrap_or(self.longest_pause)
     }
 }

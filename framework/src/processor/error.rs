@@ -1,27 +1,40 @@
 //! Why a processor cannot do what was asked.
 
-/// Why a processor was not replayed.
-#[derive(Debug, Clone, thiserror::Error)]
+use crate::store::StoreError;
+
+/// Why a processor was not steered as was asked. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReplayError {
+pub enum ProcessorError {
     /// There is no processor of this name. `app.processors().status()` lists them.
-    #[error("there is no processor `{processor}`")]
+    #[error("there is no processor `{processor}`; there are {known:?}")]
     Unknown {
         /// The name.
         processor: String,
+        /// The names that there are.
+        known: Vec<String>,
     },
-    /// Its handlers cannot remove what they have written.
-    #[error("processor `{processor}` cannot be replayed: {reason}")]
+    /// The processor has no such segment. `app.processors().status()` lists them.
+    #[error("processor `{processor}` has no segment {segment}; it has {known:?}")]
+    NoSegment {
+        /// The processor.
+        processor: String,
+        /// The number.
+        segment: u32,
+        /// The numbers that there are.
+        known: Vec<u32>,
+    },
+    /// It cannot be done with this processor.
+    #[error("processor `{processor}` cannot {what}: {reason}")]
     Refused {
         /// The processor.
         processor: String,
-        /// Why.
+        /// What was asked.
+        what: &'static str,
+        /// Why, and what can be done about it.
         reason: String,
     },
-    /// It stopped, or does not run on this node.
-    #[error("processor `{processor}` does not run here")]
-    NotRunning {
-        /// The processor.
-        processor: String,
-    },
+    /// The store failed. The call can be repeated.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }

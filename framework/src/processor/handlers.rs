@@ -25,6 +25,13 @@ pub trait EventHandlers: Send + Sync + Sized + 'static {
         transaction: &'a mut dyn StoreTransaction,
     ) -> BoxFuture<'a, Result<(), HandlerError>>;
 
+    /// Whether a replay hands over events with this name; those that were there before the processor first ran come in any
+    /// case. Default: all.
+    #[must_use]
+    fn replays(_event: &str) -> bool {
+        true
+    }
+
     /// Makes what the handlers write to, such as a table. It runs at every start, so it must leave what is there:
     /// `CREATE TABLE IF NOT EXISTS`. `None` where there is no `#[setup]`.
     fn setup<'a>(

@@ -8,8 +8,11 @@ use crate::handler::{AfterCommit, Context, HandlerError, Resources};
 use crate::message::{Metadata, RecordedEvent};
 use crate::store::{Journal, StoreTransaction};
 
-use super::component::{Batch, EventComponent};
+use super::component::{Batch, EventComponent, Step};
 use super::handlers::EventHandlers;
+use super::passage::{Passage, ResetTo};
+use super::sequence::SequencingPolicy;
+use super::side_effects::Outbox;
 
 /// The event handlers of the component `H`.
 pub(crate) struct HandlersComponent<H> {
@@ -28,8 +31,18 @@ impl<H: EventHandlers> EventComponent for HandlersComponent<H> {
         H::EVENTS
     }
 
+    async fn route(&self, event: &RecordedEvent, policy: &SequencingPolicy) -> Result<Vec<Step>, HandlerError> {
+        Ok(vec![policy.step(event, self.journal.payloads())])
+    }
+
+    fn replays(&self, event: &str) -> bool {
+        H::replays(event)
+    }
+
     fn batch(&self) -> Box<dyn Batch + '_> {
-        Box::new(OneByOne { component: self, after: AfterCommit::default() })
+        let outbox = Outbox::default();
+        outbox.of(H::PROCESSOR);
+        Box::new(OneByOne { component: self, after: AfterCommit::default(), outbox })
     }
 
     async fn setup(&self, transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
@@ -41,11 +54,14 @@ impl<H: EventHandlers> EventComponent for HandlersComponent<H> {
         }
     }
 
-    async fn reset(&self, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+    async fn reset(&self, to: &ResetTo, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
         let (metadata, after) = (Metadata::new(), AfterCommit::default());
-        let context = Context::new(self.journal.now(), &metadata, &self.resources).with_later(after.later());
+        let context = Context::new(self.journal.now(), &metadata, &self.resources);
+        let context = context.with_later(after.later()).with_reset(to);
         match self.component.reset(&context, transaction) {
             Some(reset) => reset.await?,
+            // What is never replayed has nothing to undo.
+            None if H::EVENTS.iter().all(|event| !H::replays(event)) => {}
             None => return Err(HandlerError::new(format!("`{}` has no `#[reset]`", self.label()))),
         }
         Ok(after)
@@ -56,32 +72,41 @@ impl<H: EventHandlers> EventComponent for HandlersComponent<H> {
 struct OneByOne<'a, H> {
     component: &'a HandlersComponent<H>,
     after: AfterCommit,
+    outbox: Outbox,
 }
 
 #[async_trait]
 impl<H: EventHandlers> Batch for OneByOne<'_, H> {
-    async fn prepare(&mut self, _: &[&RecordedEvent], _: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
+    async fn prepare(
+        &mut self,
+        _: &[(&RecordedEvent, &str)],
+        _: &mut dyn StoreTransaction,
+    ) -> Result<(), HandlerError> {
         Ok(())
     }
 
     async fn handle(
         &mut self,
         event: &RecordedEvent,
+        _: Step,
+        passage: &Passage,
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         let HandlersComponent { component, journal, resources } = self.component;
-        let context = Context::new(journal.now(), event.recorded.metadata(), resources)
-            .with_recorded(&event.recorded)
+        let context = Context::of_event(journal.now(), &event.recorded, resources)
+            .with_passage(passage)
+            .with_outbox(&self.outbox)
             .with_later(self.after.later());
         for part in journal.decode(event).await? {
             if H::EVENTS.contains(&part.name()) {
                 component.handle(part, &context, transaction).await?;
             }
         }
-        Ok(())
+        self.outbox.check()
     }
 
-    async fn finish(self: Box<Self>, _: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+        self.outbox.store(transaction, &self.after).await?;
         Ok(self.after)
     }
 }

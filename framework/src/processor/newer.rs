@@ -28,11 +28,12 @@ pub enum NewerRevision {
     /// [`ProcessorsHandle::retry`](super::ProcessorsHandle::retry).
     #[default]
     Park,
-    /// The processor stays before it, with all sequences, and looks again at each
-    /// [`poll`](super::ProcessorConfig::poll). The newer program goes on from there by itself, once the claim is its own. An
-    /// event that waits behind a dead letter is parked instead.
+    /// Its segment stays before it, and looks again at each [`poll`](super::ProcessorConfig::poll); other segments go on. The
+    /// newer program goes on from there by itself, once the claim is its own. An event that waits behind a dead letter is
+    /// parked instead. Before an event that a view cannot decode all of its segments stay, since nobody knows which documents it
+    /// concerns. A view that is built is not read before it has come past.
     Stop,
-    /// It is passed over, which is reported to the log. The processor has then never seen it, until it is replayed.
+    /// It is passed over, which is reported to the log and kept among the dead letters, where it holds nothing up.
     Skip,
 }
 

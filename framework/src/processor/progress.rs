@@ -1,16 +1,15 @@
 //! How far processors have got, and waiting for them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::message::{Position, StreamId};
 use crate::store::{Claim, Journal, LetterState, StoreError};
-
-use super::error::ReplayError;
 
 /// The processors of an application.
 #[derive(Debug, Clone)]
@@ -20,29 +19,114 @@ pub(crate) struct Processors {
 }
 
 /// How far one processor has got on this node.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Progress {
-    /// The newest position that is handled; changes after each page.
-    pub(crate) position: watch::Sender<Position>,
-    /// The claim while this node runs the processor.
+    /// What is handled of the segments of this node; changes after each page.
+    pub(crate) here: watch::Sender<Here>,
+    /// The claim of a processor of one segment, while this node runs it.
     pub(crate) claim: watch::Sender<Option<Claim>>,
-    /// Asks the processor to look at its dead letters and at the replays that are wanted.
+    /// Asks the processor to look at its dead letters.
     pub(crate) wake: Arc<Notify>,
-    /// Replays that are wanted.
-    pub(crate) replays: Arc<Mutex<Vec<ReplayAnswer>>>,
+    /// Whether it is to run on this node.
+    pub(crate) started: watch::Sender<bool>,
+    /// Whether it is alive on this node.
+    pub(crate) pulse: Pulse,
+    epochs: Arc<AtomicU64>,
+    /// What was published in an earlier epoch counts no more.
+    void_before: Arc<AtomicU64>,
 }
 
-/// Tells whoever asked for a replay that it has begun.
-pub(crate) type ReplayAnswer = oneshot::Sender<Result<(), ReplayError>>;
+/// When a processor was last heard of on this node, and how far behind it was when somebody last looked.
+#[derive(Clone)]
+pub(crate) struct Pulse(Arc<Mutex<(Instant, Option<u64>)>>);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new((Instant::now(), None))))
+    }
+}
+
+impl Pulse {
+    /// It is alive.
+    pub(crate) fn beat(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = Instant::now();
+    }
+
+    /// For how long it has been silent, and how far behind it was at the last look.
+    pub(crate) fn look(&self, now: Instant, behind: u64) -> (Duration, Option<u64>) {
+        let mut pulse = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (now.saturating_duration_since(pulse.0), pulse.1.replace(behind))
+    }
+}
+
+/// The segments of this node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Here {
+    /// By their ids, how far each is.
+    pub(crate) segments: Vec<(u32, Position)>,
+    /// Whether they are all that there are.
+    pub(crate) all: bool,
+    /// Another one whenever they are others, or were lost in between.
+    pub(crate) epoch: u64,
+    /// Whether there may be dead letters of them.
+    pub(crate) letters: bool,
+}
+
+impl Here {
+    /// How far the processor is, where this node has all of its segments.
+    pub(crate) fn reached(&self) -> Option<Position> {
+        self.segments.iter().map(|(_, position)| *position).min().filter(|_| self.all)
+    }
+}
 
 impl Default for Progress {
     fn default() -> Self {
         Self {
-            position: watch::Sender::new(Position::START),
+            here: watch::Sender::default(),
             claim: watch::Sender::new(None),
             wake: Arc::default(),
-            replays: Arc::default(),
+            started: watch::Sender::new(true),
+            pulse: Pulse::default(),
+            epochs: Arc::default(),
+            void_before: Arc::default(),
         }
+    }
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress").field("here", &*self.here.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Progress {
+    /// Tells how far this node is with its segments.
+    pub(crate) fn publish(&self, here: Here, whole: Option<Claim>) {
+        if here.epoch < self.void_before.load(Ordering::Acquire) {
+            return;
+        }
+        self.here.send_if_modified(|before| std::mem::replace(before, here.clone()) != here);
+        self.claim.send_if_modified(|before| {
+            let changed = *before != whole;
+            *before = whole;
+            changed
+        });
+    }
+
+    /// Tells that this node has no segments.
+    pub(crate) fn let_go(&self) {
+        self.publish(Here { epoch: self.next_epoch(), ..Here::default() }, None);
+    }
+
+    /// What is known of the segments is void: they were changed behind the back of whoever works on them.
+    pub(crate) fn forget(&self) {
+        self.void_before.store(self.next_epoch(), Ordering::Release);
+        self.let_go();
+    }
+
+    /// From now on the segments are others.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        self.epochs.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
@@ -67,8 +151,30 @@ impl Processors {
         self.by_name.get(name)
     }
 
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.by_name.keys().cloned().collect()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Progress)> {
         self.by_name.iter().map(|(name, progress)| (name.as_str(), progress))
+    }
+
+    /// How far `processor` is with all of its segments, on whatever nodes.
+    pub(crate) async fn reached(&self, processor: &str) -> Result<Position, StoreError> {
+        let here = self.get(processor).map(|progress| progress.here.borrow().clone()).unwrap_or_default();
+        if let Some(reached) = here.reached() {
+            return Ok(reached);
+        }
+        if here.segments.is_empty() {
+            let token = self.journal.store().token(self.journal.tenant(), processor).await?;
+            return Ok(token.unwrap_or_default());
+        }
+        let rows = self.journal.store().segments_of(self.journal.tenant(), processor).await?;
+        let own = rows.iter().map(|row| {
+            let here = here.segments.iter().find(|(id, _)| *id == row.segment.id());
+            here.map_or(row.position, |(_, position)| row.position.max(*position))
+        });
+        Ok(own.min().unwrap_or_default())
     }
 
     /// Waits until `processor` has handled everything up to `wanted`. An event of `stream` that failed is waited for
@@ -81,20 +187,18 @@ impl Processors {
         timeout: Duration,
     ) -> Result<(), Behind> {
         let deadline = Instant::now() + timeout;
-        let mut watched = self.get(processor).map(|progress| progress.position.subscribe());
+        let mut watched = self.get(processor).map(|progress| progress.here.subscribe());
         loop {
-            let mut reached = watched.as_mut().map(|watched| *watched.borrow_and_update()).unwrap_or_default();
-            if reached < wanted {
-                // Another node may run the processor.
-                let stored =
-                    self.journal.store().token(self.journal.tenant(), processor).await.map_err(Behind::Store)?;
-                reached = reached.max(stored.unwrap_or_default());
+            if let Some(watched) = &mut watched {
+                watched.borrow_and_update();
             }
+            let reached = self.reached(processor).await.map_err(Behind::Store)?;
             if reached >= wanted {
+                let stream = stream.filter(|_| self.may_have_letters(processor));
                 match self.letter(processor, wanted, stream).await? {
                     None => return Ok(()),
                     Some(LetterState::Parked) => return Err(Behind::Parked { processor: processor.to_owned() }),
-                    Some(LetterState::Retrying(_)) => {}
+                    Some(_) => {}
                 }
             }
             if Instant::now() >= deadline {
@@ -110,6 +214,12 @@ impl Processors {
         }
     }
 
+    /// Whether there may be dead letters of a processor: of one that runs elsewhere, too, nobody here knows.
+    fn may_have_letters(&self, processor: &str) -> bool {
+        let here = self.get(processor).map(|progress| progress.here.borrow().clone()).unwrap_or_default();
+        here.reached().is_none() || here.letters
+    }
+
     /// The state of a dead letter of `stream` at or before `wanted`.
     async fn letter(
         &self,
@@ -118,14 +228,7 @@ impl Processors {
         stream: Option<&StreamId>,
     ) -> Result<Option<LetterState>, Behind> {
         let Some(stream) = stream else { return Ok(None) };
-        let sequence = stream.to_string();
-        let letters = self
-            .journal
-            .store()
-            .dead_letters(self.journal.tenant(), processor, usize::from(u16::MAX))
-            .await
-            .map_err(Behind::Store)?;
-        let mut held = letters.into_iter().filter(|letter| letter.sequence == sequence && letter.position <= wanted);
-        Ok(held.next().map(|letter| letter.state))
+        let letter = self.journal.store().letter_of_stream(self.journal.tenant(), processor, stream, wanted).await;
+        Ok(letter.map_err(Behind::Store)?.map(|letter| letter.state))
     }
 }

@@ -1,45 +1,49 @@
-//! The streaming processor: follows the store, one page after the other.
+//! The streaming processor: follows the store with the segments that this node has claimed.
 
-use std::collections::{BTreeSet, HashSet};
-use std::panic::AssertUnwindSafe;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::handler::{AfterCommit, HandlerError, error::chain, panic_message};
-use crate::message::{Position, RecordedEvent};
-use crate::store::{
-    Claim, ClaimError, DeadLetter, Journal, LetterState, Page, Read, ReadError, StoreError, StoreTransaction, holding,
-};
+use crate::handler::error::chain;
+use crate::message::Position;
+use crate::store::{Claim, Criteria, Journal, Read, ReadError, SegmentState, StoreError};
 
-use super::component::{Batch, EventComponent};
+use super::building::{self, Family, Way};
+use super::claims::{self, Founding, Held, is_free};
+use super::component::{EventComponent, criteria};
 use super::config::ProcessorConfig;
-use super::error::ReplayError;
-use super::newer::{NewerRevision, is_newer};
-use super::progress::Progress;
+use super::node::{Cluster, Node};
+use super::progress::{Here, Progress};
+use super::routed::{Routed, Router};
 
-/// A token that has nothing to handle is written back when it is so many positions behind.
+/// Tokens that events of other segments have left behind are written back when they are so many positions behind.
 const IDLE_TOKEN_LAG: u64 = 4096;
-/// How long a shut-down waits for a handler that is under way.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
-/// The pause after the store failed, and between attempts to claim.
+/// How long such tokens wait for that when nothing more comes, where other nodes may want to know.
+const FLUSH: Duration = Duration::from_millis(20);
+/// The first pause after the store failed; it doubles up to the longest.
 const STORE_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(10);
+/// The size of the first page.
+const FIRST_PAGE: usize = 256;
 
 /// Runs components over the events, in order.
 pub(crate) struct StreamingProcessor {
     pub(crate) name: String,
-    pub(crate) components: Vec<Arc<dyn EventComponent>>,
+    pub(crate) components: Arc<[Arc<dyn EventComponent>]>,
     pub(crate) journal: Journal,
     pub(crate) config: Arc<ProcessorConfig>,
     pub(crate) progress: Progress,
+    pub(crate) node: Node,
     pub(crate) stop: CancellationToken,
 }
 
-/// Why a processor lets go of its claim.
+/// Why a processor lets go of its claims.
 #[derive(Debug, thiserror::Error)]
-enum Interrupted {
+pub(super) enum Interrupted {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -49,437 +53,389 @@ enum Interrupted {
 impl StreamingProcessor {
     /// Runs until it is stopped. A store that fails is tried again; a claim that is lost is claimed again.
     pub(crate) async fn run(self) {
+        let _at_work = self.node.at_work();
+        let mut pause = STORE_PAUSE;
         while !self.stop.is_cancelled() {
-            match self.journal.store().claim(self.journal.tenant(), &self.name).await {
-                Ok(claim) => {
-                    tracing::debug!(processor = self.name, position = %claim.position, "claimed");
-                    let ended = Running::new(&self, claim).run().await;
-                    self.progress.claim.send_replace(None);
-                    if let Err(error) = ended {
-                        tracing::warn!(processor = self.name, error = chain(&error), "interrupted");
-                    }
+            let begun = Instant::now();
+            let ended = Running::new(&self).run().await;
+            self.progress.let_go();
+            match ended {
+                Ok(()) => {}
+                Err(Interrupted::Store(StoreError::ClaimLost { segment, .. })) => {
+                    tracing::info!(processor = self.name, %segment, "a segment was taken over or changed");
+                    self.node.refresh();
+                    self.pause(Duration::from_millis(10)).await;
                 }
-                Err(ClaimError::Held { owner, .. }) => tracing::debug!(processor = self.name, owner, "runs elsewhere"),
-                Err(error) => tracing::warn!(processor = self.name, error = chain(&error), "cannot be claimed"),
+                Err(error) => {
+                    tracing::warn!(processor = self.name, error = chain(&error), "interrupted");
+                    pause = if begun.elapsed() > LONGEST_STORE_PAUSE { STORE_PAUSE } else { pause * 2 };
+                    self.pause(pause.min(LONGEST_STORE_PAUSE)).await;
+                }
             }
-            self.pause(STORE_PAUSE).await;
         }
     }
 
-    async fn pause(&self, duration: Duration) {
+    pub(super) async fn pause(&self, duration: Duration) {
         let _ = tokio::time::timeout(duration, self.stop.cancelled()).await;
-    }
-
-    async fn letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.journal.store().dead_letters(self.journal.tenant(), &self.name, limit).await
-    }
-
-    fn criteria(&self) -> crate::store::Criteria {
-        let names: BTreeSet<&'static str> =
-            self.components.iter().flat_map(|component| component.events().iter().copied()).collect();
-        Journal::named(&names.into_iter().collect::<Vec<_>>())
     }
 }
 
-/// A processor while it holds its claim.
-struct Running<'a> {
-    processor: &'a StreamingProcessor,
-    claim: Claim,
-    /// What is handled.
-    position: Position,
-    /// What the stored token says.
-    token: Position,
+/// A processor at work.
+pub(super) struct Running<'a> {
+    pub(super) processor: &'a StreamingProcessor,
+    pub(super) router: Router,
+    criteria: Criteria,
+    /// The segments of this node, by their ids.
+    pub(super) held: Vec<Held>,
+    /// Segments that stop before an event, and until when.
+    pub(super) stopped: HashMap<u32, Instant>,
+    /// Segments that were just let go of are left to others until then.
+    resting: HashMap<u32, Instant>,
     /// Whether there may be dead letters.
-    letters: bool,
-    /// The event that it waits before, since it is of a newer revision.
-    waits_before: Option<Position>,
+    pub(super) letters: bool,
+    /// Another one whenever the segments are others.
+    epoch: u64,
+    /// Events of the next page.
+    size: usize,
+    /// The next page, on its way.
+    ahead: Option<Ahead>,
+    /// What a version of a view has to do while it is built.
+    way: Option<Way>,
+    /// Up to where the old version has handled everything, where that was met.
+    front: Option<Position>,
+}
+
+struct Ahead {
+    from: Position,
+    page: JoinHandle<Result<Routed, ReadError>>,
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.page.abort();
+    }
 }
 
 impl<'a> Running<'a> {
-    fn new(processor: &'a StreamingProcessor, claim: Claim) -> Self {
-        let position = claim.position;
-        Self { processor, claim, position, token: position, letters: true, waits_before: None }
+    fn new(processor: &'a StreamingProcessor) -> Self {
+        let router = Router {
+            journal: processor.journal.clone(),
+            components: Arc::clone(&processor.components),
+            policy: processor.config.sequence.clone(),
+        };
+        Self {
+            processor,
+            router,
+            criteria: criteria(&processor.components),
+            held: Vec::new(),
+            stopped: HashMap::new(),
+            resting: HashMap::new(),
+            letters: true,
+            epoch: processor.progress.next_epoch(),
+            size: FIRST_PAGE.min(processor.config.batch.max(1)),
+            ahead: None,
+            way: None,
+            front: None,
+        }
     }
 
     async fn run(&mut self) -> Result<(), Interrupted> {
-        let processor = self.processor;
-        processor.progress.position.send_replace(self.position);
-        processor.progress.claim.send_replace(Some(self.claim.clone()));
-        let criteria = processor.criteria();
-        let mut appended = processor.journal.store().appended();
-        while !processor.stop.is_cancelled() {
+        let StreamingProcessor { node, journal, stop, progress, config, .. } = self.processor;
+        let (mut appended, mut head, mut cluster) = (journal.store().appended(), node.head(), node.cluster());
+        let mut started = progress.started.subscribe();
+        // Whether there may be something to read.
+        let mut look = true;
+        while !stop.is_cancelled() {
+            progress.pulse.beat();
+            // A sender that is gone changes nothing any more.
+            look |= appended.has_changed().unwrap_or(false) || head.has_changed().unwrap_or(false);
             appended.borrow_and_update();
-            self.replay().await?;
-            let next_letter = self.retry_letters().await?;
-            let read = Read::matching(criteria.clone(), self.position).limit(processor.config.batch);
-            let page = processor.journal.read(read).await?;
-            let more = page.more;
-            self.take(page).await?;
-            if self.waits_before.is_some() {
-                processor.pause(processor.config.poll).await;
+            head.borrow_and_update();
+            let seen = Arc::clone(&cluster.borrow_and_update());
+            let started_here = *started.borrow_and_update();
+            look |= self.share(&seen, started_here).await?;
+            let mut wait = config.poll;
+            if self.held.is_empty() {
+                tokio::select! {
+                    _ = cluster.changed() => {}
+                    _ = started.changed() => {}
+                    () = stop.cancelled() => {}
+                }
                 continue;
             }
-            if more {
+            if self.held.iter().any(|held| held.state == SegmentState::Building) && self.finish_building(&seen).await? {
+                look = true;
                 continue;
             }
-            let wake = next_letter.map_or(processor.config.poll, |wait| wait.min(processor.config.poll));
+            if let Some(next) = self.retry_letters().await? {
+                wait = wait.min(next);
+            }
+            if look && self.next_page().await? {
+                continue;
+            }
+            look = false;
+            if self.held.iter().any(|held| held.state == SegmentState::Building) && self.finish_building(&seen).await? {
+                look = true;
+                continue;
+            }
+            if let Some(next) = self.stopped.values().min() {
+                wait = wait.min(next.saturating_duration_since(Instant::now()));
+            }
+            let behind = self.held.iter().any(|held| held.stored < held.position);
+            let flush = if seen.nodes.len() > 1 { FLUSH } else { config.poll };
+            let building = self.held.iter().any(|held| held.state == SegmentState::Building);
             tokio::select! {
-                _ = appended.changed() => {}
-                () = processor.progress.wake.notified() => self.letters = true,
-                () = tokio::time::sleep(wake) => self.store_token().await?,
-                () = processor.stop.cancelled() => {}
+                _ = appended.changed() => look = true,
+                _ = head.changed() => look = true,
+                _ = cluster.changed() => look |= building,
+                _ = started.changed() => {}
+                () = progress.wake.notified() => self.letters = true,
+                () = tokio::time::sleep(wait), if self.letters || !self.stopped.is_empty() => look = !self.stopped.is_empty(),
+                () = tokio::time::sleep(flush), if behind => self.store_tokens(0).await?,
+                () = stop.cancelled() => {}
             }
         }
-        self.store_token().await
+        self.store_tokens(0).await
     }
 
-    /// Writes the token back if events that nobody handles have moved it on. Other nodes can then see it.
-    async fn store_token(&mut self) -> Result<(), Interrupted> {
-        if self.token < self.position {
-            let mut transaction = self.processor.journal.store().begin().await?;
-            transaction.advance(&self.claim, self.position).await?;
-            transaction.commit().await?;
-            self.token = self.position;
-        }
-        Ok(())
-    }
-
-    /// Begins again from the oldest event, where somebody asked for it.
-    async fn replay(&mut self) -> Result<(), Interrupted> {
-        let wanted = std::mem::take(
-            &mut *self.processor.progress.replays.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let mut transaction = self.processor.journal.store().begin().await?;
-        let mut reset = Ok(());
-        let after = AfterCommit::default();
-        for component in &self.processor.components {
-            let ended = AssertUnwindSafe(holding(component.reset(&mut *transaction))).catch_unwind().await;
-            let ended = ended.unwrap_or_else(|panic| Err(panicked(&**component, &*panic)));
-            reset = ended.map(|done| after.join(done)).map_err(|error| ReplayError::Refused {
-                processor: self.processor.name.clone(),
-                reason: error.to_string(),
+    /// Claims what is this node's share, and lets go of what is more than that. Returns whether its segments are others now.
+    async fn share(&mut self, cluster: &Cluster, started: bool) -> Result<bool, Interrupted> {
+        let StreamingProcessor { name, node, journal, config, .. } = self.processor;
+        let rows = cluster.segments(name);
+        let lost = |held: &Held| {
+            // What was seen before the claim says nothing about it.
+            cluster.seen > held.since
+                && !rows.iter().any(|row| row.segment == held.claim.segment && row.fence <= held.claim.fence)
+        };
+        let before = self.held.len();
+        self.held.retain(|held| !lost(held));
+        let now = Instant::now();
+        self.resting.retain(|_, until| *until > now);
+        let able = cluster.able(name).max(1);
+        let share = if started { rows.len().div_ceil(able) } else { 0 };
+        let moved_here = |held: &Held| held.details.moved_to.as_deref() == Some(node.id());
+        let others_lack = cluster.seen > now - Duration::from_secs(5) && able > 1;
+        if self.held.len() > share && (others_lack || !started) {
+            let surplus = self.held.len() - share;
+            let mut leaving: Vec<Held> = Vec::new();
+            self.held.retain(|held| {
+                let leaves = leaving.len() < surplus && (!started || !moved_here(held));
+                if leaves {
+                    leaving.push(held.clone());
+                }
+                !leaves
             });
-            if reset.is_err() {
-                break;
+            if !leaving.is_empty() {
+                self.let_go(&leaving).await?;
             }
         }
-        if reset.is_ok() {
-            // The replay meets the events of dead letters in their order; tried beside it they would come too early.
-            for letter in self.processor.letters(usize::MAX).await? {
-                transaction.remove_letter(&letter.tenant, &letter.processor, letter.position).await?;
+        let free = |row: &&crate::store::SegmentRow| {
+            is_free(row, cluster, node)
+                && !self.held.iter().any(|held| held.claim.segment == row.segment)
+                && !self.resting.contains_key(&row.segment.id())
+        };
+        let own = |row: &crate::store::SegmentRow| {
+            super::details::Details::read(&row.details).moved_to.as_deref() == Some(node.id())
+        };
+        let wanted: Vec<u32> = {
+            let mut room = share.saturating_sub(self.held.len());
+            let mut wanted = Vec::new();
+            for row in rows.iter().filter(free) {
+                // What it owned when it was interrupted others leave alone: it is claimed again, and let go of in order.
+                let left_over = row.owner.as_deref() == Some(node.id());
+                if left_over || own(row) && started {
+                    wanted.push(row.segment.id());
+                } else if room > 0 {
+                    room -= 1;
+                    wanted.push(row.segment.id());
+                }
             }
-            transaction.reset(&self.claim, Position::START).await?;
-            transaction.commit().await?;
-            after.committed();
-            (self.position, self.token) = (Position::START, Position::START);
-            self.processor.progress.position.send_replace(Position::START);
+            wanted
+        };
+        let unborn = rows.is_empty() && started;
+        if unborn || !wanted.is_empty() {
+            let founding = Founding { segments: config.segments, start: config.start, family: Family::of(name) };
+            let choose = |rows: &[crate::store::SegmentRow]| {
+                let free = rows.iter().filter(|row| is_free(row, cluster, node)).map(|row| row.segment.id());
+                if unborn { free.collect() } else { free.filter(|id| wanted.contains(id)).collect() }
+            };
+            match claims::claim(journal, node, name, &founding, choose).await {
+                Ok(claimed) => {
+                    for held in &claimed {
+                        tracing::debug!(processor = name, segment = %held.claim.segment, position = %held.position, "claimed");
+                    }
+                    self.letters = true;
+                    self.held.retain(|held| !claimed.iter().any(|new| new.claim.segment == held.claim.segment));
+                    self.held.extend(claimed);
+                    self.held.sort_by_key(|held| held.claim.segment);
+                    node.refresh();
+                }
+                // Another node was quicker.
+                Err(StoreError::Changed { .. }) => node.refresh(),
+                Err(error) => return Err(error.into()),
+            }
         }
-        for answer in wanted {
-            // Whoever asked may have gone away.
-            let _ = answer.send(reset.clone());
+        let changed = self.held.len() != before || !wanted.is_empty() || unborn;
+        if changed {
+            self.epoch = self.processor.progress.next_epoch();
+            self.ahead = None;
         }
-        Ok(())
+        self.publish();
+        Ok(changed)
     }
 
-    /// Handles a page, and reports how far that is.
-    async fn take(&mut self, page: Page) -> Result<(), Interrupted> {
-        if page.scanned <= self.position {
-            return Ok(());
+    /// Looks how far the new version of a view may go, and makes it the one that is read when it is there. Returns whether it is
+    /// that now.
+    async fn finish_building(&mut self, cluster: &Cluster) -> Result<bool, Interrupted> {
+        let StreamingProcessor { name, node, journal, .. } = self.processor;
+        let way = building::way(cluster.segments(name), |older| cluster.segments(older));
+        if self.way.as_ref() != Some(&way) {
+            (self.way, self.front) = (Some(way.clone()), None);
         }
-        if !page.events.is_empty() {
-            let mut scanned = page.scanned;
-            if self.handle_together(&page).await? {
-                self.waits_before = None;
-            } else {
-                scanned = self.handle_one_by_one(&page).await?;
-            }
-            self.token = scanned;
-            self.processor.components.iter().for_each(|component| component.committed());
-            self.position = scanned;
-        } else if page.scanned.get() - self.token.get() >= IDLE_TOKEN_LAG {
-            self.position = page.scanned;
-            self.store_token().await?;
-        } else {
-            self.position = page.scanned;
-        }
-        self.processor.progress.position.send_replace(self.position);
-        Ok(())
-    }
-
-    /// The quick way: all events of the page in one go. Gives up, with nothing written, at the first that fails.
-    async fn handle_together(&mut self, page: &Page) -> Result<bool, Interrupted> {
-        let mut transaction = self.processor.journal.store().begin().await?;
-        let held = self.held(&mut *transaction, page).await?;
-        if page.events.iter().any(|event| held.contains(&sequence(event))) {
+        let slowest = self.held.iter().map(|held| held.position).min().unwrap_or_default();
+        let there = match way {
+            Way::Beside(_) => self.front.is_some_and(|front| slowest >= front),
+            Way::Alone(ready) => slowest >= ready,
+        };
+        if !there {
             return Ok(false);
         }
-        let events: Vec<&RecordedEvent> = page.events.iter().collect();
-        let after = match self.handle(&events, &mut *transaction).await {
-            Ok(after) => after,
-            Err(error) => {
-                tracing::debug!(processor = self.processor.name, %error, "a page failed, its events are handled one by one");
-                return Ok(false);
-            }
+        self.store_tokens(0).await?;
+        let done = match way {
+            Way::Beside(_) => building::stop_older(journal, name).await?,
+            Way::Alone(_) => building::switch(journal, name).await?,
         };
-        transaction.advance(&self.claim, page.scanned).await?;
-        transaction.commit().await?;
-        after.committed();
-        Ok(true)
-    }
-
-    /// The careful way: an event that fails is undone and put aside, and its sequence behind it. Gives how far that is.
-    async fn handle_one_by_one(&mut self, page: &Page) -> Result<Position, Interrupted> {
-        let mut transaction = self.processor.journal.store().begin().await?;
-        let mut held = self.held(&mut *transaction, page).await?;
-        let after = AfterCommit::default();
-        let mut before = None;
-        for event in &page.events {
-            let sequence = sequence(event);
-            let failed = if held.contains(&sequence) {
-                Some((0, "waits behind an event of the same sequence".to_owned()))
-            } else {
-                transaction.mark().await?;
-                match self.handle(&[event], &mut *transaction).await {
-                    Ok(done) => {
-                        after.join(done);
-                        None
-                    }
-                    Err(error) => {
-                        transaction.undo_to_mark().await?;
-                        let newer = self.newer(event, &error);
-                        if newer == NewerRevision::Stop {
-                            before = Some(event.recorded.position);
-                            break;
-                        }
-                        tracing::warn!(
-                            processor = self.processor.name, position = %event.recorded.position,
-                            event = %event.recorded.name, %error, "an event failed"
-                        );
-                        (newer != NewerRevision::Skip).then(|| (1, error.to_string()))
-                    }
-                }
-            };
-            if let Some((attempts, error)) = failed {
-                let letter = self.letter(event, sequence.clone(), attempts, error);
-                transaction.add_letter(letter).await?;
-                held.insert(sequence);
-                self.letters = true;
-            }
-        }
-        let scanned = before.map_or(page.scanned, |before| Position::new(before.get() - 1));
-        self.wait_before(before);
-        if scanned > self.position {
-            transaction.advance(&self.claim, scanned).await?;
-            transaction.commit().await?;
-            after.committed();
-        }
-        Ok(scanned)
-    }
-
-    /// What is to become of an event that has failed with `error`: it is parked, unless it is of a newer revision.
-    fn newer(&self, event: &RecordedEvent, error: &HandlerError) -> NewerRevision {
-        if is_newer(event, error) { self.processor.config.newer } else { NewerRevision::Park }
-    }
-
-    fn wait_before(&mut self, event: Option<Position>) {
-        if let Some(position) = event.filter(|_| self.waits_before != event) {
-            tracing::error!(
-                processor = self.processor.name, %position,
-                "a processor waits before an event of a newer revision: update this program"
-            );
-        }
-        self.waits_before = event;
-    }
-
-    /// Has every component handle `events`. A panic is an error. Gives what is to be done after the commit.
-    async fn handle(
-        &self,
-        events: &[&RecordedEvent],
-        transaction: &mut dyn StoreTransaction,
-    ) -> Result<AfterCommit, HandlerError> {
-        let after = AfterCommit::default();
-        for component in &self.processor.components {
-            let StreamingProcessor { config, stop, .. } = self.processor;
-            after.join(handle_with(&**component, events, transaction, config, stop).await?);
-        }
-        Ok(after)
-    }
-
-    async fn held(&self, transaction: &mut dyn StoreTransaction, page: &Page) -> Result<HashSet<String>, StoreError> {
-        if !self.letters {
-            return Ok(HashSet::new());
-        }
-        let sequences: BTreeSet<String> = page.events.iter().map(sequence).collect();
-        let sequences: Vec<String> = sequences.into_iter().collect();
-        Ok(transaction
-            .held_sequences(self.processor.journal.tenant(), &self.processor.name, &sequences)
-            .await?
-            .into_iter()
-            .collect())
-    }
-
-    fn letter(&self, event: &RecordedEvent, sequence: String, attempts: u32, error: String) -> DeadLetter {
-        let now = self.processor.journal.now();
-        DeadLetter {
-            tenant: self.processor.journal.tenant().to_owned(),
-            processor: self.processor.name.clone(),
-            sequence,
-            position: event.recorded.position,
-            attempts,
-            state: self.after_attempt(attempts),
-            error,
-            since: now,
-        }
-    }
-
-    /// What becomes of an event after so many attempts; 0 for one that waits behind another.
-    fn after_attempt(&self, attempts: u32) -> LetterState {
-        let now = self.processor.journal.now();
-        match attempts {
-            0 => LetterState::Retrying(now),
-            _ => match self.processor.config.pause_after(attempts) {
-                Some(pause) => LetterState::Retrying(now.plus(pause)),
-                None => LetterState::Parked,
-            },
-        }
-    }
-
-    /// Tries the dead letters that are due, each sequence in order, until one fails; returns how long until the next is
-    /// due.
-    async fn retry_letters(&mut self) -> Result<Option<Duration>, Interrupted> {
-        if !self.letters {
-            return Ok(None);
-        }
-        let letters = self.processor.letters(usize::from(u16::MAX)).await?;
-        self.letters = !letters.is_empty();
-        let mut blocked = HashSet::new();
-        let mut next = None;
-        for letter in letters {
-            if blocked.contains(&letter.sequence) || self.processor.stop.is_cancelled() {
-                continue;
-            }
-            match letter.state {
-                LetterState::Parked => {
-                    blocked.insert(letter.sequence);
-                }
-                LetterState::Retrying(due) => {
-                    let now = self.processor.journal.now();
-                    if due <= now && self.retry(&letter).await? {
-                        continue;
-                    }
-                    let wait = if due > now { due.since(now) } else { self.processor.config.pause };
-                    next = Some(next.map_or(wait, |next: Duration| next.min(wait)));
-                    blocked.insert(letter.sequence);
-                }
-            }
-        }
-        Ok(next)
-    }
-
-    /// Tries one dead letter; returns whether it is done.
-    async fn retry(&self, letter: &DeadLetter) -> Result<bool, Interrupted> {
-        let event = self.processor.journal.event_at(letter.position).await?;
-        let mut transaction = self.processor.journal.store().begin().await?;
-        transaction.guard(&self.claim).await?;
-        transaction.mark().await?;
-        let handled = match &event {
-            Some(event) => self.handle(&[event], &mut *transaction).await,
-            None => Ok(AfterCommit::default()),
-        };
-        let mut after = None;
-        let done = match handled {
-            Ok(done) => {
-                after = Some(done);
-                transaction.remove_letter(&letter.tenant, &letter.processor, letter.position).await?
-            }
-            Err(error) if event.as_ref().is_some_and(|event| self.newer(event, &error) == NewerRevision::Skip) => {
-                transaction.undo_to_mark().await?;
-                tracing::warn!(processor = letter.processor, position = %letter.position, %error, "an event is skipped");
-                transaction.remove_letter(&letter.tenant, &letter.processor, letter.position).await?
-            }
-            Err(error) => {
-                transaction.undo_to_mark().await?;
-                let attempts = letter.attempts + 1;
-                let state = self.after_attempt(attempts);
-                if state == LetterState::Parked {
-                    tracing::error!(
-                        processor = letter.processor, position = %letter.position, attempts, %error,
-                        "an event is parked as a dead letter"
-                    );
-                }
-                transaction
-                    .update_letter(
-                        &letter.tenant,
-                        &letter.processor,
-                        letter.position,
-                        attempts,
-                        state,
-                        &error.to_string(),
-                    )
-                    .await?;
-                false
-            }
-        };
-        transaction.commit().await?;
-        if let Some(after) = after {
-            after.committed();
-        }
         if done {
-            self.processor.components.iter().for_each(|component| component.committed());
+            // The fencing numbers have moved.
+            self.held.clear();
+            (self.way, self.front) = (None, None);
+            self.ahead = None;
+            node.look().await?;
         }
         Ok(done)
     }
-}
 
-fn panicked(component: &dyn EventComponent, panic: &(dyn std::any::Any + Send)) -> HandlerError {
-    HandlerError::new(format!("a handler of {} panicked: {}", component.label(), panic_message(panic)))
-}
-
-/// The default sequencing policy: the events of one stream are one sequence.
-fn sequence(event: &RecordedEvent) -> String {
-    event.recorded.stream.to_string()
-}
-
-/// Has a component handle `events`. A panic is an error, and so is a step that takes too long. Gives what is to be done
-/// after the commit.
-pub(super) async fn handle_with(
-    component: &dyn EventComponent,
-    events: &[&RecordedEvent],
-    transaction: &mut dyn StoreTransaction,
-    config: &ProcessorConfig,
-    stop: &CancellationToken,
-) -> Result<AfterCommit, HandlerError> {
-    let steps = async {
-        let mut batch: Box<dyn Batch + '_> = component.batch();
-        batch.prepare(events, transaction).await?;
-        for event in events {
-            in_time(component, batch.handle(event, transaction), config, stop).await?;
+    /// Of a page, what a new version of a view may handle by now.
+    fn allowed(&mut self, mut page: Routed) -> Routed {
+        let Some(way) = &self.way else { return page };
+        let forbidden =
+            page.items.iter().position(|item| !way.allows(item.step.hash, page.events[item.event].recorded.position));
+        if let Some(first) = forbidden {
+            let event = page.items[first].event;
+            page.scanned = Position::new(page.events[event].recorded.position.get() - 1);
+            page.more = false;
+            page.items.retain(|item| item.event < event);
+            page.events.truncate(event);
         }
-        batch.finish(transaction).await
-    };
-    let handled = AssertUnwindSafe(holding(steps)).catch_unwind().await;
-    handled.unwrap_or_else(|panic| Err(panicked(component, &*panic)))
-}
+        self.front = (!page.more).then_some(page.scanned);
+        page
+    }
 
-/// Gives a handler the time that is configured, or less when the application is shut down.
-async fn in_time(
-    component: &dyn EventComponent,
-    handled: impl Future<Output = Result<(), HandlerError>>,
-    config: &ProcessorConfig,
-    stop: &CancellationToken,
-) -> Result<(), HandlerError> {
-    let time = async {
-        tokio::select! {
-            () = tokio::time::sleep(config.handler_time) => {}
-            () = async { stop.cancelled().await; tokio::time::sleep(SHUTDOWN_GRACE).await } => {}
+    /// Lets go of segments, and leaves them to others for a while.
+    async fn let_go(&mut self, leaving: &[Held]) -> Result<(), Interrupted> {
+        let StreamingProcessor { name, node, journal, .. } = self.processor;
+        self.store_tokens_of(leaving).await?;
+        claims::release(journal, name, leaving).await?;
+        let until = Instant::now() + Duration::from_secs(2);
+        for held in leaving {
+            tracing::debug!(processor = name, segment = %held.claim.segment, "let go");
+            self.resting.insert(held.claim.segment.id(), until);
         }
-    };
-    tokio::select! {
-        biased;
-        handled = handled => handled,
-        () = time => Err(HandlerError::new(format!("a handler of {} took too long", component.label()))),
+        node.refresh();
+        Ok(())
+    }
+
+    /// Reads a page and handles it; returns whether there may be more.
+    async fn next_page(&mut self) -> Result<bool, Interrupted> {
+        let now = Instant::now();
+        self.stopped.retain(|_, until| *until > now);
+        let active = self.held.iter().filter(|held| !self.stopped.contains_key(&held.claim.segment.id()));
+        let Some(from) = active.map(|held| held.position).min() else { return Ok(false) };
+        let ahead = self.ahead.take().filter(|ahead| ahead.from == from);
+        // What was read ahead may have been read before the newest event was appended, whose signal has been seen since.
+        let early = ahead.is_some();
+        let page = match ahead {
+            Some(mut ahead) => match (&mut ahead.page).await {
+                Ok(page) => page?,
+                Err(_) => self.read(from).await?,
+            },
+            None => self.read(from).await?,
+        };
+        let page = self.allowed(page);
+        if page.more {
+            let read = self.read_from(page.scanned);
+            let page_ahead = tokio::spawn(self.router.clone().page(read));
+            self.ahead = Some(Ahead { from: page.scanned, page: page_ahead });
+        }
+        let (more, full) = (page.more, page.events.len() >= self.size);
+        let begun = Instant::now();
+        self.take(page).await?;
+        self.adapt(begun.elapsed(), full);
+        self.store_tokens(IDLE_TOKEN_LAG).await?;
+        self.publish();
+        let lagging =
+            self.held.iter().any(|held| held.position < from && !self.stopped.contains_key(&held.claim.segment.id()));
+        Ok(more || lagging || early)
+    }
+
+    async fn read(&self, from: Position) -> Result<Routed, ReadError> {
+        self.router.clone().page(self.read_from(from)).await
+    }
+
+    fn read_from(&self, from: Position) -> Read {
+        Read::matching(self.criteria.clone(), from).limit(self.size)
+    }
+
+    /// Finds the size of pages that are handled in the time that is wanted.
+    fn adapt(&mut self, took: Duration, full: bool) {
+        let config = &self.processor.config;
+        if took > config.batch_time {
+            self.size = (self.size / 2).max(1);
+        } else if full && took < config.batch_time / 2 {
+            self.size = (self.size * 2).min(config.batch.max(1));
+        }
+    }
+
+    /// Writes tokens back that are more than `lag` positions behind, since the events between did not belong to their
+    /// segments. Other nodes can then see it.
+    async fn store_tokens(&mut self, lag: u64) -> Result<(), Interrupted> {
+        let behind: Vec<Held> =
+            self.held.iter().filter(|held| held.position.get() - held.stored.get() > lag).cloned().collect();
+        self.store_tokens_of(&behind).await?;
+        for held in &mut self.held {
+            if behind.iter().any(|behind| behind.claim == held.claim) {
+                (held.stored, held.changed) = (held.position, false);
+            }
+        }
+        Ok(())
+    }
+
+    async fn store_tokens_of(&self, held: &[Held]) -> Result<(), Interrupted> {
+        let moved: Vec<_> = held.iter().filter(|held| held.stored < held.position).map(Held::advance).collect();
+        if !moved.is_empty() {
+            let mut transaction = self.processor.journal.store().begin().await?;
+            transaction.advance(&moved).await?;
+            transaction.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Tells how far this node has got.
+    pub(super) fn publish(&self) {
+        let StreamingProcessor { name, node, progress, .. } = self.processor;
+        let all = {
+            let cluster = node.cluster();
+            let cluster = cluster.borrow();
+            let rows = cluster.segments(name);
+            // The segments that are held make up the whole.
+            let shares: u64 = self.held.iter().map(|held| u64::from(1024 / (held.claim.segment.mask() + 1))).sum();
+            !self.held.is_empty() && (rows.is_empty() || shares == 1024)
+        };
+        let segments = self.held.iter().map(|held| (held.claim.segment.id(), held.position)).collect();
+        let whole: Option<Claim> = match &*self.held {
+            [held] if held.claim.segment.mask() == 0 => Some(held.claim.clone()),
+            _ => None,
+        };
+        progress.publish(Here { segments, all, epoch: self.epoch, letters: self.letters }, whole);
     }
 }

@@ -15,7 +15,7 @@ use crate::command::{
 };
 use crate::handler::{Requirement, Resources};
 use crate::message::Clock;
-use crate::processor::{EventComponent, ProcessorConfig, Processors, StreamingProcessor};
+use crate::processor::{EventComponent, Node, ProcessorConfig, ProcessorParts, Processors, StreamingProcessor};
 use crate::query::{self, QueryBus, QueryConfig, QueryInterceptor, Subscribers};
 use crate::saga::Wake;
 use crate::store::Journal;
@@ -34,6 +34,10 @@ pub(crate) struct Built {
     pub(crate) inline: Vec<(String, Arc<dyn EventComponent>)>,
     /// What is to be set up before anything runs.
     pub(crate) components: Vec<Arc<dyn EventComponent>>,
+    /// What processors consist of.
+    pub(crate) parts: ProcessorParts,
+    /// The processors with their settings.
+    pub(crate) processors: Vec<(String, Arc<ProcessorConfig>)>,
     /// Runs processors, dispatchers and timers until they are stopped.
     pub(crate) tasks: Vec<BoxFuture<'static, ()>>,
 }
@@ -46,6 +50,9 @@ pub(crate) struct Ingredients {
     pub(crate) processors: Processors,
     pub(crate) command_config: Arc<CommandConfig>,
     pub(crate) processor_config: Arc<ProcessorConfig>,
+    /// Settings of single processors, by name.
+    pub(crate) processor_configs: BTreeMap<String, Arc<ProcessorConfig>>,
+    pub(crate) node: Node,
     pub(crate) asking: Vec<Arc<dyn QueryInterceptor>>,
     pub(crate) query_config: QueryConfig,
     pub(crate) subscribers: Subscribers,
@@ -137,19 +144,29 @@ impl Registrar {
             })
             .collect();
         let components = by_processor.values().flatten().cloned().collect();
+        let mut processors = Vec::new();
+        let mut parts = ProcessorParts::new();
         for (name, components) in by_processor {
             let Some(progress) = with.processors.get(&name) else { continue };
+            let mut config = Arc::clone(with.processor_configs.get(&name).unwrap_or(&with.processor_config));
+            if components.iter().any(|component| !component.divides()) {
+                Arc::make_mut(&mut config).segments = 1;
+            }
+            let components: Arc<[Arc<dyn EventComponent>]> = components.into();
+            processors.push((name.clone(), Arc::clone(&config)));
+            parts.insert(name.clone(), Arc::clone(&components));
             let processor = StreamingProcessor {
                 components,
                 journal: with.journal.clone(),
-                config: Arc::clone(&with.processor_config),
+                config,
                 progress: progress.clone(),
+                node: with.node.clone(),
                 stop: with.stop.clone(),
                 name,
             };
             tasks.push(Box::pin(processor.run()));
         }
-        Built { commands, caches, queries, inline, components, tasks }
+        Built { commands, caches, queries, inline, components, parts, processors, tasks }
     }
 
     fn command_bus(&self, with: &Ingredients) -> (CommandBus, Vec<Arc<Usage>>) {

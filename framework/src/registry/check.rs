@@ -230,11 +230,12 @@ impl Registrar {
             }
         }
         for view in self.view_handlers.iter().filter(|view| view.mode == ViewMode::Live) {
-            for source in view.sources.iter().filter(|source| !source.tags.contains(&source.key)) {
+            for source in view.sources {
+                let Some(key) = source.key.filter(|key| !source.tags.contains(key)) else { continue };
                 problems.push(Problem::LiveKeyIsNoTag {
                     view: view.view.item.to_owned(),
                     event: source.event,
-                    key: source.key,
+                    key,
                     location: view.view.location,
                 });
             }
@@ -304,7 +305,10 @@ impl Registrar {
         }
         for view in &self.view_handlers {
             let place = if view.mode == ViewMode::Inline { Place::InlineView } else { Place::View };
-            check(&view.view, place, &view.requirements);
+            let provided =
+                |need: &Requirement| matches!(need, Requirement::Enriched(id, _) if view.enriched.contains(id));
+            let needs: Vec<_> = view.requirements.iter().copied().filter(|need| !provided(need)).collect();
+            check(&view.view, place, &needs);
         }
         for handlers in &self.event_handlers {
             check(&handlers.handler, Place::Events, &handlers.requirements);
@@ -363,6 +367,13 @@ impl Registrar {
                 "asks for `Scheduler`, and what is pure schedules nothing: use a deadline of a saga, or an event handler"
                     .to_owned()
             }),
+            Requirement::Enriched(_, name) => Some(if matches!(place, Place::View | Place::InlineView) {
+                format!("takes `Enriched<{name}>`, and none of its methods with `#[enrich]` returns `{name}`")
+            } else {
+                format!("takes `Enriched<{name}>`, which only the handlers of a view can")
+            }),
+            Requirement::DocumentKey => (!matches!(place, Place::View | Place::InlineView))
+                .then(|| "takes `Key`, which only the handlers of a view can: it is the key of a document".to_owned()),
             Requirement::Command => (!matches!(place, Place::Aggregate | Place::Decision | Place::Outside))
                 .then(|| "asks for `CommandId`, and handles no command".to_owned()),
         }

@@ -138,6 +138,19 @@ pub enum Problem {
         /// Where it is used.
         location: Location,
     },
+    /// The documents of a view are stored with other indexes than the program has.
+    Indexes {
+        /// The view.
+        view: String,
+        /// Its version.
+        version: u32,
+        /// Indexes of the program that the documents do not have.
+        added: Vec<String>,
+        /// Indexes of the documents that the program does not have.
+        removed: Vec<String>,
+        /// Where the view is.
+        location: Location,
+    },
     /// A codec cannot be told from others.
     Codec {
         /// What is wrong, and what to do.
@@ -204,6 +217,14 @@ impl fmt::Display for Problem {
                 "the processor name `{name}` begins with `view:` or `saga:`, which are kept for views and sagas \
                  ({location})"
             ),
+            Self::Indexes { view, version, added, removed, location } => {
+                write!(f, "the documents of the view `{view}` at version {version} were stored ")?;
+                let lists = [("without the index", added), ("with the index", removed)];
+                for (number, (how, indexes)) in lists.iter().filter(|(_, indexes)| !indexes.is_empty()).enumerate() {
+                    write!(f, "{}{how} `{}`", if number == 0 { "" } else { " and " }, indexes.join("`, `"))?;
+                }
+                write!(f, ": raise the version, so that they are built anew ({location})")
+            }
             Self::Codec { reason } => f.write_str(reason),
             Self::Upcaster(fault) => fault.fmt(f),
         }

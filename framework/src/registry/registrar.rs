@@ -18,7 +18,9 @@ use crate::processor::{EventComponent, EventHandlers, HandlersComponent};
 use crate::query::{self, AnsweredBy, StreamedBy};
 use crate::saga::{Saga, SagaHandlers};
 use crate::store::Journal;
-use crate::view::{FollowedView, View, ViewChanges, ViewComponent, ViewHandlers, ViewMode, ViewSource, processor_name};
+use crate::view::{
+    FollowedView, IndexedView, View, ViewChanges, ViewComponent, ViewHandlers, ViewMode, ViewSource, processor_name,
+};
 
 use super::Location;
 use super::named::Named;
@@ -143,8 +145,11 @@ pub(super) struct QueryDeclaration {
 pub(super) struct ViewDeclaration {
     pub(super) view: Named,
     pub(super) mode: ViewMode,
+    pub(super) indexed: IndexedView,
     pub(super) processor: String,
     pub(super) sources: &'static [ViewSource],
+    /// Types of what it looks up for a page.
+    pub(super) enriched: Vec<TypeId>,
     pub(super) requirements: Vec<Requirement>,
     pub(super) build: fn(Journal, Arc<Resources>, &ViewChanges) -> Arc<dyn EventComponent>,
     pub(super) followed: fn(&Journal) -> FollowedView,
@@ -292,15 +297,28 @@ impl Registrar {
         self.view_handlers.push(ViewDeclaration {
             view: Named::of::<V>(V::NAME, location),
             mode: V::MODE,
+            indexed: IndexedView {
+                item: std::any::type_name::<V>().to_owned(),
+                name: V::NAME,
+                version: V::VERSION,
+                indexes: V::INDEXES,
+                location,
+            },
             processor: processor_name::<V>(),
             sources: V::SOURCES,
             requirements: V::requirements(),
+            enriched: V::enriched(),
             build: |journal, resources, changes| {
                 Arc::new(ViewComponent::<V>::new(journal, resources).reporting_to(changes.clone()))
             },
             followed: FollowedView::of::<V>,
             build_inline: |journal, resources| Arc::new(ViewComponent::<V>::new(journal, resources)),
         });
+    }
+
+    /// The views that keep documents, with their indexes.
+    pub(crate) fn indexed_views(&self) -> Vec<&IndexedView> {
+        self.view_handlers.iter().filter(|view| view.mode != ViewMode::Live).map(|view| &view.indexed).collect()
     }
 
     /// Event handlers with rows of their own.

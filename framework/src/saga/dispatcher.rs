@@ -108,7 +108,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
     async fn settle(&self, claim: &Claim, outcomes: Outcomes) -> Result<(), SagaError> {
         let now = self.journal.now();
         let mut transaction = self.journal.store().begin().await?;
-        transaction.guard(claim).await?;
+        transaction.guard(std::slice::from_ref(claim)).await?;
         let mut done = Vec::new();
         let mut writes: Vec<SagaWrite> = Vec::new();
         for (effect, delivered) in outcomes {
@@ -178,7 +178,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
     async fn park(&self, effect: &Effect, reason: String) -> Result<(), SagaError> {
         let Some(claim) = self.claim.borrow().clone() else { return Ok(()) };
         let mut transaction = self.journal.store().begin().await?;
-        transaction.guard(&claim).await?;
+        transaction.guard(&[claim]).await?;
         self.postpone(&mut *transaction, effect, effect.attempts + 1, Err(reason)).await?;
         Ok(transaction.commit().await?)
     }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::handler::{AfterCommit, Context, HandlerError, Resources};
 use crate::message::{RecordedEvent, SagaId};
-use crate::processor::{Batch, EventComponent};
+use crate::processor::{Batch, EventComponent, Passage, ResetTo, SequencingPolicy, Step};
 use crate::store::{Association, Journal, StoreTransaction};
 
 use super::error::SagaError;
@@ -49,11 +49,19 @@ impl<S: SagaHandlers> EventComponent for SagaComponent<S> {
         S::EVENTS
     }
 
+    async fn route(&self, event: &RecordedEvent, _: &SequencingPolicy) -> Result<Vec<Step>, HandlerError> {
+        Ok(vec![SequencingPolicy::Stream.step(event, self.journal.payloads())])
+    }
+
+    fn divides(&self) -> bool {
+        false
+    }
+
     fn batch(&self) -> Box<dyn Batch + '_> {
         Box::new(SagaBatch { component: self, looked_up: BTreeSet::new(), instances: Vec::new() })
     }
 
-    async fn reset(&self, _: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+    async fn reset(&self, _: &ResetTo, _: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
         Err(HandlerError::new("a saga is never replayed: its commands were sent"))
     }
 
@@ -105,12 +113,12 @@ impl<S: SagaHandlers> SagaBatch<'_, S> {
 impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
     async fn prepare(
         &mut self,
-        events: &[&RecordedEvent],
+        steps: &[(&RecordedEvent, &str)],
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         // An event that cannot be decoded is reported when its turn comes.
         let mut wanted = BTreeSet::new();
-        for event in events {
+        for (event, _) in steps {
             let inputs = self.inputs(event).await.unwrap_or_default();
             wanted.extend(inputs.into_iter().map(|(_, input)| input.association));
         }
@@ -120,10 +128,14 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
     async fn handle(
         &mut self,
         event: &RecordedEvent,
+        _: Step,
+        passage: &Passage,
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         let SagaComponent { journal, resources, .. } = self.component;
-        let context = Context::new(journal.now(), event.recorded.metadata(), resources).with_recorded(&event.recorded);
+        let context = Context::new(journal.now(), event.recorded.metadata(), resources)
+            .with_recorded(&event.recorded)
+            .with_passage(passage);
         let inputs = self.inputs(event).await.map_err(|error| match error {
             // The processor knows one that a newer program has written by it.
             SagaError::Event(error) => HandlerError::from(error),

@@ -34,7 +34,7 @@ impl<S: SagaHandlers> DeadlineTarget for SagaTimers<S> {
     async fn fire(&self, timer: &Timer, claim: &Claim) -> Result<(), StoreError> {
         let (now, payloads) = (self.journal.now(), self.journal.payloads());
         let mut transaction = self.journal.store().begin().await?;
-        transaction.guard(claim).await?;
+        transaction.guard(std::slice::from_ref(claim)).await?;
         if !transaction.take_timer(&timer.tenant, S::NAME, timer.saga_id, &timer.name, timer.due).await? {
             return transaction.commit().await;
         }

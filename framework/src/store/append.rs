@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::message::{CommandId, EventId, Metadata, Name, Position, StreamId, Tag, Timestamp, Version};
 
 use super::criteria::Condition;
+use super::documents::IndexChange;
 use super::records::ViewId;
 
 /// Everything that one append writes, atomically.
@@ -138,6 +139,8 @@ pub struct DocumentWrite {
     pub read_revision: u64,
     /// The new document; `None` removes it.
     pub document: Option<Vec<u8>>,
+    /// What changes among its entries under the indexes of the view.
+    pub index: IndexChange,
 }
 
 /// A snapshot that is written in the append's own transaction. It is kept only if the append brings its stream to exactly

@@ -155,11 +155,15 @@ pub enum StoreError {
         /// What the database said.
         source: BoxError,
     },
-    /// Another owner has claimed the processor; this one must stop writing.
-    #[error("the claim on processor `{processor}` was lost: its fencing number is no longer {fence}")]
+    /// Another owner has claimed the segment, or somebody has changed it; this one must stop writing.
+    #[error(
+        "the claim on segment {segment} of processor `{processor}` was lost: its fencing number is no longer {fence}"
+    )]
     ClaimLost {
         /// The processor.
         processor: String,
+        /// The segment.
+        segment: super::segment::Segment,
         /// The fencing number that this owner had.
         fence: u64,
     },
@@ -187,23 +191,6 @@ impl StoreError {
     pub fn unavailable(source: impl Into<BoxError>) -> Self {
         Self::Unavailable { source: source.into() }
     }
-}
-
-/// Why a processor could not be claimed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClaimError {
-    /// Another live owner holds it. Try again later.
-    #[error("processor `{processor}` runs elsewhere: {owner}")]
-    Held {
-        /// The processor.
-        processor: String,
-        /// Who holds it, for people.
-        owner: String,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Why a store could not be opened.

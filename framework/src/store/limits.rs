@@ -4,6 +4,7 @@ use crate::message::{StreamId, Tag};
 
 use super::append::{Append, Outcome};
 use super::criteria::Criteria;
+use super::documents::{DocumentQuery, IndexEntry};
 use super::error::AppendError;
 use super::exchange::Import;
 use super::read::{Read, Scope};
@@ -24,12 +25,19 @@ pub struct Limits {
     /// Bytes of a stored name, a stream id, a category, a tag or a document key. Default 512. None of
     /// them may hold a zero character (U+0000), and the key of a tag no colon.
     pub name_bytes: usize,
+    /// Bytes of a value under an index of a view, in the form in which it is kept: texts as they are, numbers as at most 21
+    /// digits. Default 512. It may hold no zero character (U+0000).
+    pub index_value_bytes: usize,
+    /// Entries of one document under the indexes of its view. Default 1,000.
+    pub index_entries: usize,
     /// Events of one append. Default 10,000.
     pub events: usize,
     /// Criteria of one read or condition, joined by "or". Default 256.
     pub criteria: usize,
     /// Names of one criterion. Default 1,000.
     pub criterion_names: usize,
+    /// Subscriptions of one tenant. Default 1,000. Their names have at most [`Limits::name_bytes`].
+    pub subscriptions: usize,
 }
 
 impl Default for Limits {
@@ -39,9 +47,12 @@ impl Default for Limits {
             metadata_bytes: 64 << 10,
             tags: 64,
             name_bytes: 512,
+            index_value_bytes: 512,
+            index_entries: 1_000,
             events: 10_000,
             criteria: 256,
             criterion_names: 1_000,
+            subscriptions: 1_000,
         }
     }
 }
@@ -62,6 +73,9 @@ pub struct LimitError {
 
 /// Characters of a name that an error shows.
 const SHOWN: usize = 60;
+
+/// Bytes of the name of an index at most.
+const INDEX_NAME_BYTES: usize = 128;
 
 /// Beginnings of categories that belong to the framework.
 pub const RESERVED: [&str; 2] = ["$", "annals."];
@@ -114,6 +128,7 @@ impl Limits {
             self.check_document_key(&write.key)?;
             let bytes = write.document.as_ref().map_or(0, Vec::len);
             check_of("the document of", &write.key, bytes, self.payload_bytes, "bytes")?;
+            self.check_index(&write.index.added)?;
         }
         if let Some(command) = &append.command {
             let (Outcome::Done(answer) | Outcome::Rejected(answer)) = &command.outcome;
@@ -201,6 +216,55 @@ impl Limits {
         self.name("the key of a document", key)
     }
 
+    /// Checks the name of a subscription.
+    ///
+    /// # Errors
+    /// When it is too long, or holds a zero character.
+    pub fn check_subscription(&self, name: &str) -> Result<(), LimitError> {
+        self.name("the name of a subscription", name)
+    }
+
+    /// Checks how many subscriptions a tenant has.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn check_subscriptions(&self, count: usize) -> Result<(), LimitError> {
+        check("the tenant", count, self.subscriptions, "subscriptions")
+    }
+
+    /// Checks entries that a document has, or gets.
+    ///
+    /// # Errors
+    /// When there are too many of them, or a value is too long or holds a zero character; the error names the index.
+    pub fn check_index<'a>(&self, entries: impl IntoIterator<Item = &'a IndexEntry>) -> Result<(), LimitError> {
+        let mut count = 0;
+        for entry in entries {
+            count += 1;
+            self.check_index_value(entry.index, &entry.value)?;
+        }
+        check("a document", count, self.index_entries, "index entries")
+    }
+
+    /// Checks what `query` asks for.
+    ///
+    /// # Errors
+    /// When a value is asked for that no index holds; the error names the index.
+    pub fn check_query(&self, query: &DocumentQuery) -> Result<(), LimitError> {
+        check("the query", query.filters.len(), self.criteria, "filters")?;
+        for filter in &query.filters {
+            let values = filter.test.values();
+            check_of("the list for the index", filter.index, values.len(), self.criterion_names, "values")?;
+            values.into_iter().try_for_each(|value| self.check_index_value(filter.index, value))?;
+        }
+        Ok(())
+    }
+
+    fn check_index_value(&self, index: &str, value: &str) -> Result<(), LimitError> {
+        check("the name of an index", index.len(), INDEX_NAME_BYTES, "bytes")?;
+        check_of("the value of the index", index, value.len(), self.index_value_bytes, "bytes")?;
+        check_of("the value of the index", index, zeros(value), 0, "zero characters")
+    }
+
     fn name(&self, what: &str, name: &str) -> Result<(), LimitError> {
         check(what, name.len(), self.name_bytes, "bytes")?;
         check(what, zeros(name), 0, "zero characters")
@@ -211,6 +275,7 @@ impl Limits {
 fn counted(unit: &'static str, actual: usize) -> &'static str {
     match (unit, actual) {
         ("criteria", 1) => "criterion",
+        ("index entries", 1) => "index entry",
         (_, 1) => unit.strip_suffix('s').unwrap_or(unit),
         _ => unit,
     }

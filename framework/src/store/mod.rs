@@ -8,6 +8,7 @@ pub mod append;
 pub mod bare;
 mod batcher;
 pub mod criteria;
+pub mod documents;
 pub mod error;
 pub mod exchange;
 mod fold;
@@ -21,7 +22,9 @@ pub mod plan;
 pub mod read;
 pub mod reader;
 pub mod records;
+pub mod segment;
 pub mod stream;
+pub mod subscriptions;
 pub mod transaction;
 
 pub mod memory;
@@ -40,6 +43,7 @@ pub mod sqlite;
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -50,7 +54,11 @@ pub use append::{Append, Appended, CommandRecord, DocumentWrite, Expected, NewEv
 pub use bare::{BareEvent, BarePage};
 pub use batcher::{BatchLimits, BatchWriter, Batcher};
 pub use criteria::{Condition, Criteria, Criterion};
-pub use error::{AppendError, ClaimError, Conflict, OpenError, ReadError, StoreError};
+pub use documents::{
+    DocumentChange, DocumentFilter, DocumentPlace, DocumentQuery, FoundDocument, IndexChange, IndexEntry,
+    ScanDirection, ValueTest,
+};
+pub use error::{AppendError, Conflict, OpenError, ReadError, StoreError};
 pub use exchange::{
     Export, ExportError, Exported, Import, ImportError, ImportFileError, Imported, Importer, Line, Progress,
     StoredEvent,
@@ -64,7 +72,10 @@ pub use memory::{MemoryStore, MemoryTransaction};
 pub use open::open;
 pub use read::{Content, Direction, Page, Read, Scope};
 pub use reader::Reader;
-pub use records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Snapshot, Timer};
+pub use records::{
+    Association, DeadLetter, Document, Effect, LetterCount, LetterState, SagaRow, SagaWrite, Snapshot, Timer,
+};
+pub use segment::{Advance, Claim, NodeRow, Segment, SegmentRow, SegmentState, SegmentWrite};
 pub use stream::{Retention, Scavenged, StreamChange, StreamInfo, StreamStatus, Visibility};
 pub use transaction::StoreTransaction;
 pub(crate) use transaction::{Hold, described, holding, is_held, may_hold};
@@ -192,13 +203,59 @@ pub trait Store: EventStore + Maintain {
     /// answer, has ended the transaction, or the store is closed.
     async fn join(&self, transaction: Box<dyn Any + Send>) -> Result<Box<dyn StoreTransaction>, StoreError>;
 
-    /// Claims the processor `name` of `tenant` for this handle, fencing off whoever held it before.
+    /// Reports that a node is alive, for the time `lease` from now, by the database's clock; the first time, that it is there.
+    /// `processors` are those that it can run.
     ///
     /// # Errors
-    /// [`ClaimError::Held`] when another live owner holds it.
-    async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError>;
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn beat(
+        &self,
+        tenant: &str,
+        node: &str,
+        name: &str,
+        processors: &[String],
+        lease: Duration,
+    ) -> Result<(), StoreError>;
 
-    /// Where the processor `name` of `tenant` has got to; `None` if it never ran.
+    /// The nodes that have not left, those that are long overdue excepted, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn nodes(&self, tenant: &str) -> Result<Vec<NodeRow>, StoreError>;
+
+    /// Takes the sign of life of `node` and keeps it until the process ends, the connection breaks or the node
+    /// [leaves](Store::leave). Others learn by it at once that the node has died.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn appear(&self, node: &str) -> Result<(), StoreError>;
+
+    /// Whether the sign of life of `node` is gone. A backend that cannot tell says no: others then wait for its time to end.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn is_gone(&self, node: &str) -> Result<bool, StoreError>;
+
+    /// Removes a node. One that leaves by itself also gives up what it had claimed (`clean`); of one that has died the segments
+    /// keep its name, which tells the next owner that it ended badly.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn leave(&self, tenant: &str, node: &str, clean: bool) -> Result<(), StoreError>;
+
+    /// The segments of all processors of `tenant`, by processor and id.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn segments(&self, tenant: &str) -> Result<Vec<SegmentRow>, StoreError>;
+
+    /// The segments of one processor, by their ids.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn segments_of(&self, tenant: &str, processor: &str) -> Result<Vec<SegmentRow>, StoreError>;
+
+    /// Where the processor `name` of `tenant` has got to with all of its segments; `None` if it never ran.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
@@ -241,6 +298,19 @@ pub trait Store: EventStore + Maintain {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Document>, StoreError>;
+
+    /// Finds committed documents by their entries: one page, in the order that `query` asks for.
+    ///
+    /// # Errors
+    /// [`StoreError::Limit`] when a value is asked for that no index holds; [`StoreError::Unavailable`] when the database
+    /// does not answer.
+    async fn find_documents(&self, query: &DocumentQuery) -> Result<Vec<FoundDocument>, StoreError>;
+
+    /// Counts the documents that `query` finds on all of its pages: its start and its limit play no part.
+    ///
+    /// # Errors
+    /// As [`Store::find_documents`].
+    async fn count_documents(&self, query: &DocumentQuery) -> Result<u64, StoreError>;
 
     /// The effects of `saga` that are due at `now`: of each instance only the oldest that is not done, so that effects
     /// of one instance keep their order. Parked ones hold back the ones behind them. Those that were due first come first,
@@ -286,11 +356,55 @@ pub trait Store: EventStore + Maintain {
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn next_timer(&self, tenant: &str, saga: &str) -> Result<Option<crate::message::Timestamp>, StoreError>;
 
-    /// The dead letters of `processor`, oldest first.
+    /// The dead letters of `processor` behind the step `after` (a position and a place), in order.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn dead_letters(&self, tenant: &str, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+    async fn dead_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        after: (Position, u32),
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// How many dead letters `processor` has.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn letter_count(&self, tenant: &str, processor: &str) -> Result<LetterCount, StoreError>;
+
+    /// The dead letters of `processor` that are to be tried again at `now`: of each sequence only the first. Those that were
+    /// due first come first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn due_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        now: crate::message::Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// When the next dead letter of `processor` is to be tried again; `None` if none waits for that.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn next_letter(&self, tenant: &str, processor: &str)
+    -> Result<Option<crate::message::Timestamp>, StoreError>;
+
+    /// A dead letter of `processor` that holds up an event of `stream` up to the position `until`: the first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    async fn letter_of_stream(
+        &self,
+        tenant: &str,
+        processor: &str,
+        stream: &StreamId,
+        until: Position,
+    ) -> Result<Option<DeadLetter>, StoreError>;
 
     /// Forgets the outcomes of commands that were recorded before `before`, but not of those that a saga may send
     /// again; returns how many.
@@ -298,6 +412,9 @@ pub trait Store: EventStore + Maintain {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn forget_commands(&self, before: crate::message::Timestamp) -> Result<u64, StoreError>;
+
+    /// Subscriptions of outside consumers.
+    fn subscriptions(&self) -> &dyn subscriptions::SubscriptionStore;
 
     /// What this backend offers to handlers by type, such as its pool.
     fn resources(&self) -> crate::handler::Resources {

@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use crate::message::{CommandId, EventId, Position, StreamId, Version};
 
 use super::append::{Append, Appended, CommandRecord, NewEvent, SnapshotWrite};
+use super::documents::IndexChange;
 use super::error::{AppendError, Conflict};
 use super::exchange::Import;
 use super::records::ViewId;
@@ -201,6 +202,8 @@ pub struct Plan<'a> {
     pub commands: Vec<(&'a str, CommandRecord)>,
     /// Documents to write, each with its new revision; the last write of a document wins.
     pub documents: Vec<PlannedDocument<'a>>,
+    /// What changes among the entries of those documents, in order.
+    pub index: Vec<(&'a ViewId, &'a str, &'a IndexChange)>,
     /// Snapshots to keep, each with its tenant and the position of the newest event in it.
     pub snapshots: Vec<(&'a str, &'a SnapshotWrite, Position)>,
     /// One answer for each append, in order.
@@ -386,6 +389,7 @@ impl<'a, K: Known> Planner<'a, K> {
             let state = DocumentState { revision, removed: write.document.is_none() };
             self.documents.insert((&write.view, &write.key), state);
             self.plan.documents.push((&write.view, &write.key, revision, write.document.as_deref()));
+            self.plan.index.push((&write.view, &write.key, &write.index));
         }
         // A snapshot of another version than the stream has now would be one of a state that never was.
         let head = self.head;
@@ -429,7 +433,7 @@ mod tests {
         StreamState, StreamStatus, ViewId, plan,
     };
     use crate::message::{CommandId, EventId, Position, StreamId, Tag, Timestamp, Version};
-    use crate::store::{Condition, Criteria, Criterion, DocumentWrite, Expected, Outcome};
+    use crate::store::{Condition, Criteria, Criterion, DocumentWrite, Expected, IndexChange, Outcome};
 
     fn stream(id: &str) -> StreamId {
         StreamId::new("wallet", id)
@@ -597,7 +601,8 @@ mod tests {
         let view = ViewId { tenant: String::new(), name: "balances".into(), version: 1 };
         let write = |key: &str, read_revision, document: Option<&str>| {
             let document = document.map(|body| body.as_bytes().to_vec());
-            let write = DocumentWrite { view: view.clone(), key: key.into(), read_revision, document };
+            let index = IndexChange::default();
+            let write = DocumentWrite { view: view.clone(), key: key.into(), read_revision, document, index };
             Append { documents: vec![write], ..Append::default() }
         };
         let known = [

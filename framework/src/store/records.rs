@@ -4,19 +4,6 @@ use std::fmt;
 
 use crate::message::{CommandId, Metadata, Position, SagaId, Timestamp, Version};
 
-/// The right to run a processor, with the fencing number that guards its writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// Whose data this is.
-    pub tenant: String,
-    /// The processor.
-    pub processor: String,
-    /// Grows with each claim; a write under an older number is refused.
-    pub fence: u64,
-    /// Where the processor goes on: after this position.
-    pub position: Position,
-}
-
 /// A stored aggregate state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -166,20 +153,28 @@ pub struct Timer {
     pub due: Timestamp,
 }
 
-/// An event that a processor could not handle, or that waits behind such an event.
+/// A step of an event that a processor could not take, or that waits behind such a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// Whose data this is.
     pub tenant: String,
     /// The processor.
     pub processor: String,
-    /// The sequence that is held up.
-    pub sequence: String,
     /// The event.
     pub position: Position,
-    /// How often it was tried; 0 for an event that only waits behind another one.
+    /// Which of the processor's steps for the event, counted from 0.
+    pub place: u32,
+    /// Which of the processor's components takes the step.
+    pub component: String,
+    /// The sequence that is held up.
+    pub sequence: String,
+    /// Stored name of the event.
+    pub event: String,
+    /// The stream of the event, as `category/id`.
+    pub stream: String,
+    /// How often it was tried; 0 for a step that only waits behind another one.
     pub attempts: u32,
-    /// Whether it will be tried again by itself.
+    /// What becomes of it.
     pub state: LetterState,
     /// The last error.
     pub error: String,
@@ -191,8 +186,40 @@ pub struct DeadLetter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LetterState {
-    /// It is tried again at this instant.
+    /// It is tried again at this instant, if nothing of its sequence stands before it.
     Retrying(Timestamp),
     /// It was given up; it waits for somebody to retry or evict it.
     Parked,
+    /// It was passed over, and is kept for the record: it holds nothing up.
+    Skipped,
+}
+
+impl LetterState {
+    /// Whether later steps of the sequence wait behind it.
+    #[must_use]
+    pub const fn holds(self) -> bool {
+        !matches!(self, Self::Skipped)
+    }
+
+    #[cfg_attr(not(feature = "_sql"), allow(dead_code, reason = "for databases"))]
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Self::Retrying(_) => 0,
+            Self::Parked => 1,
+            Self::Skipped => 2,
+        }
+    }
+}
+
+/// How many dead letters a processor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LetterCount {
+    /// Sequences that are held up.
+    pub sequences: u64,
+    /// Letters that hold a sequence up, or wait in one.
+    pub letters: u64,
+    /// Those of them that are not tried again by themselves.
+    pub parked: u64,
+    /// Letters that were passed over.
+    pub skipped: u64,
 }

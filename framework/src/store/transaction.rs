@@ -11,8 +11,10 @@ use async_trait::async_trait;
 use crate::message::{CommandId, Position, SagaId, Timestamp};
 
 use super::append::{Append, Appended};
+use super::documents::DocumentChange;
 use super::error::{AppendError, StoreError};
-use super::records::{Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, ViewId};
+use super::records::{Association, DeadLetter, Document, Effect, SagaRow, SagaWrite, ViewId};
+use super::segment::{Advance, Claim, SegmentRow, SegmentWrite};
 
 /// What commits together. Dropping it without [`StoreTransaction::commit`] or [`StoreTransaction::commit_with`] rolls
 /// everything back.
@@ -22,35 +24,41 @@ use super::records::{Association, Claim, DeadLetter, Document, Effect, LetterSta
 /// further use. Other errors are named with the method.
 #[async_trait]
 pub trait StoreTransaction: Send {
-    /// Moves the token of a claimed processor to `position`.
+    /// Moves the tokens of claimed segments, all of one processor. None of them moves where one may not.
     ///
     /// # Errors
-    /// [`StoreError::ClaimLost`] when another owner has claimed the processor.
-    async fn advance(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError>;
+    /// [`StoreError::ClaimLost`] when a segment was claimed by another owner, divided, paused or removed.
+    async fn advance(&mut self, segments: &[Advance]) -> Result<(), StoreError>;
 
-    /// Checks that a claim still holds, without moving the token.
+    /// Checks that claims on segments, all of one processor, still hold. Where the database can do that without holding up
+    /// the renewal of claims, nobody divides, resets or pauses the processor before the transaction ends.
     ///
     /// # Errors
-    /// [`StoreError::ClaimLost`] when another owner has claimed the processor.
-    async fn guard(&mut self, claim: &Claim) -> Result<(), StoreError>;
+    /// [`StoreError::ClaimLost`] when a segment was claimed by another owner, divided, paused or removed.
+    async fn guard(&mut self, claims: &[Claim]) -> Result<(), StoreError>;
 
-    /// Sets the token of a claimed processor back to `position`, for a replay.
+    /// The segments of `processor` by their ids. Nobody else changes them, and no token of them moves, before the transaction
+    /// ends.
+    async fn lock_segments(&mut self, tenant: &str, processor: &str) -> Result<Vec<SegmentRow>, StoreError>;
+
+    /// Adds, changes and removes segments.
     ///
     /// # Errors
-    /// [`StoreError::ClaimLost`] when another owner has claimed the processor.
-    async fn reset(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError>;
+    /// [`StoreError::Changed`] when a segment is there that is to be added, or is not as it was read.
+    async fn write_segments(&mut self, tenant: &str, writes: Vec<SegmentWrite>) -> Result<(), StoreError>;
 
     /// Reads the documents of `keys`, without the missing ones.
     async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError>;
 
-    /// Writes documents (`Some`) and removes them (`None`).
-    async fn write_documents(
-        &mut self,
-        view: &ViewId,
-        writes: Vec<(String, Option<Vec<u8>>)>,
-    ) -> Result<(), StoreError>;
+    /// The same, for documents of which the caller knows that nobody else writes them: nothing is locked.
+    async fn own_documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
+        self.documents(view, keys).await
+    }
 
-    /// Removes all documents of `view`.
+    /// Writes documents with their entries, and removes them.
+    async fn write_documents(&mut self, view: &ViewId, changes: Vec<DocumentChange>) -> Result<(), StoreError>;
+
+    /// Removes all documents of `view`, and their entries.
     async fn clear_documents(&mut self, view: &ViewId) -> Result<(), StoreError>;
 
     /// The instances of `saga` that are associated with any of `associations` and have not ended.
@@ -99,30 +107,35 @@ pub trait StoreTransaction: Send {
         due: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Those of `sequences` of `processor` that have a dead letter.
+    /// The sequences of `processor` that are held up by a dead letter, among those of these names: each as component and
+    /// sequence.
     async fn held_sequences(
         &mut self,
         tenant: &str,
         processor: &str,
         sequences: &[String],
-    ) -> Result<Vec<String>, StoreError>;
+    ) -> Result<Vec<(String, String)>, StoreError>;
 
-    /// Puts an event among the dead letters.
-    async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError>;
-
-    /// Records another attempt at a dead letter that failed.
-    async fn update_letter(
+    /// How many sequences of `processor` are held up, and how many letters wait in this one.
+    async fn count_letters(
         &mut self,
         tenant: &str,
         processor: &str,
-        position: Position,
-        attempts: u32,
-        state: LetterState,
-        error: &str,
-    ) -> Result<(), StoreError>;
+        component: &str,
+        sequence: &str,
+    ) -> Result<(u64, u64), StoreError>;
+
+    /// Puts a step among the dead letters, in place of one that is there.
+    async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError>;
+
+    /// Writes attempts, state and error of a dead letter; returns whether it was there.
+    async fn update_letter(&mut self, letter: &DeadLetter) -> Result<bool, StoreError>;
 
     /// Removes a dead letter; returns whether it was there.
-    async fn remove_letter(&mut self, tenant: &str, processor: &str, position: Position) -> Result<bool, StoreError>;
+    async fn remove_letter(&mut self, letter: &DeadLetter) -> Result<bool, StoreError>;
+
+    /// Removes all dead letters of `processor` whose events stand behind `after`; returns how many.
+    async fn clear_letters(&mut self, tenant: &str, processor: &str, after: Position) -> Result<u64, StoreError>;
 
     /// Marks a point inside the transaction to which [`StoreTransaction::undo_to_mark`] returns. One mark at a time.
     async fn mark(&mut self) -> Result<(), StoreError>;

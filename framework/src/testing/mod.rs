@@ -47,4 +47,4 @@ pub use property::{AnyCommand, Histories, any_history, command};
 pub use recorded::{RecordedStream, recorded};
 pub use saga::{GivenSaga, given_saga};
 pub use upcast::{GivenStored, Upcast, given_stored, upcast, upcast_named};
-pub use view::{GivenView, given_view};
+pub use view::{GivenView, given_enriched_view, given_view};

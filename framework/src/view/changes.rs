@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::Notify;
 
 use crate::handler::Reads;
-use crate::message::Position;
+use crate::processor::is_replaying;
 use crate::store::records::ViewId;
-use crate::store::{Journal, StoreError, StoreTransaction};
+use crate::store::{DocumentChange, Journal, StoreError, StoreTransaction};
 
 /// The documents about an asynchronous view lie under its name and this bit of the version.
-const ABOUT: u32 = 1 << 31;
+pub(super) const ABOUT: u32 = 1 << 31;
 /// Key of the document that is written with each commit that changes documents.
 const CHANGES: &str = "changes";
 /// Key of the document that is written with each replay.
@@ -88,7 +88,7 @@ pub(super) async fn record_replay(view: &ViewId, transaction: &mut dyn StoreTran
 
 async fn write(view: &ViewId, keys: &[&str], transaction: &mut dyn StoreTransaction) -> Result<(), StoreError> {
     // Only the number of writes counts, which is the revision.
-    let writes = keys.iter().map(|key| ((*key).to_owned(), Some(b"{}".to_vec()))).collect();
+    let writes = keys.iter().map(|key| DocumentChange::put(*key, b"{}")).collect();
     transaction.write_documents(&about(view), writes).await
 }
 
@@ -116,20 +116,20 @@ impl Written {
     }
 }
 
-/// How far the documents of an asynchronous view have come.
+/// How the documents of an asynchronous view stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Standing {
     /// How often the view was built anew.
     pub(crate) replays: u64,
-    /// The stored token.
-    pub(crate) position: Position,
+    /// Whether it is not as far as it was before that.
+    pub(crate) is_behind: bool,
 }
 
 impl Standing {
     pub(crate) async fn read(journal: &Journal, view: &ViewId, processor: &str) -> Result<Self, StoreError> {
-        let position = journal.store().token(journal.tenant(), processor).await?.unwrap_or_default();
+        let rows = journal.store().segments_of(journal.tenant(), processor).await?;
         let replays = Written::read(journal, view).await?.replays;
-        Ok(Self { replays, position })
+        Ok(Self { replays, is_behind: rows.iter().any(is_replaying) })
     }
 }
 

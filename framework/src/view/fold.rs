@@ -1,11 +1,17 @@
 //! How a view folds events.
 
+use std::any::TypeId;
 use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
 
-use crate::handler::{Context, ContextError, Requirement};
+use futures_util::future::BoxFuture;
+
+use crate::handler::{Context, ContextError, FromContext, HandlerError, Requirement};
 use crate::message::{Decode, UpcastError};
 
 use super::View;
+use super::enrich::Enrichment;
 
 /// The handlers of a view. `#[view_handlers]` implements it.
 #[diagnostic::on_unimplemented(
@@ -16,11 +22,29 @@ pub trait ViewHandlers: View {
     /// The events that the view folds.
     const SOURCES: &'static [ViewSource];
 
-    /// Decodes `event` and says which document it concerns, and how; `None` for an event that the view does not fold.
+    /// Decodes `event` and says which documents it concerns, and how: one step for each, and none for an event that the view
+    /// does not fold.
     ///
     /// # Errors
     /// When the event cannot be decoded.
-    fn route(event: Decode<'_>) -> Result<Option<ViewStep<Self>>, UpcastError>;
+    fn route(event: Decode<'_>) -> Result<Vec<ViewStep<Self>>, UpcastError>;
+
+    /// Whether [`ViewHandlers::enrich`] does anything.
+    const ENRICHES: bool = false;
+
+    /// Looks up what the handlers of `events` need besides them, once for all.
+    fn enrich<'a>(
+        events: Vec<Decode<'a>>,
+        context: &'a Context<'a>,
+    ) -> BoxFuture<'a, Result<Enrichment, HandlerError>> {
+        drop((events, context));
+        Box::pin(std::future::ready(Ok(Enrichment::default())))
+    }
+
+    /// The types of what is looked up.
+    fn enriched() -> Vec<TypeId> {
+        Vec::new()
+    }
 
     /// What the parameters of the handlers need.
     fn requirements() -> Vec<Requirement> {
@@ -33,8 +57,8 @@ pub trait ViewHandlers: View {
 pub struct ViewSource {
     /// Stored name of the event.
     pub event: &'static str,
-    /// The field that holds the document's key.
-    pub key: &'static str,
+    /// The field that holds the keys of the documents; `None` where a function gives them.
+    pub key: Option<&'static str>,
     /// The fields of the event that are tags. A live view needs its key among them.
     pub tags: &'static [&'static str],
 }
@@ -56,6 +80,54 @@ impl<V: View> ViewStep<V> {
         fold: impl FnOnce(&mut V, &Context<'_>) -> Result<Keep, ContextError> + Send + 'static,
     ) -> Self {
         Self { key: key.to_string(), fold: Box::new(fold) }
+    }
+}
+
+/// The key of the document that a view handler is called for. A handler takes it as a parameter, mostly where an event
+/// concerns many documents.
+///
+/// ```
+/// use annals::prelude::*;
+/// use annals::view::Key;
+///
+/// #[derive(Event, Serialize, Deserialize)]
+/// #[event(name = "team.won")]
+/// struct Won { #[tag] players: Vec<String>, best: String }
+///
+/// #[derive(View, Serialize, Deserialize, Default, Clone)]
+/// #[view(name = "players", key = String)]
+/// struct Player { wins: u32, best: u32 }
+///
+/// #[view_handlers]
+/// impl Player {
+///     #[handle(keys = players)]
+///     fn won(&mut self, event: &Won, player: Key<String>) {
+///         self.wins += 1;
+///         self.best += u32::from(event.best == *player);
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key<K>(pub K);
+
+impl<K> Deref for Key<K> {
+    type Target = K;
+
+    fn deref(&self) -> &K {
+        &self.0
+    }
+}
+
+impl<K: FromStr<Err: fmt::Display>> FromContext for Key<K> {
+    fn from_context(context: &Context<'_>) -> Result<Self, ContextError> {
+        let wanted = std::any::type_name::<Self>();
+        let text = context.document_key().ok_or_else(|| ContextError::new(wanted, "and no document has a key here"))?;
+        let key = text.parse().map_err(|error| ContextError::new(wanted, format!("and `{text}` is none: {error}")))?;
+        Ok(Self(key))
+    }
+
+    fn requirement() -> Requirement {
+        Requirement::DocumentKey
     }
 }
 

@@ -154,10 +154,10 @@ impl Follower {
         Ok(Seen::Written { fence, changes })
     }
 
-    /// The claim under which this node keeps the view; its processor then reports each change.
+    /// The time in which this node keeps the whole view; its processor then reports each change.
     fn fence(&self, view: &FollowedView) -> Option<u64> {
-        let progress = self.0.processors.get(&view.processor)?;
-        progress.claim.borrow().as_ref().map(|claim| claim.fence)
+        let here = self.0.processors.get(&view.processor)?.here.borrow();
+        here.all.then_some(here.epoch)
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<&'static str, Seen>> {

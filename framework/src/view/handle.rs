@@ -7,20 +7,28 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use futures_util::Stream;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::handler::{Context, ContextError, FromContext, Reads, Requirement, Resources};
 use crate::message::{Position, Tag};
-use crate::processor::{Behind, Processors};
+use crate::processor::{Behind, Here, Processors};
 use crate::query::Mark;
 use crate::store::error::BoxError;
-use crate::store::{Criteria, Criterion, Document, Journal, Read};
+use crate::store::records::ViewId;
+use crate::store::{Criteria, Criterion, Document, Journal, Read, Store};
 
+use super::built::{BuiltViews, Source};
+use super::changes::ViewChanges;
+use super::cursor::CursorError;
 use super::processor::ViewComponent;
+use super::query::Versioned;
 use super::{View, ViewHandlers, ViewMode};
 
 /// How long [`Views::after`] waits unless told otherwise.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// Documents of an older version that are read at once.
+const OLDER_PAGE: usize = 1000;
 /// How often a waiting reader looks for what other processes have written.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -37,6 +45,9 @@ pub struct Views<V> {
 pub(crate) struct ViewAccess {
     pub(crate) journal: Journal,
     pub(crate) processors: Processors,
+    pub(crate) built: BuiltViews,
+    /// Who is told of documents that have changed.
+    pub(crate) changes: ViewChanges,
     /// The resources that this is one of.
     pub(crate) resources: Arc<OnceLock<Weak<Resources>>>,
 }
@@ -73,6 +84,25 @@ pub enum ViewError {
         /// The view.
         view: &'static str,
     },
+    /// The cursor is none of a query with this order. Begin with the first page.
+    #[error("a page of view `{view}` cannot begin there")]
+    Cursor {
+        /// The view.
+        view: &'static str,
+        /// What is wrong with it.
+        source: CursorError,
+    },
+    /// The view is built for the first time, or anew in a new version, and is not read before it is complete. Ask again later;
+    /// `#[view(from = ..)]` has the version before read meanwhile.
+    #[error("view `{view}` in version {version} is not built yet: {}% are done", (done * 100.0).floor())]
+    Building {
+        /// The view.
+        view: &'static str,
+        /// Its version.
+        version: u32,
+        /// The part that is done, from 0 to 1.
+        done: f64,
+    },
     /// The documents could not be read or folded.
     #[error("view `{view}` cannot be read")]
     Failed {
@@ -99,7 +129,16 @@ impl<V: ViewHandlers> Views<V> {
     /// # Errors
     /// When the store does not answer, or a live view cannot be folded.
     pub async fn get(&self, key: &V::Key) -> Result<Option<V>, ViewError> {
-        self.find(&key.to_string()).await.map_err(failed::<V>)
+        Ok(self.get_versioned(key).await?.map(|found| found.document))
+    }
+
+    /// The document with this key and its revision, for work on condition that it has not changed: an `ETag`, say.
+    ///
+    /// # Errors
+    /// When the store does not answer, or a live view cannot be folded.
+    pub async fn get_versioned(&self, key: &V::Key) -> Result<Option<Versioned<V>>, ViewError> {
+        let source = self.source().await?;
+        self.find(&key.to_string(), &source).await.map_err(failed::<V>)
     }
 
     /// At most `limit` documents in the order of their keys' text, after the key `after`. A live view folds all its
@@ -108,7 +147,8 @@ impl<V: ViewHandlers> Views<V> {
     /// # Errors
     /// When the store does not answer, or a live view cannot be folded.
     pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, V)>, ViewError> {
-        self.page(after, limit).await.map_err(failed::<V>)
+        let source = self.source().await?;
+        self.page(after, limit, &source).await.map_err(failed::<V>)
     }
 
     /// Waits until the view has folded what was sent (`&sent`), or everything up to a position, at most five seconds.
@@ -116,10 +156,19 @@ impl<V: ViewHandlers> Views<V> {
     /// # Errors
     /// [`ViewError::Stale`] when it takes longer; [`ViewError::Parked`] when what was sent is a dead letter.
     pub async fn after(self, mark: impl Into<Mark>) -> Result<Self, ViewError> {
+        self.wait_until(mark, PATIENCE).await?;
+        Ok(self)
+    }
+
+    /// Waits until the view has folded what was sent (`&sent`), or everything up to a position, at most as long as `patience`.
+    ///
+    /// # Errors
+    /// [`ViewError::Stale`] when it takes longer; [`ViewError::Parked`] when what was sent is a dead letter.
+    pub async fn wait_until(&self, mark: impl Into<Mark>, patience: Duration) -> Result<(), ViewError> {
         let Mark { position, stream } = mark.into();
         if V::MODE == ViewMode::Asynchronous {
             let processor = processor_name::<V>();
-            let waited = self.access.processors.wait(&processor, position, stream.as_ref(), PATIENCE).await;
+            let waited = self.access.processors.wait(&processor, position, stream.as_ref(), patience).await;
             waited.map_err(|behind| match behind {
                 Behind::Late { reached, waited, .. } => {
                     ViewError::Stale { view: V::NAME, reached, wanted: position, waited }
@@ -128,7 +177,7 @@ impl<V: ViewHandlers> Views<V> {
                 Behind::Store(error) => failed::<V>(error),
             })?;
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Waits until the document with this key is as `wanted` says, and gives it.
@@ -144,7 +193,7 @@ impl<V: ViewHandlers> Views<V> {
         let deadline = Instant::now() + timeout;
         let mut signal = self.signal();
         loop {
-            signal.borrow_and_update();
+            signal.note();
             let document = self.get(key).await?;
             if wanted(document.as_ref()) {
                 return Ok(document);
@@ -162,13 +211,17 @@ impl<V: ViewHandlers> Views<V> {
         futures_util::stream::unfold((views, key, signal, None), |(views, key, mut signal, last)| async move {
             let mut last: Option<Vec<u8>> = last;
             loop {
-                signal.borrow_and_update();
-                let document = match views.find(&key).await {
-                    Ok(document) => document,
+                signal.note();
+                let found = match views.source().await {
+                    Ok(source) => views.find(&key, &source).await.map_err(failed::<V>),
+                    Err(error) => Err(error),
+                };
+                let document = match found {
+                    Ok(found) => found.map(|found| found.document),
                     Err(error) => {
                         // Whoever goes on listening does not ask a broken store in a tight loop.
                         tokio::time::sleep(POLL).await;
-                        return Some((Err(failed::<V>(error)), (views, key, signal, last)));
+                        return Some((Err(error), (views, key, signal, last)));
                     }
                 };
                 let encoded = views.access.journal.payloads().encode(&document).unwrap_or_default();
@@ -182,33 +235,102 @@ impl<V: ViewHandlers> Views<V> {
     }
 
     /// Changes when there may be something new to read.
-    fn signal(&self) -> tokio::sync::watch::Receiver<Position> {
+    fn signal(&self) -> Signal {
         match (V::MODE, self.access.processors.get(&processor_name::<V>())) {
-            (ViewMode::Asynchronous, Some(progress)) => progress.position.subscribe(),
-            _ => self.access.journal.store().appended(),
+            (ViewMode::Asynchronous, Some(progress)) => Signal::Handled(progress.here.subscribe()),
+            _ => Signal::Appended(self.access.journal.store().appended()),
         }
     }
 
-    async fn find(&self, key: &str) -> Result<Option<V>, BoxError> {
+    pub(super) fn journal(&self) -> &Journal {
+        &self.access.journal
+    }
+
+    /// Who is told of documents that have changed.
+    pub(super) fn changes_of_documents(&self) -> &ViewChanges {
+        &self.access.changes
+    }
+
+    pub(super) fn resources(&self) -> Arc<Resources> {
+        self.access.resources.get().and_then(Weak::upgrade).unwrap_or_default()
+    }
+
+    pub(super) fn id(&self) -> ViewId {
+        self.access.journal.view_id(V::NAME, V::VERSION)
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        self.access.journal.store()
+    }
+
+    pub(super) fn versioned(&self, Document { key, revision, body }: Document) -> Result<Versioned<V>, BoxError> {
+        Ok(Versioned { key, revision, document: self.access.journal.payloads().decode(&body)? })
+    }
+
+    /// What is read: of an asynchronous view that is being built, the version before, or nothing.
+    pub(super) async fn source(&self) -> Result<Source, ViewError> {
+        if V::MODE != ViewMode::Asynchronous {
+            return Ok(Source::Own);
+        }
+        match self.access.built.source::<V>(&self.access.journal).await.map_err(failed::<V>)? {
+            Source::Nothing { done } => Err(ViewError::Building { view: V::NAME, version: V::VERSION, done }),
+            source => Ok(source),
+        }
+    }
+
+    /// A document of the version before.
+    fn lifted(&self, Document { key, revision, body }: Document) -> Result<Versioned<V>, BoxError> {
+        let lift = V::LIFT.ok_or("the documents of an older version cannot be read")?;
+        Ok(Versioned { key, revision, document: lift(self.access.journal.payloads(), &body)? })
+    }
+
+    /// All documents of the version before.
+    pub(super) async fn older(&self, id: &ViewId) -> Result<Vec<Versioned<V>>, BoxError> {
+        self.note_outside();
+        let mut all: Vec<Versioned<V>> = Vec::new();
+        loop {
+            let after = all.last().map(|found| found.key.clone());
+            let page = self.store().scan_documents(id, after.as_deref(), OLDER_PAGE).await?;
+            let more = page.len() == OLDER_PAGE;
+            for document in page {
+                all.push(self.lifted(document)?);
+            }
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn find(&self, key: &str, source: &Source) -> Result<Option<Versioned<V>>, BoxError> {
         self.note(|reads| reads.key(V::NAME, key));
+        if let Source::Older(id) = source {
+            self.note_outside();
+            let found = self.store().documents(id, &[key.to_owned()]).await?;
+            return found.into_iter().next().map(|document| self.lifted(document)).transpose();
+        }
         if V::MODE == ViewMode::Live {
             let folded = self.fold(Some(key)).await?;
-            return Ok(folded.into_iter().find(|(folded, _)| folded == key).map(|(_, document)| document));
+            return Ok(folded.into_iter().find(|folded| folded.key == key));
         }
-        let id = self.access.journal.view_id(V::NAME, V::VERSION);
-        let found = self.access.journal.store().documents(&id, &[key.to_owned()]).await?;
+        let id = self.id();
+        let found = self.store().documents(&id, &[key.to_owned()]).await?;
         self.note(|reads| reads.found(|| format!("{id}/{key}"), || bytes_of(&found)));
-        found.first().map(|document| Ok(self.access.journal.payloads().decode(&document.body)?)).transpose()
+        found.into_iter().next().map(|document| self.versioned(document)).transpose()
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, V)>, BoxError> {
+    async fn page(&self, after: Option<&str>, limit: usize, source: &Source) -> Result<Vec<(String, V)>, BoxError> {
         self.note(|reads| reads.span(V::NAME, after));
+        if let Source::Older(id) = source {
+            self.note_outside();
+            let found = self.store().scan_documents(id, after, limit).await?.into_iter();
+            return found.map(|document| self.lifted(document).map(|found| (found.key, found.document))).collect();
+        }
         let page: Vec<(String, V)> = if V::MODE == ViewMode::Live {
-            let folded = self.fold(None).await?.into_iter();
+            let folded = self.fold(None).await?.into_iter().map(|folded| (folded.key, folded.document));
             folded.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after)).take(limit).collect()
         } else {
-            let id = self.access.journal.view_id(V::NAME, V::VERSION);
-            let found = self.access.journal.store().scan_documents(&id, after, limit).await?;
+            let id = self.id();
+            let found = self.store().scan_documents(&id, after, limit).await?;
             self.note(|reads| reads.found(|| format!("{id}?{limit}>{after:?}"), || bytes_of(&found)));
             let payloads = self.access.journal.payloads();
             let page = found.into_iter().map(|document| Ok((document.key, payloads.decode(&document.body)?)));
@@ -221,7 +343,7 @@ impl<V: ViewHandlers> Views<V> {
     }
 
     /// Notes what is read, where that is of interest.
-    fn note(&self, note: impl FnOnce(&Reads)) {
+    pub(super) fn note(&self, note: impl FnOnce(&Reads)) {
         if let Some(reads) = &self.reads {
             note(reads);
             if V::MODE == ViewMode::Live {
@@ -231,42 +353,81 @@ impl<V: ViewHandlers> Views<V> {
         }
     }
 
-    /// Folds the events of one key, or all of them, as they are now.
-    async fn fold(&self, key: Option<&str>) -> Result<BTreeMap<String, V>, BoxError> {
+    /// What is read of an older version has no fingerprint: it is not there any more when this one is.
+    fn note_outside(&self) {
+        if let Some(reads) = &self.reads {
+            reads.beside();
+        }
+    }
+
+    /// Folds the events of one key, or all of them, as they are now; in the order of the keys.
+    pub(super) async fn fold(&self, key: Option<&str>) -> Result<Vec<Versioned<V>>, BoxError> {
         let journal = &self.access.journal;
-        let resources = self.access.resources.get().and_then(Weak::upgrade).unwrap_or_default();
+        let resources = self.resources();
         let component = ViewComponent::<V>::new(journal.clone(), resources);
-        let mut documents = BTreeMap::new();
+        // With the number of events that each document has seen, which goes on after a removal.
+        let mut documents: BTreeMap<String, (u64, Option<V>)> = BTreeMap::new();
         let mut after = Position::START;
         loop {
             let page = journal.read(Read::matching(criteria::<V>(key), after)).await?;
+            let events: Vec<_> = page.events.iter().collect();
+            let enrichment = component.enrich(&events).await.map_err(crate::handler::HandlerError::into_source)?;
             for event in &page.events {
                 let steps = component.route(event).await.map_err(crate::handler::HandlerError::into_source)?;
                 for step in steps.into_iter().filter(|step| key.is_none_or(|key| step.key == key)) {
                     let document_key = step.key.clone();
-                    let document = documents.remove(&document_key);
-                    let folded =
-                        component.fold(document, step, event).map_err(crate::handler::HandlerError::into_source)?;
-                    if let Some(folded) = folded {
-                        documents.insert(document_key, folded);
-                    }
+                    let (seen, document) = documents.remove(&document_key).unwrap_or((0, None));
+                    let folded = component
+                        .fold(document, step, event, &enrichment)
+                        .map_err(crate::handler::HandlerError::into_source)?;
+                    documents.insert(document_key, (seen + 1, folded));
                 }
             }
             after = page.scanned;
             if !page.more {
-                return Ok(documents);
+                let there = documents.into_iter().filter_map(|(key, (revision, document))| {
+                    document.map(|document| Versioned { key, revision, document })
+                });
+                return Ok(there.collect());
             }
         }
     }
 }
 
+/// Changes when there may be something new to read.
+enum Signal {
+    Appended(watch::Receiver<Position>),
+    Handled(watch::Receiver<Here>),
+}
+
+impl Signal {
+    /// From now on only later changes count.
+    fn note(&mut self) {
+        match self {
+            Self::Appended(appended) => drop(appended.borrow_and_update()),
+            Self::Handled(handled) => drop(handled.borrow_and_update()),
+        }
+    }
+
+    async fn changed(&mut self) {
+        // Where the sender is gone nothing changes any more; whoever waits looks again after a while.
+        let gone = match self {
+            Self::Appended(appended) => appended.changed().await.is_err(),
+            Self::Handled(handled) => handled.changed().await.is_err(),
+        };
+        if gone {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// The events that a live view folds for `key`, or for all keys.
-fn criteria<V: ViewHandlers>(key: Option<&str>) -> Criteria {
+pub(super) fn criteria<V: ViewHandlers>(key: Option<&str>) -> Criteria {
     V::SOURCES.iter().fold(Criteria::none(), |criteria, source| {
         let named = Criterion::names([source.event]);
-        criteria.or(match key {
-            Some(key) => named.and_tag(Tag::new(source.key, key)),
-            None => named,
+        criteria.or(match (key, source.key) {
+            (Some(key), Some(field)) => named.and_tag(Tag::new(field, key)),
+            _ => named,
         })
     })
 }
@@ -278,7 +439,7 @@ pub fn processor_name<V: View>() -> String {
 }
 
 /// What tells found documents apart from others.
-fn bytes_of(found: &[Document]) -> Vec<u8> {
+pub(super) fn bytes_of(found: &[Document]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for Document { key, body, .. } in found {
         for part in [key.as_bytes(), body] {
@@ -289,7 +450,7 @@ fn bytes_of(found: &[Document]) -> Vec<u8> {
     bytes
 }
 
-fn failed<V: View>(error: impl Into<BoxError>) -> ViewError {
+pub(super) fn failed<V: View>(error: impl Into<BoxError>) -> ViewError {
     ViewError::Failed { view: V::NAME, source: error.into() }
 }
 

@@ -2,27 +2,48 @@
 //!
 //! A view is a plain struct that folds events, one document for each key. One word says when: `asynchronous` (the
 //! default: a processor follows the store), `inline` (in the append's own transaction) or `live` (folded when read).
+//!
+//! Documents are found by their keys, by [indexes](index) of their fields, and in plain SQL; see
+//! [`guide::views`](crate::guide::views).
 
+mod built;
 mod changes;
+mod cursor;
+mod enrich;
 mod fold;
 mod followed;
 mod follower;
 mod handle;
+pub mod index;
 mod processor;
+mod query;
+mod rebuild;
+mod seen;
+mod shape;
 
-pub use fold::{IntoKeep, Keep, ViewHandlers, ViewSource, ViewStep};
+pub use cursor::{Cursor, CursorError};
+pub use enrich::{Enriched, Enrichment};
+pub use fold::{IntoKeep, Keep, Key, ViewHandlers, ViewSource, ViewStep};
 pub use handle::{ViewError, Views, processor_name};
+pub use index::{Filter, Index, IndexEntries, IndexOperand, IndexValue, Indexed, Order};
+pub use query::{PAGE, Versioned, ViewPage, ViewQuery};
+pub use rebuild::{ViewVersion, ViewVersionState};
+pub use seen::{SeenCall, SeenError};
 
+pub(crate) use built::BuiltViews;
 pub(crate) use changes::{Interest, Standing, ViewChanges, Written};
 pub(crate) use followed::FollowedView;
 pub(crate) use follower::Follower;
 pub(crate) use handle::ViewAccess;
 pub(crate) use processor::ViewComponent;
+pub(crate) use shape::{IndexedView, check_indexes};
 
 use std::fmt::Display;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::message::{CodecError, Payloads};
 
 /// A read model of one document for each key.
 ///
@@ -30,8 +51,13 @@ use serde::de::DeserializeOwned;
 /// |---|---|---|
 /// | `#[view(name = "order-summary")]` | the stored name | required |
 /// | `#[view(key = OrderId)]` | the type of the key; its text identifies the document | required |
-/// | `#[view(version = 2)]` | raise it when shape or rules change: the documents are then built anew; an inline view is brought up at start, before commands are taken | 1 |
+/// | `#[view(version = 2)]` | raise it when shape or rules change: the documents are then built anew beside those of the version before, and are read when all of them are there; an inline view is brought up at start, before commands are taken | 1 |
+/// | `#[view(from = OrderSummaryV1)]` | how documents of the version before look: as long as this version is built for the first time, readers get those, turned by `From<OrderSummaryV1>` | readers wait, then fail with [`ViewError::Building`] |
 /// | `#[view(asynchronous)]`, `#[view(inline)]`, `#[view(live)]` | when events are folded | `asynchronous` |
+/// | `#[index]` on a field | documents are found by its value: a constant [`Index`] of the field's name, in capital letters | none |
+/// | `#[index(name = "buyer")]` | the stored name of the index | the field's name |
+///
+/// An index that is added, removed or renamed needs another version, as a change of the shape does; start-up says so.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no view",
     note = "annotate the struct with `#[derive(View)]` and `#[view(name = \"..\", key = ..)]`"
@@ -45,6 +71,30 @@ pub trait View: Serialize + DeserializeOwned + Default + Clone + Send + Sync + '
     const VERSION: u32 = 1;
     /// When events are folded.
     const MODE: ViewMode = ViewMode::Asynchronous;
+    /// How a document of the version before becomes one of this, where `from` says so: for readers, as long as this version is
+    /// built.
+    const LIFT: Option<LiftDocument<Self>> = None;
+    /// Names of its indexes; `#[index]` on a field adds one.
+    const INDEXES: &'static [&'static str] = &[];
+
+    /// Adds what the document is found by.
+    fn index(&self, entries: &mut IndexEntries) {
+        let _ = entries;
+    }
+}
+
+/// Makes a document of an older version, as stored, one of this version.
+pub type LiftDocument<V> = fn(&Payloads, &[u8]) -> Result<V, CodecError>;
+
+/// What `#[view(from = Older)]` stands for.
+///
+/// # Errors
+/// When the document is no `Older`.
+pub fn lift_document<Older: DeserializeOwned, V: From<Older>>(
+    payloads: &Payloads,
+    body: &[u8],
+) -> Result<V, CodecError> {
+    payloads.decode::<Older>(body).map(V::from)
 }
 
 /// When the events of a view are folded.

@@ -1,6 +1,6 @@
 //! Folds events into stored documents, a page at a time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,13 +9,19 @@ use async_trait::async_trait;
 
 use crate::command::inline::Inline;
 use crate::handler::{AfterCommit, Context, HandlerError, Resources, panic_message};
-use crate::message::{Decode, Position, RecordedEvent};
-use crate::processor::{Batch, EventComponent};
-use crate::store::{Document, DocumentWrite, Journal, Limits, StoreTransaction};
+use crate::message::{Decode, Position, RecordedEvent, Timestamp};
+use crate::processor::{Batch, EventComponent, Outbox, Passage, ResetTo, SequencingPolicy, Step};
+use crate::store::{
+    Document, DocumentChange, DocumentWrite, IndexChange, IndexEntry, Journal, Limits, StoreError, StoreTransaction,
+};
 
-use super::ViewMode;
 use super::changes::{ViewChanges, record_change, record_replay};
+use super::enrich::Enrichment;
 use super::fold::{Keep, ViewHandlers, ViewStep};
+use super::{ViewMode, index};
+
+/// The entries of a document that is not there.
+static NO_ENTRIES: BTreeSet<IndexEntry> = BTreeSet::new();
 
 /// The view `V` as a component of a processor, or inside appends.
 pub(crate) struct ViewComponent<V> {
@@ -39,6 +45,18 @@ impl<V: ViewHandlers> ViewComponent<V> {
         Self { changes, ..self }
     }
 
+    pub(super) async fn decode<'a>(&'a self, event: &'a RecordedEvent) -> Result<Vec<Decode<'a>>, HandlerError> {
+        Ok(self.journal.decode(event).await?.collect())
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.journal.now()
+    }
+
+    pub(super) fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
     /// Which documents the parts of `event` concern, and how.
     pub(super) async fn route(&self, event: &RecordedEvent) -> Result<Vec<ViewStep<V>>, HandlerError> {
         let mut steps = Vec::new();
@@ -49,7 +67,7 @@ impl<V: ViewHandlers> ViewComponent<V> {
     }
 
     /// The same for an event that was just decided on, which no upcaster lifts.
-    fn route_new(&self, event: &RecordedEvent) -> Result<Option<ViewStep<V>>, HandlerError> {
+    fn route_new(&self, event: &RecordedEvent) -> Result<Vec<ViewStep<V>>, HandlerError> {
         routed(Decode::of(event, self.journal.payloads()))
     }
 
@@ -59,16 +77,38 @@ impl<V: ViewHandlers> ViewComponent<V> {
         document: Option<V>,
         step: ViewStep<V>,
         event: &RecordedEvent,
+        enrichment: &Enrichment,
     ) -> Result<Option<V>, HandlerError> {
-        let context =
-            Context::new(self.journal.now(), event.recorded.metadata(), &self.resources).with_recorded(&event.recorded);
+        self.fold_in(document, step, event, enrichment, None)
+    }
+
+    /// The same for an event that a processor hands over.
+    fn fold_in(
+        &self,
+        document: Option<V>,
+        step: ViewStep<V>,
+        event: &RecordedEvent,
+        enrichment: &Enrichment,
+        passage: Option<(&Passage, &Outbox)>,
+    ) -> Result<Option<V>, HandlerError> {
+        let ViewStep { key, fold } = step;
+        let mut context = Context::of_event(self.journal.now(), &event.recorded, &self.resources)
+            .with_document_key(&key)
+            .with_brought(Some(enrichment));
+        if let Some((passage, outbox)) = passage {
+            context = context.with_passage(passage).with_outbox(outbox);
+        }
         let mut document = document.unwrap_or_default();
-        let folded = std::panic::catch_unwind(AssertUnwindSafe(|| (step.fold)(&mut document, &context)));
+        let folded = std::panic::catch_unwind(AssertUnwindSafe(|| fold(&mut document, &context)));
         let kept = folded.map_err(|panic| {
             HandlerError::new(format!("a handler of view `{}` panicked: {}", V::NAME, panic_message(&*panic)))
         })?;
         Ok(match kept? {
-            Keep::Update => Some(document),
+            Keep::Update => {
+                // Here the event alone fails; when its batch is written, everything in it would, again and again.
+                index::entries(Some(&document))?;
+                Some(document)
+            }
             Keep::Delete => None,
         })
     }
@@ -77,8 +117,18 @@ impl<V: ViewHandlers> ViewComponent<V> {
         Ok(self.journal.payloads().decode(&document.body)?)
     }
 
-    fn write(&self, document: Option<&V>) -> Result<Option<Vec<u8>>, HandlerError> {
+    pub(super) fn write(&self, document: Option<&V>) -> Result<Option<Vec<u8>>, HandlerError> {
         Ok(document.map(|document| self.journal.payloads().encode_document(document)).transpose()?)
+    }
+
+    /// What changes among the entries of a document.
+    pub(super) fn index_change(&self, before: Option<&V>, after: Option<&V>) -> Result<IndexChange, HandlerError> {
+        index::change(&index::entries(before)?, after)
+    }
+
+    /// Records that documents have changed, for other nodes.
+    pub(super) async fn tell(&self, transaction: &mut dyn StoreTransaction) -> Result<(), StoreError> {
+        record_change(&self.id(), transaction).await
     }
 
     pub(super) fn id(&self) -> crate::store::records::ViewId {
@@ -86,13 +136,13 @@ impl<V: ViewHandlers> ViewComponent<V> {
     }
 }
 
-fn routed<V: ViewHandlers>(part: Decode<'_>) -> Result<Option<ViewStep<V>>, HandlerError> {
-    let step = V::route(part)?;
-    if let Some(step) = &step {
+fn routed<V: ViewHandlers>(part: Decode<'_>) -> Result<Vec<ViewStep<V>>, HandlerError> {
+    let steps = V::route(part)?;
+    for step in &steps {
         // Here the event alone fails; when its batch is written, everything in it would, again and again.
         Limits::default().check_document_key(&step.key)?;
     }
-    Ok(step)
+    Ok(steps)
 }
 
 #[async_trait]
@@ -105,11 +155,28 @@ impl<V: ViewHandlers> EventComponent for ViewComponent<V> {
         &self.names
     }
 
-    fn batch(&self) -> Box<dyn Batch + '_> {
-        Box::new(ViewBatch { component: self, steps: HashMap::new(), documents: HashMap::new() })
+    /// The events of a document are one sequence, whatever streams they come from.
+    async fn route(&self, event: &RecordedEvent, _: &SequencingPolicy) -> Result<Vec<Step>, HandlerError> {
+        let steps = ViewComponent::route(self, event).await?;
+        Ok(steps.into_iter().map(|step| Step::of(step.key.as_str()).with(step)).collect())
     }
 
-    async fn reset(&self, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+    fn batch(&self) -> Box<dyn Batch + '_> {
+        let outbox = Outbox::default();
+        outbox.of(V::NAME);
+        Box::new(ViewBatch {
+            component: self,
+            documents: HashMap::new(),
+            entries: HashMap::new(),
+            enrichment: None,
+            outbox,
+        })
+    }
+
+    async fn reset(&self, to: &ResetTo, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+        if to.position > Position::START {
+            return Err(HandlerError::new("the documents of a view come from all events: reset it to the oldest"));
+        }
         transaction.clear_documents(&self.id()).await?;
         record_replay(&self.id(), transaction).await?;
         let (after, changes) = (AfterCommit::default(), self.changes.clone());
@@ -121,27 +188,52 @@ impl<V: ViewHandlers> EventComponent for ViewComponent<V> {
 /// The documents of a page, kept in memory until all its events are folded.
 struct ViewBatch<'a, V> {
     component: &'a ViewComponent<V>,
-    steps: HashMap<Position, Vec<ViewStep<V>>>,
-    /// By key; the flag says whether the document is to be written.
-    documents: HashMap<String, (Option<V>, bool)>,
+    /// By key.
+    documents: HashMap<String, Kept<V>>,
+    /// By key, the entries of documents as they were read.
+    entries: HashMap<String, BTreeSet<IndexEntry>>,
+    /// What was looked up for the page, and for which events.
+    enrichment: Option<(BTreeSet<Position>, Enrichment)>,
+    /// What the handlers have sent.
+    outbox: Outbox,
+}
+
+/// A document of a page.
+struct Kept<V> {
+    /// `None`: there is none with this key.
+    document: Option<V>,
+    /// Whether it is to be written.
+    changed: bool,
 }
 
 impl<V: ViewHandlers> ViewBatch<'_, V> {
     async fn load(
         &mut self,
-        keys: BTreeSet<String>,
+        keys: impl Iterator<Item = &str> + Send,
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
-        let missing: Vec<String> = keys.into_iter().filter(|key| !self.documents.contains_key(key)).collect();
+        // Once each, which is fewer than there are events, and in the order in which a database has them.
+        let missing: HashSet<&str> = keys.filter(|key| !self.documents.contains_key(*key)).collect();
+        let mut missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
+        missing.sort_unstable();
         if missing.is_empty() {
             return Ok(());
         }
-        for document in transaction.documents(&self.component.id(), &missing).await? {
+        let id = self.component.id();
+        let found = match V::MODE {
+            // Its segment alone writes the document.
+            ViewMode::Asynchronous => transaction.own_documents(&id, &missing).await?,
+            _ => transaction.documents(&id, &missing).await?,
+        };
+        for document in found {
             let read = self.component.read(&document)?;
-            self.documents.insert(document.key, (Some(read), false));
+            if !V::INDEXES.is_empty() {
+                self.entries.insert(document.key.clone(), index::entries(Some(&read))?);
+            }
+            self.documents.insert(document.key, Kept { document: Some(read), changed: false });
         }
         for key in missing {
-            self.documents.entry(key).or_insert((None, false));
+            self.documents.entry(key).or_insert(Kept { document: None, changed: false });
         }
         Ok(())
     }
@@ -151,50 +243,65 @@ impl<V: ViewHandlers> ViewBatch<'_, V> {
 impl<V: ViewHandlers> Batch for ViewBatch<'_, V> {
     async fn prepare(
         &mut self,
-        events: &[&RecordedEvent],
+        steps: &[(&RecordedEvent, &str)],
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
-        let mut keys = BTreeSet::new();
-        for event in events {
-            // An event that cannot be decoded is reported when its turn comes.
-            if let Ok(steps) = self.component.route(event).await {
-                keys.extend(steps.iter().map(|step| step.key.clone()));
-                self.steps.insert(event.recorded.position, steps);
+        // What cannot be looked up fails the events that need it, when their turn comes.
+        if V::ENRICHES {
+            let mut seen = BTreeSet::new();
+            let events: Vec<&RecordedEvent> =
+                steps.iter().map(|(event, _)| *event).filter(|event| seen.insert(event.recorded.position)).collect();
+            if let Ok(found) = self.component.enrich(&events).await {
+                self.enrichment = Some((seen, found));
             }
         }
-        self.load(keys, transaction).await
+        self.load(steps.iter().map(|(_, key)| *key), transaction).await
     }
 
     async fn handle(
         &mut self,
         event: &RecordedEvent,
+        mut step: Step,
+        passage: &Passage,
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
-        let steps = match self.steps.remove(&event.recorded.position) {
-            Some(steps) => steps,
-            None => self.component.route(event).await?,
-        };
-        for step in steps {
-            self.load(BTreeSet::from([step.key.clone()]), transaction).await?;
-            let key = step.key.clone();
-            let document = self.documents.remove(&key).and_then(|(document, _)| document);
-            let folded = self.component.fold(document, step, event)?;
-            self.documents.insert(key, (folded, true));
+        let step: ViewStep<V> = step.take().ok_or_else(|| HandlerError::new("the step of a view has no work"))?;
+        if !self.documents.contains_key(&step.key) {
+            self.load(std::iter::once(step.key.as_str()), transaction).await?;
         }
+        let Self { component, documents, enrichment, outbox, .. } = self;
+        let alone;
+        let enrichment = match enrichment {
+            Some((events, found)) if events.contains(&event.recorded.position) => &*found,
+            _ => {
+                alone = component.enrich(&[event]).await?;
+                &alone
+            }
+        };
+        let Some(kept) = documents.get_mut(&step.key) else {
+            return Err(HandlerError::new("a document was not looked for"));
+        };
+        kept.document = component.fold_in(kept.document.take(), step, event, enrichment, Some((passage, outbox)))?;
+        outbox.check()?;
+        kept.changed = true;
         Ok(())
     }
 
     async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
         let after = AfterCommit::default();
+        self.outbox.store(transaction, &after).await?;
         let mut writes = Vec::new();
-        for (key, (document, changed)) in self.documents {
+        for (key, Kept { document, changed }) in self.documents {
             if changed {
-                writes.push((key, self.component.write(document.as_ref())?));
+                let before = self.entries.get(&key).unwrap_or(&NO_ENTRIES);
+                let (body, index) =
+                    (self.component.write(document.as_ref())?, index::change(before, document.as_ref())?);
+                writes.push(DocumentChange { key, body, index });
             }
         }
         if !writes.is_empty() {
-            writes.sort();
-            let keys: Vec<String> = writes.iter().map(|(key, _)| key.clone()).collect();
+            writes.sort_by(|one, other| one.key.cmp(&other.key));
+            let keys: Vec<String> = writes.iter().map(|write| write.key.clone()).collect();
             transaction.write_documents(&self.component.id(), writes).await?;
             if V::MODE == ViewMode::Asynchronous {
                 record_change(&self.component.id(), transaction).await?;
@@ -211,7 +318,7 @@ impl<V: ViewHandlers> Inline for ViewComponent<V> {
     fn turns(&self, events: &[RecordedEvent]) -> Result<Vec<String>, HandlerError> {
         let mut turns = Vec::new();
         for event in events.iter().filter(|event| self.names.contains(&event.recorded.name.as_str())) {
-            turns.extend(self.route_new(event)?.map(|step| format!("{}/{}", V::NAME, step.key)));
+            turns.extend(self.route_new(event)?.into_iter().map(|step| format!("{}/{}", V::NAME, step.key)));
         }
         Ok(turns)
     }
@@ -219,7 +326,7 @@ impl<V: ViewHandlers> Inline for ViewComponent<V> {
     async fn writes(&self, events: &[RecordedEvent]) -> Result<Vec<DocumentWrite>, HandlerError> {
         let mut steps = Vec::new();
         for event in events.iter().filter(|event| self.names.contains(&event.recorded.name.as_str())) {
-            steps.extend(self.route_new(event)?.map(|step| (step, event)));
+            steps.extend(self.route_new(event)?.into_iter().map(|step| (step, event)));
         }
         if steps.is_empty() {
             return Ok(Vec::new());
@@ -228,24 +335,25 @@ impl<V: ViewHandlers> Inline for ViewComponent<V> {
         let keys: Vec<String> = keys.into_iter().collect();
         let id = self.id();
         let mut documents: HashMap<String, (u64, Option<V>)> = HashMap::new();
+        let mut entries: HashMap<String, BTreeSet<IndexEntry>> = HashMap::new();
         for document in self.journal.store().documents(&id, &keys).await? {
             let read = self.read(&document)?;
+            entries.insert(document.key.clone(), index::entries(Some(&read))?);
             documents.insert(document.key, (document.revision, Some(read)));
         }
+        let parts = events.iter().map(|event| Decode::of(event, self.journal.payloads())).collect();
+        let enrichment = self.enrich_parts(parts).await?;
         for (step, event) in steps {
             let (revision, document) = documents.remove(&step.key).unwrap_or((0, None));
             let key = step.key.clone();
-            let folded = self.fold(document, step, event)?;
+            let folded = self.fold(document, step, event, &enrichment)?;
             documents.insert(key, (revision, folded));
         }
         let mut writes = Vec::new();
         for (key, (read_revision, document)) in documents {
-            writes.push(DocumentWrite {
-                view: id.clone(),
-                key,
-                read_revision,
-                document: self.write(document.as_ref())?,
-            });
+            let before = entries.get(&key).unwrap_or(&NO_ENTRIES);
+            let (body, index) = (self.write(document.as_ref())?, index::change(before, document.as_ref())?);
+            writes.push(DocumentWrite { view: id.clone(), key, read_revision, document: body, index });
         }
         Ok(writes)
     }

@@ -1,17 +1,24 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{LitStr, Type};
+use syn::Type;
 
-use super::parse::Methods;
+use super::parse::{Arguments, Methods};
 use crate::block::Block;
 use crate::component;
 use crate::errors::Errors;
 use crate::handler::{Handler, Message, first_of_each, requirements};
 use crate::subject::{body, hidden, location, registration};
 
-pub(super) fn all(block: &Block, processor: Option<&LitStr>, methods: &Methods, errors: &Errors) -> TokenStream {
+pub(super) fn all(block: &Block, arguments: &Arguments, methods: &Methods, errors: &Errors) -> TokenStream {
     let ty = &block.ty;
-    let processor = processor.map_or_else(|| quote!(""), |processor| quote!(#processor));
+    let replays = arguments.skips_replay.then(|| {
+        quote! {
+            fn replays(_: &str) -> bool {
+                false
+            }
+        }
+    });
+    let processor = arguments.processor.as_ref().map_or_else(|| quote!(""), |processor| quote!(#processor));
     let handlers = first_of_each(&methods.handlers);
     let names = handlers.iter().map(|(handler, event)| {
         let (cfg, name) = (&handler.cfg, event.stored_name());
@@ -47,6 +54,7 @@ pub(super) fn all(block: &Block, processor: Option<&LitStr>, methods: &Methods, 
                 #handle
             }
 
+            #replays
             #setup
             #reset
             #requirements

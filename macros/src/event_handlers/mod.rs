@@ -13,13 +13,13 @@ const MARKERS: Markers = Markers { block: "event_handlers", known: &["handle", "
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let processor = parse::processor(arguments, &mut errors);
+    let arguments = parse::arguments(arguments, &mut errors);
     let block = match Block::parse(item, &MARKERS, &mut errors) {
         Ok(block) => block,
         Err(tokens) => return tokens,
     };
     let methods = parse::methods(&block, &mut errors);
     check::all(&block, &methods, &mut errors);
-    let code = emit::all(&block, processor.as_ref(), &methods, &errors);
+    let code = emit::all(&block, &arguments, &methods, &errors);
     block.with(code, errors)
 }

@@ -35,11 +35,22 @@ const SETUPS: Rules = Rules { what: "a `#[setup]` method", message: None, ..HAND
 
 const RESETS: Rules = Rules { what: "a `#[reset]` method", message: None, ..HANDLES };
 
-pub(super) fn processor(arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
-    let mut processor = None;
-    let mut keys = Keys::new("event_handlers", &["processor = \"sales-by-sku\""]);
-    keys.read_list(arguments, errors, |_, input, errors| {
-        check_name(processor.insert(value(input)?), errors);
+/// What the attribute of the block says.
+#[derive(Default)]
+pub(super) struct Arguments {
+    pub(super) processor: Option<LitStr>,
+    /// Whether a replay passes the handlers by.
+    pub(super) skips_replay: bool,
+}
+
+pub(super) fn arguments(arguments: TokenStream, errors: &mut Errors) -> Arguments {
+    let mut read = Arguments::default();
+    let mut keys = Keys::new("event_handlers", &["processor = \"sales-by-sku\"", "skip_replay"]);
+    keys.read_list(arguments, errors, |key, input, errors| {
+        match key.word {
+            "skip_replay" => read.skips_replay = true,
+            _ => check_name(read.processor.insert(value(input)?), errors),
+        }
         Ok(())
     });
     if !keys.has("processor") {
@@ -47,7 +58,7 @@ pub(super) fn processor(arguments: TokenStream, errors: &mut Errors) -> Option<L
             "expected the processor that runs the handlers, as in `#[event_handlers(processor = \"sales-by-sku\")]`";
         errors.at_span(Span::call_site(), message);
     }
-    processor
+    read
 }
 
 pub(super) fn methods(block: &Block, errors: &mut Errors) -> Methods {

@@ -39,6 +39,14 @@ pub(super) fn identifier(identifier: &Identifier) -> TokenStream {
                 }
             }
             #from_str
+            #[automatically_derived]
+            impl ::annals::__private::Wraps for #ident {
+                type Inner = #inner;
+
+                fn inner(&self) -> &#inner {
+                    &self.0
+                }
+            }
         };
     }
 }

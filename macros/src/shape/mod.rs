@@ -26,7 +26,7 @@ pub(crate) fn described(input: &DeriveInput) -> TokenStream {
                 if own.skip {
                     return None;
                 }
-                let name = own.rename.clone().unwrap_or_else(|| words.case.variant(&variant.ident.unraw().to_string()));
+                let name = variant_name(&words, &own, variant);
                 let case = if own.case == Case::AsWritten { words.variants_fields_case } else { own.case };
                 let shape = fields(&variant.fields, case, false);
                 Some(quote!(__p::Variant::new(#name, #shape)))
@@ -54,6 +54,17 @@ pub(crate) fn described(input: &DeriveInput) -> TokenStream {
             }
         }
     }
+}
+
+/// The names under which serde stores the variants of an enum, in order.
+pub(crate) fn variant_names(input: &DeriveInput) -> Vec<String> {
+    let words = SerdeWords::of(&input.attrs);
+    let Data::Enum(data) = &input.data else { return Vec::new() };
+    data.variants.iter().map(|variant| variant_name(&words, &SerdeWords::of(&variant.attrs), variant)).collect()
+}
+
+fn variant_name(words: &SerdeWords, own: &SerdeWords, variant: &syn::Variant) -> String {
+    own.rename.clone().unwrap_or_else(|| words.case.variant(&variant.ident.unraw().to_string()))
 }
 
 fn fields(fields: &Fields, case: Case, defaulted: bool) -> TokenStream {

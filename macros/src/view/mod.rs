@@ -1,6 +1,7 @@
 //! `#[derive(View)]`
 
 mod emit;
+mod index;
 mod parse;
 
 use proc_macro2::TokenStream;

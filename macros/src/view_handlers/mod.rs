@@ -2,6 +2,7 @@
 
 mod check;
 mod emit;
+mod enrich;
 mod parse;
 
 use proc_macro2::TokenStream;
@@ -9,7 +10,7 @@ use proc_macro2::TokenStream;
 use crate::block::{Block, Markers};
 use crate::errors::Errors;
 
-const MARKERS: Markers = Markers { block: "view_handlers", known: &["handle"] };
+const MARKERS: Markers = Markers { block: "view_handlers", known: &["handle", "enrich"] };
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -19,7 +20,8 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         Err(tokens) => return tokens,
     };
     let folds = parse::folds(&block, &mut errors);
+    let lookups = enrich::lookups(&block, &mut errors);
     check::all(&block, &folds, &mut errors);
-    let code = emit::all(&block, &folds, &errors);
+    let code = emit::all(&block, &folds, &lookups, &errors);
     block.with(code, errors)
 }

@@ -60,10 +60,10 @@ impl<const N: u8> View for Twin<N> {
 }
 
 impl<const N: u8> ViewHandlers for Twin<N> {
-    const SOURCES: &'static [ViewSource] = &[ViewSource { event: "twin.seen", key: "twin", tags: &["house"] }];
+    const SOURCES: &'static [ViewSource] = &[ViewSource { event: "twin.seen", key: Some("twin"), tags: &["house"] }];
 
-    fn route(_: Decode<'_>) -> Result<Option<ViewStep<Self>>, UpcastError> {
-        Ok(None)
+    fn route(_: Decode<'_>) -> Result<Vec<ViewStep<Self>>, UpcastError> {
+        Ok(Vec::new())
     }
 }
 

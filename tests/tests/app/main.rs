@@ -15,6 +15,7 @@ mod courses;
 mod decisions;
 mod demands;
 mod depot;
+mod doubtful;
 mod endings;
 mod entities;
 mod evolution;

@@ -2,17 +2,21 @@
 
 use std::any::{Any, TypeId};
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use annals::message::{CommandId, Position, StreamId, Timestamp, Version};
 use annals::store::records::ViewId;
 use annals::store::{
-    Append, AppendError, Appended, Claim, ClaimError, CommandRecord, DeadLetter, Document, Effect, EventStore,
-    Expected, Import, ImportError, Imported, Maintain, MemoryStore, Page, Read, ReadError, Scavenged, Snapshot, Store,
-    StoreError, StoreTransaction, StoredEvent, StreamChange, StreamError, StreamInfo, Timer,
+    Append, AppendError, Appended, CommandRecord, DeadLetter, Document, DocumentQuery, Effect, EventStore, Expected,
+    FoundDocument, Import, ImportError, Imported, LetterCount, Maintain, MemoryStore, NodeRow, Page, Read, ReadError,
+    Scavenged, SegmentRow, Snapshot, Store, StoreError, StoreTransaction, StoredEvent, StreamChange, StreamError,
+    StreamInfo, Timer,
 };
 use async_trait::async_trait;
 use tokio::sync::watch;
+
+use crate::doubtful::Doubtful;
 
 /// What happens to an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +34,8 @@ pub enum Fate {
 /// A store in memory whose next appends have the given fates, one after the other; afterwards all goes well.
 #[derive(Debug)]
 pub struct Shaky {
-    inner: MemoryStore,
+    inner: Arc<MemoryStore>,
+    subscriptions: Doubtful,
     fates: Mutex<VecDeque<Fate>>,
     turn: tokio::sync::Mutex<()>,
     spares_records: bool,
@@ -39,7 +44,15 @@ pub struct Shaky {
 impl Shaky {
     pub fn with(fates: impl IntoIterator<Item = Fate>) -> Self {
         let fates = Mutex::new(fates.into_iter().collect());
-        Self { inner: MemoryStore::new(), fates, turn: tokio::sync::Mutex::default(), spares_records: false }
+        let inner = Arc::<MemoryStore>::default();
+        let subscriptions = Doubtful { inner: Arc::clone(&inner), next: Arc::default() };
+        Self { inner, subscriptions, fates, turn: tokio::sync::Mutex::default(), spares_records: false }
+    }
+
+    /// The second part says what becomes of the next commit of a subscription; see [`Doubtful`].
+    pub fn doubting_subscriptions(self) -> (Self, Arc<std::sync::atomic::AtomicU8>) {
+        let next = Arc::clone(&self.subscriptions.next);
+        (self, next)
     }
 
     /// Appends without events have no unknown outcome.
@@ -146,8 +159,39 @@ impl Store for Shaky {
         self.inner.join(transaction).await
     }
 
-    async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {
-        self.inner.claim(tenant, name).await
+    async fn beat(
+        &self,
+        tenant: &str,
+        node: &str,
+        name: &str,
+        processors: &[String],
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        self.inner.beat(tenant, node, name, processors, lease).await
+    }
+
+    async fn nodes(&self, tenant: &str) -> Result<Vec<NodeRow>, StoreError> {
+        self.inner.nodes(tenant).await
+    }
+
+    async fn appear(&self, node: &str) -> Result<(), StoreError> {
+        self.inner.appear(node).await
+    }
+
+    async fn is_gone(&self, node: &str) -> Result<bool, StoreError> {
+        self.inner.is_gone(node).await
+    }
+
+    async fn leave(&self, tenant: &str, node: &str, clean: bool) -> Result<(), StoreError> {
+        self.inner.leave(tenant, node, clean).await
+    }
+
+    async fn segments(&self, tenant: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        self.inner.segments(tenant).await
+    }
+
+    async fn segments_of(&self, tenant: &str, processor: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        self.inner.segments_of(tenant, processor).await
     }
 
     async fn token(&self, tenant: &str, name: &str) -> Result<Option<Position>, StoreError> {
@@ -177,6 +221,14 @@ impl Store for Shaky {
         limit: usize,
     ) -> Result<Vec<Document>, StoreError> {
         self.inner.scan_documents(view, after, limit).await
+    }
+
+    async fn find_documents(&self, query: &DocumentQuery) -> Result<Vec<FoundDocument>, StoreError> {
+        self.inner.find_documents(query).await
+    }
+
+    async fn count_documents(&self, query: &DocumentQuery) -> Result<u64, StoreError> {
+        self.inner.count_documents(query).await
     }
 
     async fn due_effects(
@@ -211,12 +263,50 @@ impl Store for Shaky {
         self.inner.next_timer(tenant, saga).await
     }
 
-    async fn dead_letters(&self, tenant: &str, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.inner.dead_letters(tenant, processor, limit).await
+    async fn dead_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        after: (Position, u32),
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.inner.dead_letters(tenant, processor, after, limit).await
+    }
+
+    async fn letter_count(&self, tenant: &str, processor: &str) -> Result<LetterCount, StoreError> {
+        self.inner.letter_count(tenant, processor).await
+    }
+
+    async fn due_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.inner.due_letters(tenant, processor, now, limit).await
+    }
+
+    async fn next_letter(&self, tenant: &str, processor: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.next_letter(tenant, processor).await
+    }
+
+    async fn letter_of_stream(
+        &self,
+        tenant: &str,
+        processor: &str,
+        stream: &StreamId,
+        until: Position,
+    ) -> Result<Option<DeadLetter>, StoreError> {
+        self.inner.letter_of_stream(tenant, processor, stream, until).await
     }
 
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.inner.forget_commands(before).await
+    }
+
+    fn subscriptions(&self) -> &dyn annals::store::subscriptions::SubscriptionStore {
+        &self.subscriptions
     }
 
     fn transaction_type(&self) -> TypeId {

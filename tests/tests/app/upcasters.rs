@@ -139,3 +139,31 @@ fn an_old_payload_becomes_the_event_of_today() {
     let error = upcast::<ParcelPosted>(3, json!({})).then_fails();
     assert!(matches!(error, UpcastError::Payload { revision: 3, .. }), "{error}");
 }
+
+#[tokio::test]
+async fn subscriptions_give_lifted_events_under_their_current_name() {
+    use annals::subscription::{ConsumerConfig, Filter, Item, SubscriptionConfig};
+    use futures_util::StreamExt;
+
+    in_each_place(async |place| {
+        let app = post_office(place).await;
+        let posted: Vec<_> =
+            app.events().of::<ParcelPosted>().to_head().map(|posted| posted.unwrap().1.grams).collect().await;
+        assert_eq!(posted, [1500, 900]);
+        let mut items = app.events().names(["parcel.posted"]).follow();
+        let Some(Ok(Item::Event(first))) = items.next().await else { panic!("there is an event") };
+        assert_eq!((first.name(), first.json().await.unwrap()["grams"].as_u64()), ("parcel.sent", Some(1500)));
+        assert_eq!(first.parts().await.unwrap()[0].name, "parcel.posted");
+
+        let subscriptions = app.subscriptions();
+        subscriptions.create("s", SubscriptionConfig::of(Filter::of::<ParcelPosted>())).await.unwrap();
+        let mut consumer = subscriptions.consume("s", ConsumerConfig::default()).await.unwrap();
+        for grams in [1500, 900] {
+            let delivery = consumer.next().await.unwrap().unwrap();
+            assert_eq!(delivery.decode::<ParcelPosted>().await.unwrap().grams, grams);
+            delivery.ack().await.unwrap();
+        }
+        app.shutdown().await.unwrap();
+    })
+    .await;
+}

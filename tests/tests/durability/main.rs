@@ -8,6 +8,7 @@
 
 mod chance;
 mod held;
+mod nodes;
 mod processes;
 #[cfg(feature = "servers")]
 mod proxy;

@@ -118,6 +118,31 @@ async fn attempts_are_made_with_growing_pauses() {
     app.shutdown().await.unwrap();
 }
 
+/// A node whose clock was hours ahead has put an event aside; the one that takes over does not wait for hours.
+#[tokio::test]
+async fn a_letter_does_not_wait_for_a_clock_that_was_wrong() {
+    for lasting in Lasting::each() {
+        let recorder = Recorder::default();
+        recorder.faults.fail("t:1", u32::MAX);
+        let clock = annals::testing::TestClock::default();
+        clock.set(annals::Clock::now(&annals::message::SystemClock).plus(Duration::from_secs(6 * 3600)));
+        let slow = |config: &mut annals::processor::ProcessorConfig| {
+            config.pause = Duration::from_secs(5);
+            config.longest_pause = Duration::from_secs(10);
+        };
+        let app = lasting.start(recorded_by(&recorder).processors(slow).clock(clock)).await;
+        count(&app, "t", 1).await;
+        eventually("it is put aside", async || letters(&app).await.pop()).await;
+        app.shutdown().await.unwrap();
+
+        recorder.faults.heal("t:1");
+        let app = lasting.start(recorded_by(&recorder)).await;
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(recorder.seen(), ["t:1"]);
+        app.shutdown().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_evicted_event_is_skipped_and_its_sequence_goes_on() {
     for lasting in Lasting::each() {
@@ -188,7 +213,7 @@ async fn dead_letters_survive_a_restart() {
         app.settled(PATIENCE).await.unwrap();
         assert_eq!(attempts(&app).await, [3, 0, 0]);
         let status = app.processors().status().await.unwrap();
-        assert_eq!((status[0].name.as_str(), status[0].dead_letters), ("recorder", 3));
+        assert_eq!((status[0].name.as_str(), status[0].letters.letters), ("recorder", 3));
         recorder.faults.heal("t:1");
         app.processors().retry(&letters(&app).await[0]).await.unwrap();
         app.settled(PATIENCE).await.unwrap();
@@ -250,4 +275,38 @@ async fn a_handler_that_never_returns_stops_only_its_own_sequence() {
         assert_eq!(recorder.seen(), ["b:1"]);
         app.shutdown().await.unwrap();
     }
+}
+
+/// After owners have ended badly it is counted how many end in the middle of one event. An owner that only lost its
+/// connection has not ended.
+#[cfg(feature = "servers")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_at_which_connections_break_is_not_taken_for_poison() {
+    use annals::store::{SegmentRow, SegmentWrite};
+    use annals_tests::servers::Server;
+
+    let lasting = Lasting::Server(Server::Postgres, Default::default());
+    let recorder = Recorder::default();
+    let app = lasting.start(recorded_by(&recorder)).await;
+    app.settled(PATIENCE).await.unwrap();
+    let mut transaction = app.journal().store().begin().await.unwrap();
+    let rows = transaction.lock_segments("", "recorder").await.unwrap();
+    let wary = |row| SegmentWrite::Change(SegmentRow { details: r#"{"unclean":5}"#.to_owned(), ..row });
+    transaction.write_segments("", rows.into_iter().map(wary).collect()).await.unwrap();
+    transaction.commit().await.unwrap();
+    recorder.close_gate();
+    count(&app, "t", 1).await;
+    for _ in 0..4 {
+        eventually("it is handled", async || (recorder.waiting() > 0).then_some(())).await;
+        let broken = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                      WHERE datname = current_database() AND state = 'idle in transaction'";
+        Server::Postgres.execute(&lasting.url(), broken).await;
+        recorder.open_gate();
+        eventually("it is interrupted", async || (recorder.waiting() == 0).then_some(())).await;
+        recorder.close_gate();
+    }
+    recorder.open_gate();
+    app.settled(PATIENCE).await.unwrap();
+    assert!(letters(&app).await.is_empty(), "{:?}", letters(&app).await);
+    app.shutdown().await.unwrap();
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use annals::Annals;
-use annals::app::Builder;
+use annals::app::{Builder, StartError};
 use annals::store::{MemoryStore, SharedStore};
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -48,6 +48,11 @@ impl Lasting {
 
     /// Starts `builder` on this store.
     pub(crate) async fn start(&self, builder: Builder) -> Annals {
+        self.try_start(builder).await.unwrap()
+    }
+
+    /// Starts `builder` on this store, if it can be started.
+    pub(crate) async fn try_start(&self, builder: Builder) -> Result<Annals, StartError> {
         match self {
             Self::Memory(store) => builder.opened_store(Arc::clone(store)),
             Self::File(_) => builder.store(self.url()),
@@ -56,7 +61,6 @@ impl Lasting {
         }
         .start()
         .await
-        .unwrap()
     }
 
     /// The address of the file.

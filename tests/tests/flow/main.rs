@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod attention;
+mod auction;
 mod book;
+mod catch_up;
 mod crash;
 mod dead_letters;
 mod deadlines;
@@ -14,8 +16,12 @@ mod etags;
 mod gather;
 mod given;
 mod kit_sql;
+mod persistent;
+mod persistent_faults;
+mod processors;
 mod queries;
 mod query_interceptors;
+mod rebuild;
 mod sagas;
 mod schedule;
 mod settled;
@@ -27,6 +33,10 @@ mod subscriptions;
 mod tallies;
 mod tokens;
 mod updates;
+mod view_enrichment;
+mod view_indexes;
+mod view_keys;
 mod view_reads;
+mod view_sql;
 mod view_versions;
 mod views;

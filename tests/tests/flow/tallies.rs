@@ -142,6 +142,12 @@ impl Recorder {
         self.gate.send_replace(false);
     }
 
+    /// How many handlers are held up.
+    #[cfg(feature = "servers")]
+    pub(crate) fn waiting(&self) -> usize {
+        self.gate.receiver_count()
+    }
+
     pub(crate) fn open_gate(&self) {
         self.gate.send_replace(true);
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use annals::prelude::*;
-use annals::processor::ReplayError;
+use annals::processor::ProcessorError;
+use annals::store::DocumentChange;
 use annals::store::records::ViewId;
 use annals::testing::TestClock;
 use annals::view::ViewError;
@@ -87,7 +88,7 @@ async fn a_replay_forgets_the_documents_and_folds_all_events_again() {
         let view = ViewId { tenant: String::new(), name: "sums".into(), version: 1 };
         let spoilt = br#"{"total":-1,"times":0}"#.to_vec();
         let mut transaction = app.journal().store().begin().await.unwrap();
-        let writes = vec![("t".to_owned(), Some(spoilt.clone())), ("ghost".to_owned(), Some(spoilt))];
+        let writes = vec![DocumentChange::put("t", spoilt.clone()), DocumentChange::put("ghost", spoilt)];
         transaction.write_documents(&view, writes).await.unwrap();
         transaction.commit().await.unwrap();
 
@@ -166,9 +167,9 @@ async fn what_cannot_be_replayed_says_why() {
     let runs = async || app.processors().status().await.unwrap().iter().all(|one| one.runs_here).then_some(());
     eventually("the processor is claimed", runs).await;
     let refused = app.processors().replay("recorder").await.unwrap_err();
-    assert!(matches!(&refused, ReplayError::Refused { reason, .. } if reason.contains("#[reset]")), "{refused}");
+    assert!(matches!(&refused, ProcessorError::Refused { reason, .. } if reason.contains("#[reset]")), "{refused}");
     let unknown = app.processors().replay("nobody").await.unwrap_err();
-    assert!(matches!(unknown, ReplayError::Unknown { processor } if processor == "nobody"));
+    assert!(matches!(unknown, ProcessorError::Unknown { processor, .. } if processor == "nobody"));
     // It still runs.
     count(&app, "t", 1).await;
     app.settled(PATIENCE).await.unwrap();

@@ -1,23 +1,26 @@
 //! A suite that no store fails proves nothing: broken stores, and the cases that catch each.
 
+mod subscriptions;
 mod transaction;
 
 use std::any::{Any, TypeId};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use annals::message::{CommandId, EventId, Position, StreamId, Timestamp, Version};
 use annals::store::records::ViewId;
 use annals::store::{
-    Append, AppendError, Appended, BarePage, Claim, ClaimError, CommandRecord, Condition, Content, Criteria, Criterion,
-    DeadLetter, Document, Effect, EventStore, Expected, Import, ImportError, Imported, Maintain, MemoryStore, Page,
-    Read, ReadError, Scavenged, Scope, Snapshot, Store, StoreError, StoreTransaction, StoredEvent, StreamChange,
-    StreamError, StreamInfo, Timer,
+    Append, AppendError, Appended, BarePage, CommandRecord, Condition, Content, Criteria, Criterion, DeadLetter,
+    Document, DocumentQuery, Effect, EventStore, Expected, FoundDocument, Import, ImportError, Imported, IndexChange,
+    LetterCount, Maintain, MemoryStore, NodeRow, Page, Read, ReadError, Scavenged, Scope, SegmentRow, Snapshot, Store,
+    StoreError, StoreTransaction, StoredEvent, StreamChange, StreamError, StreamInfo, Timer,
 };
 use annals::testing::compliance;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use subscriptions::BrokenSubscriptions;
 use transaction::BrokenTransaction;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -71,6 +74,12 @@ enum Fault {
     HurriesEffects,
     /// Timers are due before their time.
     HurriesTimers,
+    /// A document is found whatever its entries are.
+    ForgetsFilters,
+    /// Documents come by their keys, whatever the order that is asked for.
+    ForgetsTheOrder,
+    /// Entries of documents that appends write are not changed.
+    ForgetsEntries,
     /// A deleted stream is started anew at version 1.
     ForgetsTheDeleted,
     /// An ended stream is only deleted.
@@ -83,20 +92,31 @@ enum Fault {
     CommitsBlindly,
     /// What a transaction has written is committed before its append.
     CommitsRowsFirst,
+    /// Subscriptions of all tenants are one.
+    SharesSubscriptions,
+    /// What is written to a subscription is committed at once, and nobody has the right to it.
+    CommitsStepByStep,
+    StopsTheClock,
+    /// A removed subscription leaves its deliveries.
+    LeavesDeliveries,
+    ForgetsReasons,
+    /// More parked deliveries are changed than was asked for.
+    ReplaysTooMuch,
 }
 
 struct Broken {
     inner: Arc<MemoryStore>,
     fault: Fault,
     silent: watch::Sender<Position>,
-    claims: Mutex<HashMap<String, Claim>>,
     passed: Mutex<HashSet<Position>>,
+    subscriptions: BrokenSubscriptions,
 }
 
 impl Broken {
     fn new(fault: Fault) -> Self {
-        let (claims, passed) = (Mutex::default(), Mutex::default());
-        Self { inner: Arc::default(), fault, silent: watch::Sender::default(), claims, passed }
+        let inner = Arc::<MemoryStore>::default();
+        let subscriptions = BrokenSubscriptions { inner: Arc::clone(&inner), fault };
+        Self { inner, fault, silent: watch::Sender::default(), passed: Mutex::default(), subscriptions }
     }
 
     fn misread(&self, read: &Read) -> Read {
@@ -158,6 +178,9 @@ impl EventStore for Broken {
                     let found = self.inner.documents(&write.view, std::slice::from_ref(&write.key)).await;
                     write.read_revision = found.unwrap().first().map_or(0, |document| document.revision);
                 }
+            }
+            Fault::ForgetsEntries => {
+                append.documents.iter_mut().for_each(|write| write.index = IndexChange::default());
             }
             Fault::TearsAppends if append.events.len() > 1 => {
                 let (mut last, mut refused) = (None, None);
@@ -313,16 +336,39 @@ impl Store for Broken {
         self.inner.join(transaction).await
     }
 
-    async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {
-        if self.fault != Fault::NeverFences {
-            return self.inner.claim(tenant, name).await;
-        }
-        if let Some(claim) = self.claims.lock().unwrap().get(name) {
-            return Ok(claim.clone());
-        }
-        let claim = self.inner.claim(tenant, name).await?;
-        self.claims.lock().unwrap().insert(name.to_owned(), claim.clone());
-        Ok(claim)
+    async fn beat(
+        &self,
+        tenant: &str,
+        node: &str,
+        name: &str,
+        processors: &[String],
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        self.inner.beat(tenant, node, name, processors, lease).await
+    }
+
+    async fn nodes(&self, tenant: &str) -> Result<Vec<NodeRow>, StoreError> {
+        self.inner.nodes(tenant).await
+    }
+
+    async fn appear(&self, node: &str) -> Result<(), StoreError> {
+        self.inner.appear(node).await
+    }
+
+    async fn is_gone(&self, node: &str) -> Result<bool, StoreError> {
+        self.inner.is_gone(node).await
+    }
+
+    async fn leave(&self, tenant: &str, node: &str, clean: bool) -> Result<(), StoreError> {
+        self.inner.leave(tenant, node, clean).await
+    }
+
+    async fn segments(&self, tenant: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        self.inner.segments(tenant).await
+    }
+
+    async fn segments_of(&self, tenant: &str, processor: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        self.inner.segments_of(tenant, processor).await
     }
 
     async fn token(&self, tenant: &str, name: &str) -> Result<Option<Position>, StoreError> {
@@ -356,6 +402,20 @@ impl Store for Broken {
         limit: usize,
     ) -> Result<Vec<Document>, StoreError> {
         self.inner.scan_documents(view, after, limit).await
+    }
+
+    async fn find_documents(&self, query: &DocumentQuery) -> Result<Vec<FoundDocument>, StoreError> {
+        let mut query = query.clone();
+        match self.fault {
+            Fault::ForgetsFilters => query.filters.clear(),
+            Fault::ForgetsTheOrder => query.order = None,
+            _ => {}
+        }
+        self.inner.find_documents(&query).await
+    }
+
+    async fn count_documents(&self, query: &DocumentQuery) -> Result<u64, StoreError> {
+        self.inner.count_documents(query).await
     }
 
     async fn due_effects(
@@ -394,12 +454,50 @@ impl Store for Broken {
         self.inner.next_timer(tenant, saga).await
     }
 
-    async fn dead_letters(&self, tenant: &str, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.inner.dead_letters(tenant, processor, limit).await
+    async fn dead_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        after: (Position, u32),
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.inner.dead_letters(tenant, processor, after, limit).await
+    }
+
+    async fn letter_count(&self, tenant: &str, processor: &str) -> Result<LetterCount, StoreError> {
+        self.inner.letter_count(tenant, processor).await
+    }
+
+    async fn due_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.inner.due_letters(tenant, processor, now, limit).await
+    }
+
+    async fn next_letter(&self, tenant: &str, processor: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.next_letter(tenant, processor).await
+    }
+
+    async fn letter_of_stream(
+        &self,
+        tenant: &str,
+        processor: &str,
+        stream: &StreamId,
+        until: Position,
+    ) -> Result<Option<DeadLetter>, StoreError> {
+        self.inner.letter_of_stream(tenant, processor, stream, until).await
     }
 
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.inner.forget_commands(before).await
+    }
+
+    fn subscriptions(&self) -> &dyn annals::store::subscriptions::SubscriptionStore {
+        &self.subscriptions
     }
 
     fn transaction_type(&self) -> TypeId {
@@ -458,6 +556,9 @@ async fn broken_stores_are_caught() {
         MixesSchemas by a_snapshot_is_found_by_its_schema;
         HurriesEffects by effects_are_due_in_order, a_postponed_effect_holds_back_the_next;
         HurriesTimers by timers_are_due_from_their_instant_on;
+        ForgetsFilters by documents_are_found_by_their_entries, queries_find_what_their_definition_says;
+        ForgetsTheOrder by documents_are_ordered_by_an_index;
+        ForgetsEntries by entries_change_with_an_append, index_values_beyond_a_limit_are_refused;
         ForgetsTheDeleted by a_deleted_stream_is_hidden_and_its_versions_go_on;
         WakesTheDead by an_ended_stream_takes_no_append_ever;
         TakesTooMuch by an_archived_stream_is_read_by_its_id_alone;
@@ -466,6 +567,13 @@ async fn broken_stores_are_caught() {
             an_append_without_events_commits_its_rows;
         CommitsRowsFirst by a_refused_append_takes_its_rows_along,
             a_repeat_at_the_end_of_a_transaction_stores_no_rows, what_appends_refuse_transactions_refuse;
+        SharesSubscriptions by subscriptions_of_tenants_never_mix;
+        CommitsStepByStep by of_a_subscription_one_writes_at_a_time, a_subscription_is_created_once,
+            a_subscription_that_is_let_go_is_unchanged;
+        StopsTheClock by a_subscription_is_told_the_time;
+        LeavesDeliveries by a_removed_subscription_leaves_nothing;
+        ForgetsReasons by deliveries_are_kept;
+        ReplaysTooMuch by parked_deliveries_are_changed_in_order;
     }
 }
 
@@ -476,4 +584,6 @@ async fn the_wrapper_itself_breaks_nothing() {
     compliance::of_racing_appends_exactly_one_wins(&Broken::new(Fault::Sleeps)).await;
     compliance::conditions_hold_among_appends_and_transactions(&Broken::new(Fault::Sleeps)).await;
     compliance::a_refused_append_takes_its_rows_along(&Broken::new(Fault::Sleeps)).await;
+    compliance::deliveries_are_kept(&Broken::new(Fault::Sleeps)).await;
+    compliance::of_a_subscription_one_writes_at_a_time(&Broken::new(Fault::Sleeps)).await;
 }

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use annals::message::{EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
 use annals::store::{
-    Append, AppendError, ClaimError, Conflict, Criterion, EventStore, Expected, Maintain, MySqlStore, MySqlTransaction,
-    NewEvent, OpenError, Read, Store, StoreError, StreamChange,
+    Append, AppendError, Conflict, Criterion, EventStore, Expected, Maintain, MySqlStore, MySqlTransaction, NewEvent,
+    OpenError, Read, Store, StoreError, StreamChange,
 };
 use annals_tests::servers::Server;
 use sqlx::{Connection, MySqlConnection, MySqlPool, Row};
 use tokio::task::JoinSet;
 use xtask::servers::{Kind, Options, database_url};
+
+use super::claims::{advance, claim};
 
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -72,15 +74,15 @@ async fn reopening_keeps_everything() {
     let store = open(&url).await;
     let written = append([event("a", "wallet.opened"), event("b", "wallet.opened")]);
     store.append(written.clone()).await.unwrap();
-    let claim = store.claim("", "p").await.unwrap();
+    let (first, _) = claim(&store, "p").await.unwrap();
     let mut transaction = store.begin().await.unwrap();
-    transaction.advance(&claim, Position::new(2)).await.unwrap();
+    advance(&mut *transaction, &first, 2).await.unwrap();
     transaction.commit().await.unwrap();
     store.close().await;
 
     let closed = store.append(append([event("a", "wallet.closed")])).await;
     assert!(matches!(closed, Err(AppendError::Unavailable { .. })), "{closed:?}");
-    assert!(store.begin().await.is_err() && store.claim("", "p").await.is_err());
+    assert!(store.begin().await.is_err() && claim(&store, "p").await.is_err());
     // The same server by its other name.
     let store = open(&url.replace("mysql://", "mariadb://")).await;
     assert_eq!(*store.appended().borrow(), Position::new(2));
@@ -88,8 +90,8 @@ async fn reopening_keeps_everything() {
     let page = store.read(&Read::all(Position::START)).await.unwrap();
     assert_eq!((page.events.len(), page.scanned), (2, Position::new(2)));
     assert_eq!(page.events[0].recorded.metadata().get("user"), Some("ada"));
-    let next = store.claim("", "p").await.unwrap();
-    assert_eq!((next.position, next.fence), (Position::new(2), claim.fence + 1));
+    let (next, position) = claim(&store, "p").await.unwrap();
+    assert_eq!((position, next.fence), (Position::new(2), first.fence + 1));
 }
 
 #[tokio::test]
@@ -213,44 +215,48 @@ async fn addresses_that_lead_nowhere_are_explained() {
 }
 
 #[tokio::test]
-async fn a_claim_is_free_as_soon_as_the_connection_of_its_owner_ends() {
+async fn the_sign_of_a_node_is_gone_as_soon_as_its_connection_ends() {
     let url = fresh().await;
     let (first, second) = (open(&url).await, open(&url).await);
-    let old = first.claim("", "p").await.unwrap();
-    first.claim("", "p").await.unwrap();
-    second.claim("other tenant", "p").await.unwrap();
-    second.claim("", "q").await.unwrap();
-    match second.claim("", "p").await {
-        Err(ClaimError::Held { processor, owner }) => {
-            assert_eq!(processor, "p");
-            assert!(owner.contains("connection"), "{owner}");
-        }
-        other => panic!("expected the claim to be held, got {other:?}"),
-    }
+    first.appear("one").await.unwrap();
+    first.appear("one").await.unwrap();
+    second.appear("two").await.unwrap();
+    assert!(!second.is_gone("one").await.unwrap() && !first.is_gone("two").await.unwrap());
+    let (old, _) = claim(&first, "p").await.unwrap();
     cut_all(&url).await;
-    let begun = Instant::now();
-    let new = loop {
-        match second.claim("", "p").await {
-            Ok(claim) => break claim,
-            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
+    gone(&second, "one").await;
+    let (new, _) = claim(&second, "p").await.unwrap();
     assert!(new.fence > old.fence);
     let mut transaction = first.begin().await.unwrap();
-    let late = transaction.advance(&old, Position::new(1)).await;
+    let late = advance(&mut *transaction, &old, 1).await;
     assert!(matches!(late, Err(StoreError::ClaimLost { .. })), "{late:?}");
-    assert!(matches!(first.claim("", "p").await, Err(ClaimError::Held { .. })));
-    second.close().await;
-    first.claim("", "p").await.unwrap();
+    drop(transaction);
+    // It takes its sign again when it is next heard of.
+    first.appear("one").await.unwrap();
+    assert!(!second.is_gone("one").await.unwrap());
+    first.leave("", "one", true).await.unwrap();
+    assert!(second.is_gone("one").await.unwrap());
+    first.appear("one").await.unwrap();
+    first.close().await;
+    gone(&second, "one").await;
 }
 
-/// Two databases of one server are two stores, whose claims have the same names.
+/// Waits until the sign of a node is gone.
+async fn gone(store: &MySqlStore, node: &str) {
+    let begun = Instant::now();
+    while !store.is_gone(node).await.unwrap() {
+        assert!(begun.elapsed() < PATIENCE, "the sign of `{node}` stays");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Two databases of one server are two stores, whose nodes may have the same names.
 #[tokio::test]
-async fn claims_of_two_stores_on_one_server_are_different_ones() {
+async fn signs_in_two_stores_on_one_server_are_different_ones() {
     let (first, second) = (open(&fresh().await).await, open(&fresh().await).await);
-    first.claim("", "p").await.unwrap();
-    second.claim("", "p").await.unwrap();
+    first.appear("one").await.unwrap();
+    assert!(second.is_gone("one").await.unwrap());
+    second.appear("one").await.unwrap();
 }
 
 #[tokio::test]
@@ -258,7 +264,8 @@ async fn after_lost_connections_everything_goes_on_by_itself() {
     let url = fresh().await;
     let store = open(&url).await;
     store.append(expecting("a", 0)).await.unwrap();
-    let mut fence = store.claim("", "p").await.unwrap().fence;
+    store.appear("node").await.unwrap();
+    let mut fence = claim(&store, "p").await.unwrap().0.fence;
     for version in 1..=5 {
         // Connections of each kind lie idle.
         futures_util::future::join_all((0..4).map(|_| store.head())).await;
@@ -267,11 +274,12 @@ async fn after_lost_connections_everything_goes_on_by_itself() {
         let appended = store.append(expecting("a", version)).await.unwrap();
         assert_eq!((appended.position.get(), appended.repeated), (version + 1, false));
         assert_eq!(store.head().await.unwrap().get(), version + 1);
-        let claim = store.claim("", "p").await.unwrap();
+        store.appear("node").await.unwrap();
+        let (claim, _) = claim(&store, "p").await.unwrap();
         assert_eq!(claim.fence, fence + 1);
         fence = claim.fence;
         let mut transaction = store.begin().await.unwrap();
-        transaction.advance(&claim, Position::new(version)).await.unwrap();
+        advance(&mut *transaction, &claim, version).await.unwrap();
         transaction.commit().await.unwrap();
     }
 }
@@ -437,13 +445,13 @@ async fn a_transaction_that_the_server_has_ended_is_not_committed() {
     let url = fresh().await;
     let store = open(&url).await;
     Server::MySql.execute(&url, "CREATE TABLE counts (id VARCHAR(10) PRIMARY KEY, n INT)").await;
-    let claim = store.claim("", "p").await.unwrap();
+    let (claim, _) = claim(&store, "p").await.unwrap();
     let mut boxed = store.begin().await.unwrap();
     let tx = boxed.as_any_mut().downcast_mut::<MySqlTransaction>().unwrap();
     sqlx::query("INSERT INTO counts VALUES ('a', 1)").execute(&mut **tx).await.unwrap();
     sqlx::raw_sql("ROLLBACK").execute(&mut **tx).await.unwrap();
     sqlx::query("INSERT INTO counts VALUES ('b', 1)").execute(&mut **tx).await.unwrap();
-    boxed.advance(&claim, Position::new(7)).await.unwrap();
+    advance(&mut *boxed, &claim, 7).await.unwrap();
     let refused = boxed.commit().await;
     assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
     assert_eq!(store.token("", "p").await.unwrap(), Some(Position::START));
@@ -456,9 +464,9 @@ async fn a_transaction_that_the_server_has_ended_is_not_committed() {
 #[tokio::test]
 async fn appends_do_not_wait_for_transactions() {
     let store = open(&fresh().await).await;
-    let claim = store.claim("", "p").await.unwrap();
+    let (claim, _) = claim(&store, "p").await.unwrap();
     let mut transaction = store.begin().await.unwrap();
-    transaction.advance(&claim, Position::new(1)).await.unwrap();
+    advance(&mut *transaction, &claim, 1).await.unwrap();
     let append = store.append(append([event("a", "wallet.opened")]));
     tokio::time::timeout(PATIENCE, append).await.expect("the transaction is in nobody's way").unwrap();
     transaction.commit().await.unwrap();

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use annals::message::{EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
 use annals::store::{
-    self, Append, AppendError, ClaimError, Condition, Criteria, Criterion, Expected, NewEvent, OpenError,
-    PostgresTransaction, Read, SharedStore, StoreTransaction,
+    self, Append, AppendError, Condition, Criteria, Criterion, Expected, NewEvent, OpenError, PostgresTransaction,
+    Read, SharedStore, StoreTransaction,
 };
 use annals_tests::servers::Server;
 use futures_util::future::join_all;
 use sqlx::{Connection, PgConnection, Row};
 
+use super::claims::{advance, claim};
 use super::cut::Cut;
 
 /// Until what must happen has happened.
@@ -63,9 +64,9 @@ async fn reopening_keeps_everything() {
     let (url, store) = fresh().await;
     let written = append([event("a", "wallet.opened"), event("b", "wallet.opened")]);
     store.append(written.clone()).await.unwrap();
-    let claim = store.claim("", "p").await.unwrap();
+    let (first, _) = claim(&*store, "p").await.unwrap();
     let mut transaction = store.begin().await.unwrap();
-    transaction.advance(&claim, Position::new(2)).await.unwrap();
+    advance(&mut *transaction, &first, 2).await.unwrap();
     transaction.commit().await.unwrap();
     store.close().await;
     let closed = store.append(append([event("a", "wallet.closed")])).await;
@@ -75,8 +76,8 @@ async fn reopening_keeps_everything() {
     let store = store::open(&url).await.unwrap();
     assert_eq!(*store.appended().borrow(), Position::new(2));
     assert!(store.append(written).await.unwrap().repeated);
-    let next = store.claim("", "p").await.unwrap();
-    assert_eq!((next.position, next.fence), (Position::new(2), claim.fence + 1));
+    let (next, position) = claim(&*store, "p").await.unwrap();
+    assert_eq!((position, next.fence), (Position::new(2), first.fence + 1));
     store.close().await;
 }
 
@@ -199,7 +200,8 @@ async fn a_role_that_may_not_make_tables_can_use_a_store_that_is_there() {
     Server::Postgres.execute(&url, sql).await;
     let store = store::open(&with(&url, &format!("user={role}&password=secret"))).await.unwrap();
     store.append(append([event("a", "wallet.opened")])).await.unwrap();
-    store.claim("", "p").await.unwrap();
+    store.appear("node").await.unwrap();
+    claim(&*store, "p").await.unwrap();
     assert_eq!(names(&store).await, ["wallet.opened"]);
     store.close().await;
     let sql = format!("DROP OWNED BY {role}; DROP ROLE {role}");
@@ -222,8 +224,9 @@ async fn two_stores_in_one_database_do_not_meet() {
         (names(&one).await, names(&two).await),
         (vec!["wallet.moved".to_owned()], vec!["wallet.opened".to_owned()])
     );
-    one.claim("", "p").await.unwrap();
-    two.claim("", "p").await.unwrap();
+    one.appear("node").await.unwrap();
+    assert!(two.is_gone("node").await.unwrap());
+    two.appear("node").await.unwrap();
     one.close().await;
     two.close().await;
 }
@@ -244,7 +247,8 @@ async fn after_lost_connections_everything_goes_on_by_itself() {
         let idle = (store.begin().await.unwrap(), store.begin().await.unwrap());
         drop(idle);
         assert_eq!(names(&store).await.len(), 2 * round - 1);
-        store.claim("", "p").await.unwrap();
+        store.appear("node").await.unwrap();
+        claim(&*store, "p").await.unwrap();
 
         end_connections(&url).await;
         assert_eq!(names(&store).await.len(), 2 * round - 1);
@@ -252,47 +256,45 @@ async fn after_lost_connections_everything_goes_on_by_itself() {
         assert_eq!((again.position, again.repeated), (Position::new(2 * round as u64), false));
         let transaction = store.begin().await.unwrap();
         transaction.commit().await.unwrap();
-        store.claim("", "p").await.unwrap();
+        store.appear("node").await.unwrap();
+        claim(&*store, "p").await.unwrap();
     }
     store.close().await;
 }
 
 #[tokio::test]
-async fn a_processor_runs_on_one_node_until_that_nodes_connection_ends() {
+async fn the_sign_of_a_node_is_gone_as_soon_as_its_connection_ends() {
     let (url, one) = fresh().await;
-    let two = store::open(&with(&url, "application_name=till")).await.unwrap();
-    let first = two.claim("", "sales").await.unwrap();
-    match one.claim("", "sales").await {
-        Err(ClaimError::Held { processor, owner }) => {
-            assert_eq!(processor, "sales");
-            assert!(owner.contains("till"), "{owner}");
-        }
-        other => panic!("expected to be refused, got {other:?}"),
-    }
-    one.claim("t", "sales").await.expect("another tenant's is another processor");
-    let again = two.claim("", "sales").await.unwrap();
-    assert!(again.fence > first.fence, "who holds it may claim it anew");
-    two.close().await;
-    let next = one.claim("", "sales").await.unwrap();
-    assert!(next.fence > again.fence);
-    // A node that is cut off loses its claim to whoever comes first, and cannot write any more.
-    let three = store::open(&url).await.unwrap();
+    let two = store::open(&url).await.unwrap();
+    two.appear("two").await.unwrap();
+    two.appear("two").await.unwrap();
+    assert!(!one.is_gone("two").await.unwrap() && one.is_gone("three").await.unwrap());
+    let (old, _) = claim(&*two, "sales").await.unwrap();
     end_connections(&url).await;
-    let begun = Instant::now();
-    let taken = loop {
-        match three.claim("", "sales").await {
-            Ok(taken) => break taken,
-            // The server is still ending the connection.
-            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
-    assert!(taken.fence > next.fence);
-    let mut late = one.begin().await.unwrap();
-    assert!(late.advance(&next, Position::new(5)).await.is_err());
+    gone(&*one, "two").await;
+    let (new, _) = claim(&*one, "sales").await.unwrap();
+    assert!(new.fence > old.fence);
+    // A node that was cut off cannot write any more.
+    let mut late = two.begin().await.unwrap();
+    assert!(advance(&mut *late, &old, 5).await.is_err());
     drop(late);
+    two.appear("two").await.unwrap();
+    assert!(!one.is_gone("two").await.unwrap());
+    two.leave("", "two", true).await.unwrap();
+    assert!(one.is_gone("two").await.unwrap());
+    two.appear("two").await.unwrap();
+    two.close().await;
+    gone(&*one, "two").await;
     one.close().await;
-    three.close().await;
+}
+
+/// Waits until the sign of a node is gone: the server may still be ending its connection.
+async fn gone(store: &dyn store::Store, node: &str) {
+    let begun = Instant::now();
+    while !store.is_gone(node).await.unwrap() {
+        assert!(begun.elapsed() < PATIENCE, "the sign of `{node}` stays");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]

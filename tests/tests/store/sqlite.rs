@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use annals::message::{EventId, Metadata, Position, StreamId, Tag, Timestamp, Version};
 use annals::store::{
-    Append, AppendError, ClaimError, EventStore, Expected, Maintain, NewEvent, OpenError, Read, SqliteStore,
-    SqliteTransaction, Store, StoreTransaction,
+    Append, AppendError, EventStore, Expected, Maintain, NewEvent, OpenError, Read, SqliteStore, SqliteTransaction,
+    Store, StoreTransaction,
 };
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+use super::claims::{advance, claim};
 use super::open::url;
 
 fn event(id: &str, name: &str) -> NewEvent {
@@ -46,9 +47,9 @@ async fn reopening_keeps_everything() {
     let store = open(&directory).await;
     let written = append([event("a", "wallet.opened"), event("b", "wallet.opened")]);
     store.append(written.clone()).await.unwrap();
-    let claim = store.claim("", "p").await.unwrap();
+    let (first, _) = claim(&store, "p").await.unwrap();
     let mut transaction = store.begin().await.unwrap();
-    transaction.advance(&claim, Position::new(2)).await.unwrap();
+    advance(&mut *transaction, &first, 2).await.unwrap();
     transaction.commit().await.unwrap();
     store.close().await;
 
@@ -58,8 +59,8 @@ async fn reopening_keeps_everything() {
     let page = store.read(&Read::all(Position::START)).await.unwrap();
     assert_eq!((page.events.len(), page.scanned), (2, Position::new(2)));
     assert_eq!(page.events[0].recorded.metadata().get("user"), Some("ada"));
-    let next = store.claim("", "p").await.unwrap();
-    assert_eq!((next.position, next.fence), (Position::new(2), claim.fence + 1));
+    let (next, position) = claim(&store, "p").await.unwrap();
+    assert_eq!((position, next.fence), (Position::new(2), first.fence + 1));
     store.close().await;
     let closed = store.append(append([event("a", "wallet.closed")])).await;
     assert!(matches!(closed, Err(AppendError::Unavailable { .. })), "{closed:?}");
@@ -205,38 +206,38 @@ async fn addresses_that_name_no_store_are_explained() {
 }
 
 #[tokio::test]
-async fn a_second_handle_cannot_claim_while_the_first_lives() {
+async fn the_sign_of_a_node_is_there_as_long_as_its_store_is_open() {
     let directory = TempDir::new().unwrap();
     let (first, second) = (open(&directory).await, open(&directory).await);
-    first.claim("", "p").await.unwrap();
-    first.claim("", "q").await.unwrap();
-    match second.claim("", "r").await {
-        Err(ClaimError::Held { processor, owner }) => {
-            assert_eq!(processor, "r");
-            assert!(owner.contains("annals.db-annals.lock"), "{owner}");
-        }
-        other => panic!("expected the claim to be held, got {other:?}"),
-    }
+    first.appear("one").await.unwrap();
+    first.appear("one").await.unwrap();
+    second.appear("two").await.unwrap();
+    assert!(!second.is_gone("one").await.unwrap() && !first.is_gone("two").await.unwrap());
+    assert!(!first.is_gone("one").await.unwrap());
+    second.leave("", "two", true).await.unwrap();
+    assert!(first.is_gone("two").await.unwrap());
     first.close().await;
-    second.claim("", "p").await.unwrap();
+    assert!(second.is_gone("one").await.unwrap());
+    let left = std::fs::read_dir(directory.path()).unwrap().filter_map(Result::ok);
+    assert!(left.into_iter().all(|file| !file.file_name().to_string_lossy().ends_with(".lock")));
 }
 
-/// Not a test by itself: the other process of [`a_killed_process_frees_its_claim`].
+/// Not a test by itself: the other process of [`a_killed_process_takes_its_sign_along`].
 #[tokio::test]
-async fn a_process_that_claims_and_stays() {
+async fn a_process_that_appears_and_stays() {
     let Ok(url) = std::env::var("ANNALS_TEST_STORE") else { return };
     let store = SqliteStore::open(&url).await.unwrap();
-    store.claim("", "p").await.unwrap();
-    println!("claimed");
+    store.appear("other").await.unwrap();
+    println!("appeared");
     std::future::pending::<()>().await;
 }
 
 #[tokio::test]
-async fn a_killed_process_frees_its_claim() {
+async fn a_killed_process_takes_its_sign_along() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory).await;
     let mut other = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", "store::sqlite::a_process_that_claims_and_stays"])
+        .args(["--exact", "--nocapture", "store::sqlite::a_process_that_appears_and_stays"])
         .env("ANNALS_TEST_STORE", url(&directory))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -244,14 +245,16 @@ async fn a_killed_process_frees_its_claim() {
         .unwrap();
     let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
-        if line.contains("claimed") {
+        if line.contains("appeared") {
             break;
         }
     }
-    assert!(matches!(store.claim("", "p").await, Err(ClaimError::Held { .. })));
+    assert!(!store.is_gone("other").await.unwrap());
     store.append(append([event("a", "wallet.opened")])).await.unwrap();
     other.kill().await.unwrap();
-    assert_eq!(store.claim("", "p").await.unwrap().fence, 2);
+    assert!(store.is_gone("other").await.unwrap());
+    store.leave("", "other", false).await.unwrap();
+    assert!(!directory.path().join("annals.db-annals-other.lock").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -62,16 +62,27 @@ pub(super) fn remove(url: Option<String>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes the lock that a process holds as long as it works with the database `file`; `None` where nothing can be locked
-/// since there is no such folder.
-fn lock(file: &Path) -> Result<Option<File>, TryLockError> {
-    let mut path = file.as_os_str().to_owned();
-    path.push("-annals.lock");
-    match File::options().read(true).append(true).create(true).open(path) {
-        Ok(lock) => lock.try_lock().map(|()| Some(lock)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(TryLockError::Error(error)),
+/// Takes the locks of nodes that have worked with the database `file`: each node holds one as long as it lives. They are few.
+fn lock(file: &Path) -> Result<Vec<File>, TryLockError> {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return Ok(Vec::new()) };
+    let prefix = format!("{}-annals-", name.to_string_lossy());
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = match folder.read_dir() {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(TryLockError::Error(error)),
+    };
+    let mut locks = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(TryLockError::Error)?;
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(&prefix) {
+            let lock = File::options().read(true).append(true).open(entry.path()).map_err(TryLockError::Error)?;
+            lock.try_lock()?;
+            locks.push(lock);
+        }
     }
+    Ok(locks)
 }
 
 /// What can be wrong with a database.

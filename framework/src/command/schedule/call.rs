@@ -86,7 +86,7 @@ impl<C: Command> ScheduleCall<C> {
         Ok(id)
     }
 
-    fn into_effect(self) -> Result<(Scheduler, Effect), CommandFailure> {
+    pub(crate) fn into_effect(self) -> Result<(Scheduler, Effect), CommandFailure> {
         let Self { scheduler, command, id, mut metadata, due } = self;
         scheduler.check(C::NAME)?;
         let payload = scheduler

@@ -10,7 +10,8 @@ use crate::command::bus::CommandBus;
 use crate::command::delivery::{AT_ONCE, Delivered, Outcomes, UnderWay, pause};
 use crate::handler::error::chain;
 use crate::message::Timestamp;
-use crate::store::{Claim, ClaimError, Effect, Journal, StoreError};
+use crate::processor::{Node, claim_whole};
+use crate::store::{Claim, Effect, Journal, StoreError};
 
 use super::{CLAIM, SCHEDULED};
 
@@ -26,20 +27,22 @@ pub(crate) struct ScheduleDispatcher {
     pub(crate) journal: Journal,
     pub(crate) bus: Arc<CommandBus>,
     pub(crate) wake: Arc<Notify>,
+    pub(crate) node: Node,
     pub(crate) stop: CancellationToken,
 }
 
 impl ScheduleDispatcher {
     /// Runs until it is stopped.
     pub(crate) async fn run(self) {
+        let _at_work = self.node.at_work();
         while !self.stop.is_cancelled() {
-            match self.journal.store().claim(self.journal.tenant(), CLAIM).await {
-                Ok(claim) => {
-                    if let Err(error) = self.send_due(&claim).await {
+            match claim_whole(&self.journal, &self.node, CLAIM).await {
+                Ok(Some(held)) => {
+                    if let Err(error) = self.send_due(&held.claim).await {
                         tracing::warn!(error = chain(&error), "scheduled commands were interrupted");
                     }
                 }
-                Err(ClaimError::Held { owner, .. }) => tracing::debug!(owner, "scheduled commands are sent elsewhere"),
+                Ok(None) => tracing::debug!("scheduled commands are sent elsewhere"),
                 Err(error) => tracing::warn!(error = chain(&error), "scheduled commands cannot be claimed"),
             }
             let _ = tokio::time::timeout(STORE_PAUSE, self.stop.cancelled()).await;
@@ -109,7 +112,7 @@ impl ScheduleDispatcher {
     async fn give_up(&self, claim: &Claim, effect: &Effect, reason: String) -> Result<(), StoreError> {
         tracing::error!(command = effect.name, id = %effect.command, reason, "a scheduled command needs attention");
         let mut transaction = self.journal.store().begin().await?;
-        transaction.guard(claim).await?;
+        transaction.guard(std::slice::from_ref(claim)).await?;
         let attempts = effect.attempts + 1;
         transaction.postpone_effect(self.journal.tenant(), effect.command, attempts, Err(reason)).await?;
         transaction.commit().await
@@ -119,7 +122,7 @@ impl ScheduleDispatcher {
     async fn settle(&self, claim: &Claim, outcomes: Outcomes) -> Result<(), StoreError> {
         let (tenant, now) = (self.journal.tenant(), self.journal.now());
         let mut transaction = self.journal.store().begin().await?;
-        transaction.guard(claim).await?;
+        transaction.guard(std::slice::from_ref(claim)).await?;
         let mut done = Vec::new();
         for (effect, delivered) in outcomes {
             let Delivered::Failed { reason, permanent } = delivered else {

@@ -125,7 +125,8 @@ impl<Q: SubscriptionQuery> Following<Q> {
     async fn answer_again(&mut self) -> Result<Option<Q::Update>, QueryError> {
         self.again = true;
         let before = if self.rebuilding { self.look().await? } else { self.standing.clone() };
-        if is_behind(&before, &self.standing) {
+        if before.iter().any(|view| view.is_behind) {
+            self.rebuilding = true;
             return Ok(None);
         }
         let reply = self.answer(None).await?;
@@ -152,7 +153,7 @@ impl<Q: SubscriptionQuery> Following<Q> {
         self.bus.dispatch(message, &asked).await?.into_value(Q::NAME)
     }
 
-    /// How far the asynchronous views are, each.
+    /// How the asynchronous views stand, each.
     async fn look(&self) -> Result<Vec<Standing>, QueryError> {
         let mut standing = Vec::new();
         if self.interest.is_some() {
@@ -177,11 +178,6 @@ impl<Q: SubscriptionQuery> Following<Q> {
             End::Overflow => Some(SubscriptionError::Overflow { query: Q::NAME, buffer: self.buffer }),
         }
     }
-}
-
-/// Whether a view is not as far as it was.
-fn is_behind(now: &[Standing], before: &[Standing]) -> bool {
-    now.iter().zip(before).any(|(now, before)| now.position < before.position)
 }
 
 /// Whether no view was built anew in between.

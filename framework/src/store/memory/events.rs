@@ -141,6 +141,11 @@ impl Events {
         self.list.get(index).filter(|stored| stored.event.recorded.position == position)
     }
 
+    /// The tags of the event of `tenant` at `position`.
+    pub(super) fn tags_at(&self, tenant: &str, position: Position) -> Option<Vec<Tag>> {
+        self.at(position).filter(|stored| stored.tenant == tenant).map(|stored| stored.tags.clone())
+    }
+
     /// Whether a snapshot of `stream` at `version` still tells what its events tell.
     pub(super) fn is_told(&self, tenant: &str, stream: &StreamId, version: Version) -> bool {
         self.streams.get(&(tenant.to_owned(), stream.clone())).is_none_or(|found| {

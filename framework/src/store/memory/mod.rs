@@ -8,28 +8,35 @@ mod events;
 mod maintain;
 mod records;
 mod snapshots;
+mod subscriptions;
 mod transaction;
 
 use std::any::{Any, TypeId};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use crate::message::{CommandId, Position, StreamId, Timestamp, Version};
 
 use super::append::{Append, Appended, CommandRecord};
-use super::error::{AppendError, ClaimError, ReadError, StoreError};
+use super::documents::{DocumentQuery, FoundDocument};
+use super::error::{AppendError, ReadError, StoreError};
 use super::limits::Limits;
 use super::plan::{Plan, plan};
 use super::read::{Page, Read};
-use super::records::{Claim, DeadLetter, Document, Effect, Snapshot, Timer, ViewId};
+use super::records::{DeadLetter, Document, Effect, LetterCount, Snapshot, Timer, ViewId};
+use super::segment::{NodeRow, SegmentRow};
+use super::subscriptions::SubscriptionStore;
 use super::transaction::StoreTransaction;
 use super::{EventStore, Store, described};
 
 use events::Events;
-use records::Records;
+use records::{Node, Records, named};
 use snapshots::Snapshots;
+use subscriptions::Subscriptions;
 pub use transaction::MemoryTransaction;
 
 /// A store in this process, gone with it.
@@ -45,6 +52,7 @@ pub use transaction::MemoryTransaction;
 pub struct MemoryStore {
     shared: Arc<Shared>,
     right_to_write: Arc<Mutex<()>>,
+    right_to_subscriptions: Arc<Mutex<()>>,
     appended: watch::Sender<Position>,
     limits: Limits,
 }
@@ -58,6 +66,7 @@ struct State {
     events: Events,
     records: Records,
     snapshots: Snapshots,
+    subscriptions: Subscriptions,
 }
 
 impl Shared {
@@ -106,6 +115,7 @@ impl MemoryStore {
         Self {
             shared: Arc::default(),
             right_to_write: Arc::default(),
+            right_to_subscriptions: Arc::default(),
             appended: watch::Sender::new(Position::START),
             limits,
         }
@@ -184,9 +194,46 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {
+    async fn beat(
+        &self,
+        tenant: &str,
+        node: &str,
+        name: &str,
+        processors: &[String],
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        let until = Instant::now() + lease;
+        let node_row = Node { name: name.to_owned(), processors: processors.to_vec(), until };
+        self.shared.write().records.nodes.insert(named(tenant, node), node_row);
+        Ok(())
+    }
+
+    async fn nodes(&self, tenant: &str) -> Result<Vec<NodeRow>, StoreError> {
+        Ok(self.shared.read().records.nodes(tenant))
+    }
+
+    async fn appear(&self, _node: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn is_gone(&self, _node: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn leave(&self, tenant: &str, node: &str, clean: bool) -> Result<(), StoreError> {
         let _right = self.right_to_write.lock().await;
-        Ok(self.shared.write().records.claim(tenant, name))
+        self.shared.write().records.leave(tenant, node, clean);
+        Ok(())
+    }
+
+    async fn segments(&self, tenant: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        Ok(self.shared.read().records.segments(tenant))
+    }
+
+    async fn segments_of(&self, tenant: &str, processor: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        let mut rows = self.shared.read().records.segments(tenant);
+        rows.retain(|row| row.processor == processor);
+        Ok(rows)
     }
 
     async fn token(&self, tenant: &str, name: &str) -> Result<Option<Position>, StoreError> {
@@ -225,6 +272,16 @@ impl Store for MemoryStore {
         Ok(self.shared.read().records.scan_documents(view, after, limit))
     }
 
+    async fn find_documents(&self, query: &DocumentQuery) -> Result<Vec<FoundDocument>, StoreError> {
+        self.limits.check_query(query)?;
+        Ok(self.shared.read().records.find_documents(query))
+    }
+
+    async fn count_documents(&self, query: &DocumentQuery) -> Result<u64, StoreError> {
+        self.limits.check_query(query)?;
+        Ok(self.shared.read().records.count_documents(query))
+    }
+
     async fn due_effects(
         &self,
         tenant: &str,
@@ -257,14 +314,52 @@ impl Store for MemoryStore {
         Ok(self.shared.read().records.next_timer(tenant, saga))
     }
 
-    async fn dead_letters(&self, tenant: &str, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        Ok(self.shared.read().records.dead_letters(tenant, processor, limit))
+    async fn dead_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        after: (Position, u32),
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        Ok(self.shared.read().records.dead_letters(tenant, processor, after, limit))
+    }
+
+    async fn letter_count(&self, tenant: &str, processor: &str) -> Result<LetterCount, StoreError> {
+        Ok(self.shared.read().records.letter_count(tenant, processor))
+    }
+
+    async fn due_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        Ok(self.shared.read().records.due_letters(tenant, processor, now, limit))
+    }
+
+    async fn next_letter(&self, tenant: &str, processor: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.shared.read().records.next_letter(tenant, processor))
+    }
+
+    async fn letter_of_stream(
+        &self,
+        tenant: &str,
+        processor: &str,
+        stream: &StreamId,
+        until: Position,
+    ) -> Result<Option<DeadLetter>, StoreError> {
+        Ok(self.shared.read().records.letter_of_stream(tenant, processor, stream, until))
     }
 
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
         let state = &mut *self.shared.write();
         let effects = &state.records.effect_ids;
         Ok(state.events.forget_commands(before, |tenant, id| effects.contains_key(&(tenant.to_owned(), id))))
+    }
+
+    fn subscriptions(&self) -> &dyn SubscriptionStore {
+        self
     }
 
     fn transaction_type(&self) -> TypeId {

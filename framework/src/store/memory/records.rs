@@ -1,26 +1,35 @@
 //! The committed records beside the events.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
-use crate::message::{CommandId, Position, SagaId, Timestamp};
+use tokio::time::Instant;
+
+use crate::message::{CommandId, Position, SagaId, StreamId, Timestamp};
+use crate::store::documents::{DocumentPlace, DocumentQuery, FoundDocument, IndexEntry};
 use crate::store::plan::{DocumentState, Plan};
-use crate::store::records::{Association, Claim, DeadLetter, Document, Effect, SagaRow, Timer, ViewId};
+use crate::store::records::{
+    Association, DeadLetter, Document, Effect, LetterCount, LetterState, SagaRow, Timer, ViewId,
+};
+use crate::store::segment::{NodeRow, SegmentRow};
 
 use super::changes::Rows;
 
-/// A processor's progress and the number of its newest claim.
+/// A node, and until when it is taken for alive.
 #[derive(Debug, Clone)]
-pub(super) struct Token {
-    pub(super) position: Position,
-    pub(super) fence: u64,
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) processors: Vec<String>,
+    pub(super) until: Instant,
 }
 
 /// A document; without a body it was removed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct StoredDocument {
     pub(super) revision: u64,
     pub(super) body: Option<Vec<u8>>,
+    /// Its entries under the indexes of the view.
+    pub(super) entries: BTreeSet<IndexEntry>,
 }
 
 impl StoredDocument {
@@ -51,13 +60,17 @@ pub(super) type AssociationKey = (Named, Association, SagaId);
 pub(super) type TimerKey = (Named, SagaId, String);
 /// Tenant and command.
 pub(super) type EffectKey = (String, CommandId);
-/// Processor and event.
-pub(super) type LetterKey = (Named, Position);
+/// Processor, event and step.
+pub(super) type LetterKey = (Named, Position, u32);
+/// Processor and segment.
+pub(super) type SegmentKey = (Named, u32);
 
 /// One table for each kind of record.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    pub(super) tokens: Rows<Named, Token>,
+    /// By tenant and id.
+    pub(super) nodes: Rows<Named, Node>,
+    pub(super) segments: Rows<SegmentKey, SegmentRow>,
     pub(super) documents: Rows<DocumentKey, StoredDocument>,
     pub(super) sagas: Rows<SagaKey, SagaRow>,
     pub(super) associations: Rows<AssociationKey, ()>,
@@ -69,14 +82,35 @@ pub(super) struct Records {
 }
 
 impl Records {
-    pub(super) fn claim(&mut self, tenant: &str, name: &str) -> Claim {
-        let token = self.tokens.entry(named(tenant, name)).or_insert(Token { position: Position::START, fence: 0 });
-        token.fence += 1;
-        Claim { tenant: tenant.to_owned(), processor: name.to_owned(), fence: token.fence, position: token.position }
+    pub(super) fn nodes(&self, tenant: &str) -> Vec<NodeRow> {
+        let now = Instant::now();
+        let all = self.nodes.range(named(tenant, "")..).take_while(|((of, _), _)| of == tenant);
+        let rows = all.map(|((_, id), node)| NodeRow {
+            id: id.clone(),
+            name: node.name.clone(),
+            processors: node.processors.clone(),
+            live: node.until > now,
+        });
+        rows.collect()
+    }
+
+    pub(super) fn leave(&mut self, tenant: &str, node: &str, clean: bool) {
+        self.nodes.remove(&named(tenant, node));
+        let own = self.segments.iter_mut().filter(|(((of, _), _), _)| clean && of == tenant);
+        for (_, row) in own.filter(|(_, row)| row.owner.as_deref() == Some(node)) {
+            row.owner = None;
+        }
+    }
+
+    pub(super) fn segments(&self, tenant: &str) -> Vec<SegmentRow> {
+        let all = self.segments.range((named(tenant, ""), 0)..).take_while(|(((of, _), _), _)| of == tenant);
+        all.map(|(_, row)| row.clone()).collect()
     }
 
     pub(super) fn token(&self, tenant: &str, name: &str) -> Option<Position> {
-        self.tokens.get(&named(tenant, name)).map(|token| token.position)
+        let processor = named(tenant, name);
+        let own = self.segments.range((processor.clone(), 0)..).take_while(|((of, _), _)| *of == processor);
+        own.map(|(_, row)| row.position).min()
     }
 
     pub(super) fn document_state(&self, view: &ViewId, key: &str) -> Option<DocumentState> {
@@ -84,9 +118,11 @@ impl Records {
     }
 
     pub(super) fn store_documents(&mut self, plan: &Plan<'_>) {
-        for (view, key, revision, body) in &plan.documents {
-            let stored = StoredDocument { revision: *revision, body: body.map(<[u8]>::to_vec) };
-            self.documents.insert(((*view).clone(), (*key).to_owned()), stored);
+        for ((view, key, revision, body), (_, _, index)) in plan.documents.iter().zip(&plan.index) {
+            let document = self.documents.entry(((*view).clone(), (*key).to_owned())).or_default();
+            document.revision = *revision;
+            document.body = body.map(<[u8]>::to_vec);
+            index.apply_to(&mut document.entries);
         }
     }
 
@@ -107,6 +143,27 @@ impl Records {
             .filter_map(|((_, key), stored)| stored.at(key))
             .take(limit)
             .collect()
+    }
+
+    fn matching<'a>(
+        &'a self,
+        query: &'a DocumentQuery,
+    ) -> impl Iterator<Item = (DocumentPlace, (&'a String, &'a StoredDocument))> {
+        self.documents
+            .range((query.view.clone(), String::new())..)
+            .take_while(|((of, _), _)| *of == query.view)
+            .filter(|(_, stored)| stored.body.is_some())
+            .filter_map(|((_, key), stored)| Some((query.place_of(key, &stored.entries)?, (key, stored))))
+    }
+
+    pub(super) fn find_documents(&self, query: &DocumentQuery) -> Vec<FoundDocument> {
+        let page = query.page_of(self.matching(query)).into_iter();
+        page.filter_map(|(place, (key, stored))| Some(FoundDocument { document: stored.at(key)?, value: place.value }))
+            .collect()
+    }
+
+    pub(super) fn count_documents(&self, query: &DocumentQuery) -> u64 {
+        self.matching(query).count() as u64
     }
 
     /// The oldest open effect of each instance of `saga`, in the order of their commits.
@@ -155,9 +212,75 @@ impl Records {
         self.timers.values().filter(|timer| timer.tenant == tenant && timer.saga == saga).map(|timer| timer.due).min()
     }
 
-    pub(super) fn dead_letters(&self, tenant: &str, processor: &str, limit: usize) -> Vec<DeadLetter> {
+    /// The dead letters of `processor`, in order.
+    fn letters<'a>(&'a self, tenant: &str, processor: &str) -> impl Iterator<Item = &'a DeadLetter> + use<'a> {
         let processor = named(tenant, processor);
-        let all = self.letters.range((processor.clone(), Position::START)..);
-        all.take_while(|((of, _), _)| *of == processor).map(|(_, letter)| letter.clone()).take(limit).collect()
+        let all = self.letters.range((processor.clone(), Position::START, 0)..);
+        all.take_while(move |((of, _, _), _)| *of == processor).map(|(_, letter)| letter)
+    }
+
+    /// Of each sequence that is held up the first letter.
+    fn first_letters(&self, tenant: &str, processor: &str) -> Vec<&DeadLetter> {
+        let mut seen = HashSet::new();
+        let holding = self.letters(tenant, processor).filter(|letter| letter.state.holds());
+        holding.filter(|letter| seen.insert((&letter.component, &letter.sequence))).collect()
+    }
+
+    pub(super) fn dead_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        after: (Position, u32),
+        limit: usize,
+    ) -> Vec<DeadLetter> {
+        let all = self.letters(tenant, processor).filter(|letter| (letter.position, letter.place) > after);
+        all.take(limit).cloned().collect()
+    }
+
+    pub(super) fn letter_count(&self, tenant: &str, processor: &str) -> LetterCount {
+        let mut count =
+            LetterCount { sequences: self.first_letters(tenant, processor).len() as u64, ..LetterCount::default() };
+        for letter in self.letters(tenant, processor) {
+            match letter.state {
+                LetterState::Skipped => count.skipped += 1,
+                LetterState::Parked => (count.letters, count.parked) = (count.letters + 1, count.parked + 1),
+                LetterState::Retrying(_) => count.letters += 1,
+            }
+        }
+        count
+    }
+
+    /// Those that are tried again, the earliest first.
+    fn retried(&self, tenant: &str, processor: &str) -> Vec<(Timestamp, &DeadLetter)> {
+        let first = self.first_letters(tenant, processor).into_iter();
+        let mut retried: Vec<_> = first
+            .filter_map(|letter| match letter.state {
+                LetterState::Retrying(at) => Some((at, letter)),
+                _ => None,
+            })
+            .collect();
+        retried.sort_by_key(|(at, letter)| (*at, letter.position, letter.place));
+        retried
+    }
+
+    pub(super) fn due_letters(&self, tenant: &str, processor: &str, now: Timestamp, limit: usize) -> Vec<DeadLetter> {
+        let due = self.retried(tenant, processor).into_iter().filter(|(at, _)| *at <= now);
+        due.map(|(_, letter)| letter.clone()).take(limit).collect()
+    }
+
+    pub(super) fn next_letter(&self, tenant: &str, processor: &str) -> Option<Timestamp> {
+        self.retried(tenant, processor).first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn letter_of_stream(
+        &self,
+        tenant: &str,
+        processor: &str,
+        stream: &StreamId,
+        until: Position,
+    ) -> Option<DeadLetter> {
+        let stream = stream.to_string();
+        let holding = self.letters(tenant, processor).filter(|letter| letter.state.holds());
+        holding.filter(|letter| letter.position <= until).find(|letter| letter.stream == stream).cloned()
     }
 }

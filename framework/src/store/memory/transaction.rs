@@ -1,6 +1,7 @@
 //! A transaction in memory: changes that nobody else sees until they are committed.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,17 +9,17 @@ use tokio::sync::{OwnedMutexGuard, watch};
 
 use crate::message::{CommandId, EventId, Position, SagaId, StreamId, Timestamp};
 use crate::store::append::{Append, Appended, CommandRecord};
+use crate::store::documents::DocumentChange;
 use crate::store::error::{AppendError, StoreError};
 use crate::store::limits::Limits;
 use crate::store::plan::{DocumentState, Known, Place, StreamState, plan};
-use crate::store::records::{
-    Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, Timer, ViewId,
-};
+use crate::store::records::{Association, DeadLetter, Document, Effect, SagaRow, SagaWrite, Timer, ViewId};
+use crate::store::segment::{Advance, Claim, SegmentRow, SegmentWrite};
 use crate::store::transaction::StoreTransaction;
 
-use super::changes::Changes;
+use super::changes::{Changes, Rows};
 use super::records::{
-    AssociationKey, DocumentKey, EffectKey, LetterKey, Named, Records, SagaKey, StoredDocument, TimerKey, Token, named,
+    AssociationKey, DocumentKey, EffectKey, LetterKey, Records, SagaKey, SegmentKey, StoredDocument, TimerKey, named,
 };
 use super::{MemoryStore, Shared, State};
 
@@ -35,7 +36,7 @@ pub struct MemoryTransaction {
 
 #[derive(Debug, Clone, Default)]
 struct AllChanges {
-    tokens: Changes<Named, Token>,
+    segments: Changes<SegmentKey, SegmentRow>,
     documents: Changes<DocumentKey, StoredDocument>,
     sagas: Changes<SagaKey, SagaRow>,
     associations: Changes<AssociationKey, ()>,
@@ -47,7 +48,7 @@ struct AllChanges {
 
 impl AllChanges {
     fn commit_to(self, records: &mut Records) {
-        self.tokens.commit_to(&mut records.tokens);
+        self.segments.commit_to(&mut records.segments);
         self.documents.commit_to(&mut records.documents);
         self.sagas.commit_to(&mut records.sagas);
         self.associations.commit_to(&mut records.associations);
@@ -120,15 +121,47 @@ impl MemoryTransaction {
         }
     }
 
-    fn move_token(&mut self, claim: &Claim, position: Option<Position>) -> Result<(), StoreError> {
-        let state = self.shared.read();
-        let key = named(&claim.tenant, &claim.processor);
-        let token = self.changes.tokens.get(&state.records.tokens, &key);
-        let Some(token) = token.filter(|token| token.fence == claim.fence) else {
-            return Err(StoreError::ClaimLost { processor: claim.processor.clone(), fence: claim.fence });
+    fn letters(&self, tenant: &str, processor: &str) -> Rows<LetterKey, DeadLetter> {
+        let processor = named(tenant, processor);
+        let first = (processor.clone(), Position::START, 0);
+        self.changes.letters.run(&self.shared.read().records.letters, &first, |(of, _, _)| *of == processor)
+    }
+
+    /// The dead letters that hold up their sequences.
+    fn holding(&self, tenant: &str, processor: &str) -> Vec<DeadLetter> {
+        self.letters(tenant, processor).into_values().filter(|letter| letter.state.holds()).collect()
+    }
+
+    /// The row of a segment whose claim holds.
+    fn claimed(&self, claim: &Claim) -> Result<(SegmentKey, SegmentRow), StoreError> {
+        let key = (named(&claim.tenant, &claim.processor), claim.segment.id());
+        let row = self.changes.segments.get(&self.shared.read().records.segments, &key);
+        let lost =
+            || StoreError::ClaimLost { processor: claim.processor.clone(), segment: claim.segment, fence: claim.fence };
+        row.filter(|row| row.fence == claim.fence).map(|row| (key, row)).ok_or_else(lost)
+    }
+
+    fn write_segment(&mut self, tenant: &str, write: SegmentWrite) -> Result<(), StoreError> {
+        let row = write.row();
+        let key = (named(tenant, &row.processor), row.segment.id());
+        let there = self.changes.segments.get(&self.shared.read().records.segments, &key);
+        let as_expected = match &write {
+            SegmentWrite::Add(_) => there.is_none(),
+            SegmentWrite::Change(row) | SegmentWrite::Remove(row) => {
+                there.is_some_and(|there| there.fence == row.fence)
+            }
         };
-        if let Some(position) = position {
-            self.changes.tokens.put(key, Token { position, ..token });
+        if !as_expected {
+            let what = format!("segment {} of processor `{}`", row.segment, row.processor);
+            return Err(StoreError::Changed { what });
+        }
+        match write {
+            SegmentWrite::Add(row) => self.changes.segments.put(key, row),
+            SegmentWrite::Change(row) => {
+                let fence = row.fence + 1;
+                self.changes.segments.put(key, SegmentRow { fence, ..row });
+            }
+            SegmentWrite::Remove(_) => self.changes.segments.remove(key),
         }
         Ok(())
     }
@@ -168,18 +201,38 @@ impl MemoryTransaction {
     }
 }
 
+fn letter_key(letter: &DeadLetter) -> LetterKey {
+    (named(&letter.tenant, &letter.processor), letter.position, letter.place)
+}
+
 #[async_trait]
 impl StoreTransaction for MemoryTransaction {
-    async fn advance(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
-        self.move_token(claim, Some(position))
+    async fn advance(&mut self, segments: &[Advance]) -> Result<(), StoreError> {
+        let moved = segments.iter().map(|Advance { claim, position, details }| {
+            let (key, row) = self.claimed(claim)?;
+            let details = details.clone().unwrap_or_else(|| row.details.clone());
+            Ok((key, SegmentRow { position: *position, details, ..row }))
+        });
+        for (key, row) in moved.collect::<Result<Vec<_>, StoreError>>()? {
+            self.changes.segments.put(key, row);
+        }
+        Ok(())
     }
 
-    async fn guard(&mut self, claim: &Claim) -> Result<(), StoreError> {
-        self.move_token(claim, None)
+    async fn guard(&mut self, claims: &[Claim]) -> Result<(), StoreError> {
+        claims.iter().try_for_each(|claim| self.claimed(claim).map(|_| ()))
     }
 
-    async fn reset(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
-        self.move_token(claim, Some(position))
+    async fn lock_segments(&mut self, tenant: &str, processor: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        let state = self.shared.read();
+        let processor = named(tenant, processor);
+        let first = (processor.clone(), 0);
+        let own = self.changes.segments.run(&state.records.segments, &first, |(of, _)| *of == processor);
+        Ok(own.into_values().collect())
+    }
+
+    async fn write_segments(&mut self, tenant: &str, writes: Vec<SegmentWrite>) -> Result<(), StoreError> {
+        writes.into_iter().try_for_each(|write| self.write_segment(tenant, write))
     }
 
     async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
@@ -194,17 +247,14 @@ impl StoreTransaction for MemoryTransaction {
         Ok(found.collect())
     }
 
-    async fn write_documents(
-        &mut self,
-        view: &ViewId,
-        writes: Vec<(String, Option<Vec<u8>>)>,
-    ) -> Result<(), StoreError> {
+    async fn write_documents(&mut self, view: &ViewId, changes: Vec<DocumentChange>) -> Result<(), StoreError> {
         let state = self.shared.read();
-        for (key, body) in writes {
+        for DocumentChange { key, body, index } in changes {
             let key = (view.clone(), key);
-            let before = self.changes.documents.get(&state.records.documents, &key);
-            let revision = before.map_or(0, |before| before.revision) + 1;
-            self.changes.documents.put(key, StoredDocument { revision, body });
+            let before = self.changes.documents.get(&state.records.documents, &key).unwrap_or_default();
+            let mut written = StoredDocument { revision: before.revision + 1, body, entries: before.entries };
+            index.apply_to(&mut written.entries);
+            self.changes.documents.put(key, written);
         }
         Ok(())
     }
@@ -308,45 +358,48 @@ impl StoreTransaction for MemoryTransaction {
         tenant: &str,
         processor: &str,
         sequences: &[String],
-    ) -> Result<Vec<String>, StoreError> {
-        let state = self.shared.read();
-        let processor = named(tenant, processor);
-        let first = (processor.clone(), Position::START);
-        let letters = self.changes.letters.run(&state.records.letters, &first, |(of, _)| *of == processor);
-        let mut held: Vec<String> =
-            letters.into_values().map(|letter| letter.sequence).filter(|held| sequences.contains(held)).collect();
-        held.sort_unstable();
-        held.dedup();
-        Ok(held)
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let held = self.holding(tenant, processor).into_iter().map(|letter| (letter.component, letter.sequence));
+        let held: BTreeSet<_> = held.filter(|(_, sequence)| sequences.contains(sequence)).collect();
+        Ok(held.into_iter().collect())
     }
 
-    async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError> {
-        self.changes.letters.put((named(&letter.tenant, &letter.processor), letter.position), letter);
-        Ok(())
-    }
-
-    async fn update_letter(
+    async fn count_letters(
         &mut self,
         tenant: &str,
         processor: &str,
-        position: Position,
-        attempts: u32,
-        state: LetterState,
-        error: &str,
-    ) -> Result<(), StoreError> {
-        let key = (named(tenant, processor), position);
-        let letter = self.changes.letters.get(&self.shared.read().records.letters, &key);
-        if let Some(letter) = letter {
-            self.changes.letters.put(key, DeadLetter { attempts, state, error: error.to_owned(), ..letter });
-        }
+        component: &str,
+        sequence: &str,
+    ) -> Result<(u64, u64), StoreError> {
+        let holding = self.holding(tenant, processor);
+        let own = |letter: &&DeadLetter| letter.component == component && letter.sequence == sequence;
+        let sequences: BTreeSet<_> = holding.iter().map(|letter| (&letter.component, &letter.sequence)).collect();
+        Ok((sequences.len() as u64, holding.iter().filter(own).count() as u64))
+    }
+
+    async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError> {
+        self.changes.letters.put(letter_key(&letter), letter);
         Ok(())
     }
 
-    async fn remove_letter(&mut self, tenant: &str, processor: &str, position: Position) -> Result<bool, StoreError> {
-        let key = (named(tenant, processor), position);
+    async fn update_letter(&mut self, letter: &DeadLetter) -> Result<bool, StoreError> {
+        let key = letter_key(letter);
+        let Some(there) = self.changes.letters.get(&self.shared.read().records.letters, &key) else { return Ok(false) };
+        let DeadLetter { attempts, state, error, .. } = letter.clone();
+        self.changes.letters.put(key, DeadLetter { attempts, state, error, ..there });
+        Ok(true)
+    }
+
+    async fn remove_letter(&mut self, letter: &DeadLetter) -> Result<bool, StoreError> {
+        let key = letter_key(letter);
         let there = self.changes.letters.get(&self.shared.read().records.letters, &key).is_some();
         self.changes.letters.remove(key);
         Ok(there)
+    }
+
+    async fn clear_letters(&mut self, tenant: &str, processor: &str, after: Position) -> Result<u64, StoreError> {
+        let keys = self.letters(tenant, processor).into_keys().filter(|(_, position, _)| *position > after);
+        Ok(keys.map(|key| self.changes.letters.remove(key)).count() as u64)
     }
 
     async fn mark(&mut self) -> Result<(), StoreError> {

@@ -47,6 +47,8 @@ pub(super) struct Pool {
     pub(super) acquire_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) max_lifetime: Duration,
+    /// How long a transaction may be left alone.
+    pub(super) transaction_timeout: Duration,
 }
 
 impl Default for Pool {
@@ -56,6 +58,8 @@ impl Default for Pool {
             acquire_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(10 * 60),
             max_lifetime: Duration::from_secs(30 * 60),
+            // Longer than a handler may take by default.
+            transaction_timeout: Duration::from_secs(20),
         }
     }
 }
@@ -69,6 +73,7 @@ impl Pool {
             "acquire-timeout" => seconds().map(|time| self.acquire_timeout = time),
             "idle-timeout" => seconds().map(|time| self.idle_timeout = time),
             "max-lifetime" => seconds().map(|time| self.max_lifetime = time),
+            "transaction-timeout" => seconds().map(|time| self.transaction_timeout = time),
             _ => return None,
         })
     }
@@ -135,8 +140,8 @@ fn unknown(name: &str) -> String {
         return format!("there is no setting `{name}`: texts are always UTF-8, and compared byte for byte");
     }
     format!(
-        "there is no setting `{name}`; there are `max-connections`, `acquire-timeout`, `idle-timeout`, `max-lifetime` \
-         (in seconds), `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key`, `socket`, `statement-cache-capacity`, `timezone`"
+        "there is no setting `{name}`; there are `max-connections`, `acquire-timeout`, `idle-timeout`, `max-lifetime`, \
+         `transaction-timeout` (in seconds), `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key`, `socket`, `statement-cache-capacity`, `timezone`"
     )
 }
 
@@ -152,15 +157,16 @@ mod tests {
 
     #[test]
     fn settings_of_the_pool_stand_beside_those_of_the_driver() {
-        let url = "mariadb://ada:se%40cret@db.local:3307/orders?max-connections=3&socket=/run/db&idle-timeout=5";
+        let url = "mariadb://ada:se%40cret@db.local:3307/orders?max-connections=3&socket=/run/db&idle-timeout=5\
+                   &transaction-timeout=7";
         let Address { options, pool, shown } = Address::parse(url).unwrap();
         assert_eq!(
             (options.get_host(), options.get_port(), options.get_database()),
             ("db.local", 3307, Some("orders"))
         );
         assert_eq!(options.get_socket().unwrap().to_str(), Some("/run/db"));
-        let idle_timeout = Duration::from_secs(5);
-        assert_eq!(pool, Pool { max_connections: 3, idle_timeout, ..Pool::default() });
+        let (idle_timeout, transaction_timeout) = (Duration::from_secs(5), Duration::from_secs(7));
+        assert_eq!(pool, Pool { max_connections: 3, idle_timeout, transaction_timeout, ..Pool::default() });
         assert_eq!(shown, "mariadb://ada@db.local:3307/orders");
     }
 

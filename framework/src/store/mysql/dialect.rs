@@ -4,6 +4,8 @@
 
 use crate::store::sql::{AnyOf, Dialect, PORTABLE, Statements};
 
+use super::subscriptions::SUBSCRIPTIONS;
+
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
     join: |table, alias, condition| format!("STRAIGHT_JOIN {table} {alias} ON {condition}"),
@@ -12,6 +14,11 @@ pub(super) static DIALECT: Dialect = Dialect {
     // Of a store that has few streams the planner would read and sort all events.
     by_stream: "FORCE INDEX (annals_events_by_stream)",
     any_of: AnyOf::Listed,
+    subscriptions: SUBSCRIPTIONS,
+    entry_tenant: |alias| format!("{alias}.tenant"),
+    by_document: " FORCE INDEX (annals_index_entries_by_document)",
+    // Of `EXISTS` the planner makes a table of everything that passes.
+    found: |query| format!("({query} LIMIT 1) = 1"),
 };
 
 /// What appends and imports write is not here: `append` has it.
@@ -21,13 +28,18 @@ const STATEMENTS: Statements = Statements {
     remove_events: include_str!("sql/remove_events.sql"),
     remove_tags: include_str!("sql/remove_tags.sql"),
     prune_snapshots: include_str!("sql/prune_snapshots.sql"),
-    bump_fence: include_str!("sql/bump_fence.sql"),
+    beat: include_str!("sql/beat.sql"),
+    nodes: include_str!("sql/nodes.sql"),
+    add_segment: include_str!("sql/add_segment.sql"),
+    advance: include_str!("sql/advance.sql"),
     guard: include_str!("sql/guard.sql"),
     save_snapshot: include_str!("sql/save_snapshot.sql"),
     documents: include_str!("sql/documents.sql"),
     documents_to_write: include_str!("sql/documents_to_write.sql"),
     hold_documents: include_str!("sql/hold_documents.sql"),
     write_documents: include_str!("sql/write_documents.sql"),
+    remove_entries: include_str!("sql/remove_entries.sql"),
+    add_entries: include_str!("sql/add_entries.sql"),
     find_sagas: include_str!("sql/find_sagas.sql"),
     sagas: include_str!("sql/sagas.sql"),
     associations: include_str!("sql/associations.sql"),

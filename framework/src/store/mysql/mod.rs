@@ -6,7 +6,6 @@
 
 mod address;
 mod append;
-mod claims;
 mod dialect;
 mod errors;
 mod open;
@@ -14,6 +13,8 @@ mod page;
 mod parameters;
 mod place;
 mod session;
+mod signs;
+mod subscriptions;
 mod transaction;
 
 use std::sync::Arc;
@@ -26,15 +27,15 @@ use crate::handler::Resources;
 
 use super::bare::BareEvent;
 use super::batcher::{BatchLimits, BatchWriter, Batcher};
-use super::error::{BoxError, ClaimError, OpenError, ReadError};
+use super::error::{BoxError, OpenError, ReadError};
 use super::limits::Limits;
 use super::read::Read;
-use super::sql::{Found, Handle, Row, Session, SqlStore, Statement, Unfit, Wanted};
+use super::sql::{Found, Handle, Row, Session, SqlStore, Statement, Unfit, Wanted, first};
 
 use address::Address;
-use claims::Claims;
 use dialect::DIALECT;
 use place::Place;
+use signs::Signs;
 pub use transaction::MySqlTransaction;
 
 /// A store in a database of a MySQL 8 or MariaDB 10.11 server.
@@ -51,11 +52,17 @@ pub use transaction::MySqlTransaction;
 /// | `acquire-timeout` | how long a caller waits for one of them, in seconds | 10 |
 /// | `idle-timeout` | after which an unused one is closed, in seconds | 600 |
 /// | `max-lifetime` | after which one is replaced, in seconds | 1800 |
+/// | `transaction-timeout` | after which a MariaDB ends a transaction that is left alone, in seconds | 20 |
 /// | `ssl-mode` | `DISABLED`, `PREFERRED`, `REQUIRED`, `VERIFY_CA`, `VERIFY_IDENTITY`; TLS is rustls | `PREFERRED` |
 /// | `ssl-ca`, `ssl-cert`, `ssl-key` | files in PEM: the authority, and a certificate of one's own | the web's authorities |
 /// | `socket` | a Unix socket, which is faster than TCP to the same machine | TCP |
 /// | `statement-cache-capacity` | prepared statements that each connection keeps | 512 |
 /// | `timezone` | of the sessions that handlers get; Annals itself stores whole microseconds | `+00:00` |
+///
+/// A program that hangs in the middle of a transaction keeps what that has locked, and whoever wants to take over its work
+/// waits for that, until the server ends the transaction: after `transaction-timeout`, which must be longer than a handler
+/// may take ([`handler_time`](crate::processor::ProcessorConfig::handler_time)). A MySQL never does so: there others wait
+/// until the program is ended, or its connection.
 ///
 /// The user needs `SELECT`, `INSERT`, `UPDATE` and `DELETE`, and to open the store for the first time also `CREATE`, `DROP`,
 /// `INDEX`, `REFERENCES`, `CREATE VIEW` and `TRIGGER`. A server with a binary log must not use the format `STATEMENT`, and
@@ -76,7 +83,7 @@ pub struct MySqlStore {
     address: Address,
     readers: MySqlPool,
     writers: MySqlPool,
-    claims: Claims,
+    signs: Signs,
 }
 
 /// Bytes of the largest key: the width of its columns.
@@ -106,15 +113,15 @@ impl MySqlStore {
         limits.name_bytes = limits.name_bytes.min(KEY);
         limits.payload_bytes = limits.payload_bytes.min(opened.max_packet.saturating_sub(BESIDE));
         let appended = watch::Sender::new(opened.head);
-        let options = opened.address.options.clone();
-        let writer = Arc::new(append::Writer::new(options, opened.connection, appended.clone()));
+        let address = opened.address.clone();
+        let writer = Arc::new(append::Writer::new(address, opened.connection, appended.clone()));
         let batcher = Batcher::start(Arc::clone(&writer) as Arc<dyn BatchWriter>, batch, limits.clone());
         Ok(Self {
             handle: Handle { dialect: &DIALECT, batcher, appended, limits },
             writer,
             readers: opened.readers,
             writers: opened.writers,
-            claims: Claims::at(opened.address.clone()),
+            signs: Signs::at(opened.address.clone()),
             address: opened.address,
         })
     }
@@ -146,7 +153,7 @@ impl SqlStore for MySqlStore {
     }
 
     async fn maintenance(&self) -> Result<MySqlTransaction, BoxError> {
-        let connection = open::connect(&self.address.options).await?;
+        let connection = open::connect(&self.address).await?;
         MySqlTransaction::maintain(connection, self.handle.appending()).await
     }
 
@@ -163,8 +170,17 @@ impl SqlStore for MySqlStore {
         Ok(MySqlTransaction::join(transaction, self.handle.appending()).await?)
     }
 
-    async fn hold(&self, tenant: &str, processor: &str) -> Result<(), ClaimError> {
-        self.claims.take(tenant, processor).await
+    async fn take_sign(&self, node: &str) -> Result<(), BoxError> {
+        self.signs.take(node).await
+    }
+
+    async fn sign_is_free(&self, node: &str) -> Result<bool, BoxError> {
+        let asked = self.fetch(signs::is_free(&self.address, node)).await?;
+        Ok(first(asked, |mut row| row.truth("free"))?.unwrap_or(false))
+    }
+
+    async fn drop_sign(&self, node: &str) -> Result<(), BoxError> {
+        self.signs.drop(node).await
     }
 
     fn offered(&self) -> Resources {
@@ -179,7 +195,7 @@ impl SqlStore for MySqlStore {
 
     async fn let_go(&self) {
         self.writer.close().await;
-        self.claims.release().await;
+        self.signs.release().await;
         self.readers.close().await;
         self.writers.close().await;
     }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use sqlx::migrate::Migrate;
-use sqlx::mysql::MySqlConnectOptions;
-use sqlx::{ConnectOptions, Connection, MySqlConnection, MySqlPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, MySqlPool};
 
 use crate::message::Position;
 use crate::store::error::{BoxError, OpenError};
@@ -31,6 +30,15 @@ const SETTINGS: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; 
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
     ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT', SESSION innodb_lock_wait_timeout = 20";
 
+/// Has a MariaDB end a transaction that is left alone for so long, by a program that hangs, since its locks are in the way
+/// of others. A MySQL has nothing of the kind, and takes it for a comment.
+fn end_if_left_alone(patience: Duration) -> String {
+    format!(
+        "SET SESSION autocommit = @@autocommit /*M!100300 , SESSION idle_transaction_timeout = {} */",
+        patience.as_secs()
+    )
+}
+
 /// What a connection that only reads is set to besides.
 const ONLY_READS: &str = "SET SESSION TRANSACTION READ ONLY";
 
@@ -49,21 +57,22 @@ pub(super) struct Opened {
 pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
     let address = Address::parse(url)?;
     let unavailable = |source: BoxError| OpenError::Unavailable { address: address.shown.clone(), source };
-    let mut connection = connect(&address.options).await.map_err(unavailable)?;
+    let mut connection = connect(&address).await.map_err(unavailable)?;
     let server = Server::ask(&mut connection).await.map_err(unavailable)?;
     server.check().map_err(|reason| unavailable(reason.into()))?;
     bring_up_to_date(&mut connection, &address).await.map_err(|fault| fault.at(address.shown.clone()))?;
     let head = connection.fetch(Statement::new(DIALECT.statements.head)).await.map_err(unavailable)?;
     let head = first(head, |mut row| row.position("head")).map_err(unavailable)?.unwrap_or_default();
-    let readers = address.pool.options().after_connect(|connection, _| {
+    let patience = address.pool.transaction_timeout;
+    let readers = address.pool.options().after_connect(move |connection, _| {
         Box::pin(async move {
-            settle(connection).await?;
+            settle(connection, patience).await?;
             sqlx::raw_sql(ONLY_READS).execute(connection).await.map(|_| ())
         })
     });
-    let writers = address.pool.options().after_connect(|connection, _| {
+    let writers = address.pool.options().after_connect(move |connection, _| {
         Box::pin(async move {
-            settle(connection).await?;
+            settle(connection, patience).await?;
             sqlx::raw_sql(NO_AUTOCOMMIT).execute(connection).await.map(|_| ())
         })
     });
@@ -78,17 +87,18 @@ pub(super) async fn open(url: &str) -> Result<Opened, OpenError> {
 }
 
 /// A connection of its own.
-pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, BoxError> {
+pub(super) async fn connect(address: &Address) -> Result<MySqlConnection, BoxError> {
     within(CONNECT, async {
-        let mut connection = options.connect().await?;
-        settle(&mut connection).await?;
+        let mut connection = address.options.connect().await?;
+        settle(&mut connection, address.pool.transaction_timeout).await?;
         Ok::<_, sqlx::Error>(connection)
     })
     .await
 }
 
-async fn settle(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(SETTINGS).execute(connection).await.map(|_| ())
+async fn settle(connection: &mut MySqlConnection, patience: Duration) -> Result<(), sqlx::Error> {
+    let text = format!("{SETTINGS}; {}", end_if_left_alone(patience));
+    sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await.map(|_| ())
 }
 
 /// What the server says about itself.
@@ -135,7 +145,7 @@ async fn bring_up_to_date(connection: &mut MySqlConnection, address: &Address) -
     if is_current(connection, &migrations).await {
         return Ok(());
     }
-    let lock = super::claims::lock_name(address, "", "migrations");
+    let lock = super::signs::lock_name(address, "migrations");
     let locked = connection.fetch(Statement::new("SELECT GET_LOCK(?1, ?2)").bind(&lock).bind(MIGRATING)).await;
     let locked = locked.and_then(|rows| first(rows, |mut row| row.optional_integer("locked")));
     match locked.map_err(SchemaFault::Database)?.flatten() {

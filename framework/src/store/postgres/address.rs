@@ -14,6 +14,8 @@ const CONNECTIONS: u32 = 10;
 const READERS: u32 = 6;
 /// How long somebody waits for a connection, unless the address says otherwise.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transaction may be left alone, unless the address says otherwise: longer than a handler may take by default.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// Prepared statements that a connection keeps, unless the address says otherwise. A statement that is pushed out costs
 /// a stall of the network, so that there must be room for all.
 const STATEMENTS: usize = 512;
@@ -46,6 +48,7 @@ pub(super) struct Address {
     pub(super) connections: u32,
     pub(super) readers: usize,
     pub(super) acquire_timeout: Duration,
+    pub(super) transaction_timeout: Duration,
     /// For people, without the password.
     pub(super) shown: String,
 }
@@ -63,6 +66,7 @@ impl Address {
             return Err(wrong("expected `postgres://USER:PASSWORD@HOST:PORT/DATABASE`".to_owned()));
         }
         let (mut connections, mut readers, mut acquire_timeout) = (CONNECTIONS, READERS, ACQUIRE_TIMEOUT);
+        let mut transaction_timeout = TRANSACTION_TIMEOUT;
         let (mut passed_on, mut own_cache, mut own_name) = (Vec::new(), false, false);
         for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -72,6 +76,9 @@ impl Address {
                 "acquire_timeout" => {
                     acquire_timeout = Duration::from_secs(number(key, value).map_err(wrong)?.into());
                 }
+                "transaction_timeout" => {
+                    transaction_timeout = Duration::from_secs(number(key, value).map_err(wrong)?.into());
+                }
                 _ if PASSED_ON.contains(&key) || key.starts_with("options[") => {
                     own_cache |= key == "statement-cache-capacity";
                     own_name |= key == "application_name";
@@ -80,7 +87,7 @@ impl Address {
                 _ => {
                     return Err(wrong(format!(
                         "the parameter `{key}` is unknown; there are `max_connections`, `max_readers`, \
-                         `acquire_timeout` (seconds), `{}`",
+                         `acquire_timeout` and `transaction_timeout` (seconds), `{}`",
                         PASSED_ON.join("`, `")
                     )));
                 }
@@ -97,7 +104,7 @@ impl Address {
             options = options.application_name("annals");
         }
         let shown = shown(&options);
-        Ok(Self { options, connections, readers: readers as usize, acquire_timeout, shown })
+        Ok(Self { options, connections, readers: readers as usize, acquire_timeout, transaction_timeout, shown })
     }
 }
 
@@ -124,11 +131,13 @@ mod tests {
     #[test]
     fn an_address_says_where_and_how() {
         let address = Address::parse(
-            "postgresql://ada:secret@db.example:5433/shop?sslmode=require&max_connections=3&max_readers=2",
+            "postgresql://ada:secret@db.example:5433/shop?sslmode=require&max_connections=3&max_readers=2\
+             &transaction_timeout=7",
         );
         let address = address.unwrap();
         assert_eq!((address.options.get_host(), address.options.get_port()), ("db.example", 5433));
         assert_eq!((address.connections, address.readers), (3, 2));
+        assert_eq!(address.transaction_timeout.as_secs(), 7);
         assert_eq!(address.options.get_application_name(), Some("annals"));
         assert_eq!(address.shown, "postgres://ada@db.example:5433/shop");
     }

@@ -68,9 +68,18 @@ pub(super) async fn connect(options: &PgConnectOptions, purpose: Purpose) -> Res
     tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| Err(silent("connect")))
 }
 
-/// Prepares a connection of the pool that transactions and handlers use.
+/// Prepares a connection of a pool.
 pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     set(connection, EVERYWHERE).await
+}
+
+/// Prepares a connection for transactions and handlers: the server ends one that is left alone for so long, by a program
+/// that hangs, since its locks are in the way of others.
+pub(super) async fn prepare_for_work(connection: &mut PgConnection, patience: Duration) -> Result<(), sqlx::Error> {
+    prepare(connection).await?;
+    let sql = "SELECT set_config('idle_in_transaction_session_timeout', $1, false)";
+    sqlx::query(sql).bind(format!("{}ms", patience.as_millis())).execute(connection).await?;
+    Ok(())
 }
 
 /// A process of the server. Its number is given out again, but not with the same beginning.

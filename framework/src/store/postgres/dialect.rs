@@ -7,6 +7,8 @@
 
 use crate::store::sql::{AnyOf, Dialect, InsertEvents, PORTABLE, Statements};
 
+use super::subscriptions::SUBSCRIPTIONS;
+
 pub(super) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
     // The planner neither takes such a subquery apart nor begins with it.
@@ -19,6 +21,11 @@ pub(super) static DIALECT: Dialect = Dialect {
     any_of: AnyOf::OfJson(|parameter| {
         format!("= ANY (ARRAY(SELECT jsonb_array_elements_text({parameter}::text::jsonb)))")
     }),
+    subscriptions: SUBSCRIPTIONS,
+    // In this form only the index by documents has it, and in the plain form only the primary key.
+    entry_tenant: |alias| format!("left({alias}.tenant, 512)"),
+    by_document: "",
+    found: |query| format!("EXISTS ({query} OFFSET 0)"),
 };
 
 const STATEMENTS: Statements = Statements {
@@ -34,12 +41,20 @@ const STATEMENTS: Statements = Statements {
     remove_events: include_str!("sql/remove_events.sql"),
     remove_tags: include_str!("sql/remove_tags.sql"),
     prune_snapshots: include_str!("sql/prune_snapshots.sql"),
-    bump_fence: include_str!("sql/bump_fence.sql"),
+    beat: include_str!("sql/beat.sql"),
+    nodes: include_str!("sql/nodes.sql"),
+    // A statement that waits for a row sees that row as it is by then, but no rows that were added meanwhile. Keys of two
+    // halves are apart from those of 64 bits; two processors that share one wait for each other, and that is all.
+    hold_segments: "SELECT pg_advisory_xact_lock(hashtext(current_schema() || ' ' || ?1), hashtext(?2))::text",
+    add_segment: include_str!("sql/add_segment.sql"),
+    advance: include_str!("sql/advance.sql"),
     guard: include_str!("sql/guard.sql"),
     save_snapshot: include_str!("sql/save_snapshot.sql"),
     documents: include_str!("sql/documents.sql"),
     documents_to_write: "SELECT document_key, revision, body FROM annals_documents_to_write(?1, ?2, ?3, ?4::text::jsonb)",
     write_documents: include_str!("sql/write_documents.sql"),
+    remove_entries: "SELECT annals_put_entries(?1::text::jsonb, NULL)",
+    add_entries: "SELECT annals_put_entries(NULL, ?1::text::jsonb)",
     find_sagas: include_str!("sql/find_sagas.sql"),
     sagas: include_str!("sql/sagas.sql"),
     associations: include_str!("sql/associations.sql"),
@@ -51,5 +66,8 @@ const STATEMENTS: Statements = Statements {
     cancel_timers: include_str!("sql/cancel_timers.sql"),
     held_sequences: include_str!("sql/held_sequences.sql"),
     add_letter: include_str!("sql/add_letter.sql"),
+    count_letters: include_str!("sql/count_letters.sql"),
+    due_letters: include_str!("sql/due_letters.sql"),
+    next_letter: include_str!("sql/next_letter.sql"),
     ..PORTABLE
 };

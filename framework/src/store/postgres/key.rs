@@ -26,9 +26,9 @@ impl Keys {
         self.key("migration", &[])
     }
 
-    /// Held by the node that runs `processor` of `tenant`.
-    pub(super) fn claim(&self, tenant: &str, processor: &str) -> i64 {
-        self.key("claim", &[tenant, processor])
+    /// Held by the node as long as it lives.
+    pub(super) fn sign(&self, node: &str) -> i64 {
+        self.key("node", &[node])
     }
 
     /// Where nodes tell each other that something was appended.
@@ -58,16 +58,7 @@ mod tests {
     #[test]
     fn what_is_different_has_different_keys() {
         let (one, two) = (Keys::of("public"), Keys::of("shop"));
-        let keys = [
-            one.append(),
-            one.migration(),
-            one.claim("", "sales"),
-            one.claim("t", "sales"),
-            one.claim("", "stock"),
-            one.claim("sales", ""),
-            two.append(),
-            two.claim("", "sales"),
-        ];
+        let keys = [one.append(), one.migration(), one.sign("one"), one.sign("two"), two.append(), two.sign("one")];
         assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
         assert_ne!(one.channel(), two.channel());
     }

@@ -2,15 +2,14 @@
 //!
 //! Appends are written on one connection, in one round trip each batch (see the module `append`). Events and records are read on
 //! a few others. Transactions of handlers come from a pool; appends do not wait for them, nor they for appends. One
-//! connection holds the claims of this node's processors, and two wake other nodes and hear from them.
+//! connection holds the sign of life of this node, and two wake other nodes and hear from them.
 //!
 //! Between the program and the server there may be a pooler if it keeps a session for each connection; one that hands
-//! connections on between transactions takes the claims away.
+//! connections on between transactions takes that sign away.
 
 mod address;
 mod append;
 mod bare;
-mod claims;
 mod connect;
 mod dialect;
 mod errors;
@@ -19,6 +18,8 @@ mod open;
 mod page;
 mod readers;
 mod session;
+mod signs;
+mod subscriptions;
 mod transaction;
 mod wake;
 
@@ -33,28 +34,33 @@ use crate::handler::Resources;
 
 use super::bare::BareEvent;
 use super::batcher::{BatchLimits, Batcher};
-use super::error::{BoxError, ClaimError, OpenError, ReadError};
+use super::error::{BoxError, OpenError, ReadError};
 use super::limits::Limits;
 use super::read::Read;
-use super::sql::{Found, Handle, Row, Session, SqlStore, Statement, Unfit, Wanted};
+use super::sql::{Found, Handle, Row, Session, SqlStore, Statement, Unfit, Wanted, first};
 
 use address::Address;
 use append::{Line, Writer};
 use bare::BarePages;
-use claims::Claims;
 use dialect::DIALECT;
 use errors::{Meaning, meaning};
 use key::Keys;
 use readers::Readers;
+use signs::Signs;
 use transaction::Place;
 pub use transaction::PostgresTransaction;
 use wake::Wake;
 
 /// A store in a schema of a PostgreSQL database.
 ///
-/// Any number of nodes may append to it and read it; each of its processors runs on one of them, and on another one as
-/// soon as that node's connection ends. A transaction ([`Store::begin`](super::Store::begin)) is an ordinary one of the
+/// Any number of nodes may append to it, read it, and share its processors; what a node works on goes to others as soon as
+/// its connection ends, or when it is not heard of for the time of its lease. A transaction ([`Store::begin`](super::Store::begin)) is an ordinary one of the
 /// server: appends go on meanwhile.
+///
+/// A program that hangs in the middle of a transaction keeps what that has locked, and whoever wants to take over its work
+/// waits for that, until the server ends the transaction: after `transaction_timeout`. It must be longer than a handler may
+/// take ([`handler_time`](crate::processor::ProcessorConfig::handler_time)), for as far as the server can see, one that waits
+/// for something else hangs too.
 ///
 /// It offers handlers a [`sqlx::PgPool`], the one that transactions come from.
 ///
@@ -67,7 +73,7 @@ pub struct PostgresStore {
     readers: Readers,
     bare_pages: BarePages,
     pool: PgPool,
-    claims: Claims,
+    signs: Signs,
     keys: Keys,
     wake: Mutex<Option<Wake>>,
     address: Address,
@@ -84,6 +90,7 @@ impl PostgresStore {
     /// | `max_connections` | connections for transactions and handlers, 1 to 1000 | 10 |
     /// | `max_readers` | connections that read events and records, 1 to 1000 | 6 |
     /// | `acquire_timeout` | seconds that somebody waits for one of these, 1 to 1000 | 10 |
+    /// | `transaction_timeout` | seconds after which the server ends a transaction that is left alone, 1 to 1000 | 20 |
     /// | `application_name` | what the server calls the connections | `annals` |
     /// | `statement-cache-capacity` | prepared statements of each connection | 512 |
     /// | `sslmode` | `disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full` | `prefer` |
@@ -91,7 +98,7 @@ impl PostgresStore {
     /// | `host` | another host, or the directory of a Unix socket | |
     /// | `options[search_path]` | the schema of the store, which must be there | `public` |
     ///
-    /// Four more connections are opened: for appends, for claims, and two to wake other nodes.
+    /// Four more connections are opened: for appends, for the sign of life, and two to wake other nodes.
     ///
     /// # Errors
     /// [`OpenError::Address`] for another address; [`OpenError::Unavailable`] when the server cannot be reached or is
@@ -113,18 +120,19 @@ impl PostgresStore {
         let line = Line::new(options.clone(), keys.append());
         let writer = Writer::new(line.clone(), appended.clone());
         let batcher = Batcher::start(Arc::new(writer), batch, limits.clone());
+        let patience = address.transaction_timeout;
         let pool = PgPoolOptions::new()
             .max_connections(address.connections)
             .acquire_timeout(address.acquire_timeout)
             .test_before_acquire(false)
-            .after_connect(|connection, _| Box::pin(connect::prepare(connection)))
+            .after_connect(move |connection, _| Box::pin(connect::prepare_for_work(connection, patience)))
             .connect_lazy_with(options.clone());
         Ok(Self {
             line,
             bare_pages: BarePages::default(),
             readers: Readers::new(options.clone(), address.readers, address.acquire_timeout),
             pool,
-            claims: Claims::new(options.clone(), keys.clone()),
+            signs: Signs::new(options.clone(), keys.clone()),
             wake: Mutex::new(Some(Wake::start(options.clone(), keys.channel(), appended.clone()))),
             handle: Handle { dialect: &DIALECT, batcher, appended, limits },
             keys,
@@ -194,8 +202,17 @@ impl SqlStore for PostgresStore {
         Ok(self.own(transaction).mark_joined().await?)
     }
 
-    async fn hold(&self, tenant: &str, processor: &str) -> Result<(), ClaimError> {
-        self.claims.hold(tenant, processor).await
+    async fn take_sign(&self, node: &str) -> Result<(), BoxError> {
+        self.signs.take(node).await
+    }
+
+    async fn sign_is_free(&self, node: &str) -> Result<bool, BoxError> {
+        let asked = self.fetch(Statement::new(signs::IS_FREE).bind(self.keys.sign(node))).await?;
+        Ok(first(asked, |mut row| row.truth("free"))?.unwrap_or(false))
+    }
+
+    async fn drop_sign(&self, node: &str) -> Result<(), BoxError> {
+        self.signs.drop(node).await
     }
 
     fn offered(&self) -> Resources {
@@ -211,7 +228,7 @@ impl SqlStore for PostgresStore {
     async fn let_go(&self) {
         self.wake.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.line.close().await;
-        self.claims.close().await;
+        self.signs.close().await;
         self.readers.close().await;
         self.pool.close().await;
     }

@@ -19,7 +19,8 @@ const STILL_THERE: &str = "RELEASE SAVEPOINT annals_begin";
 
 /// Takes the append lock until the transaction ends. A program that hangs does not hold it for ever, and what is
 /// acknowledged is on the disk.
-const LOCK: &str = "SELECT set_config('idle_in_transaction_session_timeout', '30s', true), \
+const LOCK: &str = "SELECT CASE WHEN current_setting('idle_in_transaction_session_timeout') = '0' \
+    THEN set_config('idle_in_transaction_session_timeout', '30s', true) END, \
     CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END, \
     pg_advisory_xact_lock(?1)";
 

@@ -1,6 +1,7 @@
 //! Where the SQL of the databases differs.
 
 use super::statements::Statements;
+use super::subscriptions::SubscriptionSql;
 
 /// The dialect of a database, as far as the shared code has to know it.
 #[derive(Debug)]
@@ -16,6 +17,14 @@ pub(crate) struct Dialect {
     /// Stands behind `annals_events e` where the rows of one stream are read in the order of their versions.
     pub(crate) by_stream: &'static str,
     pub(crate) any_of: AnyOf,
+    pub(crate) subscriptions: SubscriptionSql,
+    /// The tenant of an index entry where the document of the entry is known, as the index for that has it.
+    pub(crate) entry_tenant: fn(alias: &str) -> String,
+    /// Stands behind an alias of `annals_index_entries` where the document of the entry is known.
+    pub(crate) by_document: &'static str,
+    /// The condition that `SELECT 1 ..` finds a row, looked up for each row of the statement: a planner that makes a join of
+    /// it would read more.
+    pub(crate) found: fn(query: &str) -> String,
 }
 
 /// How a statement asks whether a text is one of several.

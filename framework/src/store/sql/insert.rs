@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use crate::message::{CommandId, Metadata, Position, StreamId, Tag, Timestamp, Version};
 use crate::store::append::{CommandRecord, NewEvent, Outcome, SnapshotWrite};
+use crate::store::documents::{OwnedEntry, composed};
 use crate::store::error::BoxError;
 use crate::store::exchange::StoredEvent;
 use crate::store::plan::{Facts, Plan, PlannedDocument};
+use crate::store::records::ViewId;
 use crate::store::stream::{StreamStatus, Visibility};
 
 use super::json;
@@ -46,7 +48,38 @@ pub(super) async fn plan<S: Session + ?Sized>(
             session.execute(Statement::new(text).bind(rows)).await?;
         }
     }
+    for (text, entries) in records.entries.statements(sql) {
+        session.execute(Statement::new(text).bind(entries)).await?;
+    }
     Ok(())
+}
+
+/// What changes among the entries of documents: JSON arrays of rows, `None` where there are none.
+#[derive(Debug)]
+pub(crate) struct Entries {
+    pub(crate) removed: Option<String>,
+    pub(crate) added: Option<String>,
+}
+
+impl Entries {
+    /// Of each entry, whether it is there in the end; see [`composed`].
+    pub(crate) fn of(entries: &BTreeMap<OwnedEntry<'_>, bool>) -> Result<Self, serde_json::Error> {
+        let some = |there: bool| {
+            let some = entries.iter().filter(|(_, stays)| **stays == there);
+            rows(some.map(|((view, index, value, key), _)| entry_row(view, index, value, key)).collect())
+        };
+        Ok(Self { removed: some(false)?, added: some(true)? })
+    }
+
+    /// The statements to run, each with its one parameter.
+    pub(crate) fn statements(self, sql: &'static Statements) -> impl Iterator<Item = (&'static str, String)> {
+        let both = [(sql.remove_entries, self.removed), (sql.add_entries, self.added)];
+        both.into_iter().filter_map(|(text, entries)| Some((text, entries?)))
+    }
+}
+
+fn entry_row<'a>(view: &'a ViewId, index: &'a str, value: &'a str, key: &'a str) -> impl Serialize + use<'a> {
+    (&view.tenant, &view.name, view.version, index, value, key)
 }
 
 /// What a plan writes beside the events: for each table a JSON array of rows, `None` where there are none.
@@ -54,6 +87,7 @@ pub(super) async fn plan<S: Session + ?Sized>(
 pub(crate) struct Records {
     pub(crate) commands: Option<String>,
     pub(crate) documents: Option<String>,
+    pub(crate) entries: Entries,
     pub(crate) snapshots: Option<String>,
 }
 
@@ -74,6 +108,7 @@ impl Records {
         Ok(Self {
             commands: rows(plan.commands.iter().map(command_row).collect())?,
             documents: rows(documents.into_values().map(document_row).collect())?,
+            entries: Entries::of(&composed(plan.index.iter().copied()))?,
             snapshots: rows(newest.into_values().collect())?,
         })
     }

@@ -7,6 +7,7 @@
 mod append;
 mod dialect;
 mod facts;
+mod find;
 mod insert;
 mod join;
 mod json;
@@ -19,6 +20,7 @@ pub(crate) mod select;
 mod session;
 mod statements;
 mod store;
+mod subscriptions;
 mod transaction;
 mod value;
 
@@ -34,5 +36,6 @@ pub(crate) use select::{Wanted, breaks};
 pub(crate) use session::{Session, Statement};
 pub(crate) use statements::{InsertEvents, PORTABLE, Statements};
 pub(crate) use store::{Handle, SqlStore};
+pub(crate) use subscriptions::SubscriptionSql;
 pub(crate) use transaction::SqlTransaction;
 pub(crate) use value::{Cell, Row, Value, first};

@@ -1,7 +1,10 @@
 //! From rows to records. Each function names the columns that it takes, in their order.
 
+use crate::message::Timestamp;
 use crate::store::append::{CommandRecord, Outcome};
-use crate::store::records::{DeadLetter, Document, Effect, LetterState, SagaRow, Snapshot, Timer};
+use crate::store::documents::FoundDocument;
+use crate::store::records::{DeadLetter, Document, Effect, LetterCount, LetterState, SagaRow, Snapshot, Timer};
+use crate::store::segment::{NodeRow, Segment, SegmentRow, SegmentState};
 
 use super::value::{ColumnError, Row};
 
@@ -19,6 +22,11 @@ pub(crate) fn command(mut row: Row) -> Result<CommandRecord, ColumnError> {
         version: row.version("version")?,
         target: row.optional_text("target")?,
     })
+}
+
+pub(super) fn found_document(mut row: Row) -> Result<FoundDocument, ColumnError> {
+    let value = row.text("indexed_value")?;
+    Ok(FoundDocument { document: document(row)?, value })
 }
 
 pub(super) fn document(mut row: Row) -> Result<Document, ColumnError> {
@@ -62,15 +70,58 @@ pub(super) fn timer(mut row: Row) -> Result<Timer, ColumnError> {
 }
 
 pub(super) fn letter(mut row: Row) -> Result<DeadLetter, ColumnError> {
-    Ok(DeadLetter {
+    let mut letter = DeadLetter {
         tenant: row.text("tenant")?,
         processor: row.text("processor")?,
-        sequence: row.text("sequence")?,
         position: row.position("position")?,
+        place: row.small("place")?,
+        component: row.text("component")?,
+        sequence: row.text("sequence")?,
+        event: row.text("event")?,
+        stream: row.text("stream")?,
         attempts: row.small("attempts")?,
-        state: row.optional_instant("retry_at")?.map_or(LetterState::Parked, LetterState::Retrying),
-        error: row.text("error")?,
-        since: row.instant("since")?,
+        state: LetterState::Parked,
+        error: String::new(),
+        since: Timestamp::from_micros(0),
+    };
+    let (state, retry_at) = (row.small("state")?, row.optional_instant("retry_at")?);
+    letter.state = match (state, retry_at) {
+        (0, Some(retry_at)) => LetterState::Retrying(retry_at),
+        (2, _) => LetterState::Skipped,
+        _ => LetterState::Parked,
+    };
+    (letter.error, letter.since) = (row.text("error")?, row.instant("since")?);
+    Ok(letter)
+}
+
+pub(super) fn segment(mut row: Row) -> Result<SegmentRow, ColumnError> {
+    let processor = row.text("processor")?;
+    let (id, mask) = (row.small("segment")?, row.small("mask")?);
+    Ok(SegmentRow {
+        processor,
+        segment: Segment::new(id, mask).ok_or(ColumnError::wrong("mask", "no mask", "a power of two less one"))?,
+        position: row.position("position")?,
+        fence: row.number("fence")?,
+        owner: row.optional_text("owner")?,
+        state: SegmentState::of(row.small("state")?),
+        details: row.text("details")?,
+    })
+}
+
+/// The processors are a JSON array.
+pub(super) fn node(mut row: Row) -> Result<NodeRow, ColumnError> {
+    let (id, name, processors) = (row.text("node")?, row.text("name")?, row.text("processors")?);
+    let processors = serde_json::from_str(&processors)
+        .map_err(|_| ColumnError::wrong("processors", "another text", "a JSON array of texts"))?;
+    Ok(NodeRow { id, name, processors, live: row.truth("live")? })
+}
+
+pub(super) fn letter_count(mut row: Row) -> Result<LetterCount, ColumnError> {
+    Ok(LetterCount {
+        sequences: row.number("sequences")?,
+        letters: row.number("letters")?,
+        parked: row.number("parked")?,
+        skipped: row.number("skipped")?,
     })
 }
 

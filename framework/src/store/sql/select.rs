@@ -40,7 +40,7 @@ pub(crate) fn page_of(dialect: &Dialect, read: &Read, columns: &str) -> Result<O
     let order = if read.direction == Direction::Forward { "ASC" } else { "DESC" };
     let Some(bounds) = builder.bounds(read, Some(order)) else { return Ok(None) };
     let text = match (&read.criteria, &read.scope) {
-        (Some(criteria), Scope::All { .. } | Scope::Category { .. }) => {
+        (Some(criteria), Scope::All { .. } | Scope::Category { .. }) if has_tags(criteria) => {
             let candidates = builder.candidates(criteria, &bounds)?;
             format!(
                 "SELECT {columns} FROM ({candidates}) m {} ORDER BY m.position {order}{}",
@@ -51,6 +51,12 @@ pub(crate) fn page_of(dialect: &Dialect, read: &Read, columns: &str) -> Result<O
         (criteria, _) => builder.scan(columns, criteria.as_ref(), &bounds)?,
     };
     Ok(Some(Wanted { text, values: builder.values, order }))
+}
+
+/// Whether any criterion asks for tags: those are found first, and the events by them. What is told by names alone is seen
+/// on the events themselves, each of which is looked at once.
+fn has_tags(criteria: &Criteria) -> bool {
+    criteria.any_of().iter().any(|criterion| !criterion.all_of_tags().is_empty())
 }
 
 /// A statement that makes one row of the events whose places are the next ones after the start of `read`, as many as its

@@ -49,12 +49,26 @@ pub(crate) struct Statements {
     pub(crate) prune_snapshots: &'static str,
     pub(crate) export: &'static str,
 
-    // Tokens.
+    // Nodes and segments.
+    /// Adds a node or renews it, by the database's clock.
+    pub(crate) beat: &'static str,
+    pub(crate) nodes: &'static str,
+    pub(crate) drop_node: &'static str,
+    pub(crate) drop_claims: &'static str,
+    pub(crate) segments: &'static str,
+    pub(crate) segments_of: &'static str,
+    /// Has whoever changes segments of the processor meanwhile end before; empty where `lock_segments` does that and then
+    /// sees what was added.
+    pub(crate) hold_segments: &'static str,
+    pub(crate) lock_segments: &'static str,
+    /// Adds a segment, or changes no row if it is there already.
+    pub(crate) add_segment: &'static str,
+    pub(crate) change_segment: &'static str,
+    pub(crate) remove_segment: &'static str,
     pub(crate) token: &'static str,
-    /// Adds one to the fencing number of a processor, starting at 1.
-    pub(crate) bump_fence: &'static str,
-    pub(crate) claimed: &'static str,
+    /// Moves several tokens at once; see [`super::segments`].
     pub(crate) advance: &'static str,
+    /// The ids of segments whose claims hold.
     pub(crate) guard: &'static str,
 
     // Snapshots and documents.
@@ -70,6 +84,11 @@ pub(crate) struct Statements {
     pub(crate) scan_documents: &'static str,
     pub(crate) write_documents: &'static str,
     pub(crate) clear_documents: &'static str,
+    /// Removes index entries; the parameter is `[[tenant, view, version, index, value, key]]`.
+    pub(crate) remove_entries: &'static str,
+    /// Adds index entries, as [`Statements::remove_entries`]. One that is there stays.
+    pub(crate) add_entries: &'static str,
+    pub(crate) clear_entries: &'static str,
 
     // Sagas.
     pub(crate) find_sagas: &'static str,
@@ -99,10 +118,16 @@ pub(crate) struct Statements {
 
     // Dead letters.
     pub(crate) held_sequences: &'static str,
+    pub(crate) count_letters: &'static str,
     pub(crate) add_letter: &'static str,
     pub(crate) update_letter: &'static str,
     pub(crate) remove_letter: &'static str,
+    pub(crate) clear_letters: &'static str,
     pub(crate) dead_letters: &'static str,
+    pub(crate) letter_count: &'static str,
+    pub(crate) due_letters: &'static str,
+    pub(crate) next_letter: &'static str,
+    pub(crate) letter_of_stream: &'static str,
 }
 
 /// Filled in by each backend, since no text is understood by all of them.
@@ -144,11 +169,24 @@ pub(crate) const PORTABLE: Statements = Statements {
              recorded_at, visibility FROM annals_events WHERE position > ?1 AND visibility < 2 \
              ORDER BY position LIMIT ?2",
 
-    token: "SELECT position FROM annals_tokens WHERE tenant = ?1 AND processor = ?2",
-    bump_fence: OWN,
-    claimed: "SELECT position, fence FROM annals_tokens WHERE tenant = ?1 AND processor = ?2",
-    advance: "UPDATE annals_tokens SET position = ?4 WHERE tenant = ?1 AND processor = ?2 AND fence = ?3",
-    guard: "SELECT 1 FROM annals_tokens WHERE tenant = ?1 AND processor = ?2 AND fence = ?3",
+    beat: OWN,
+    nodes: OWN,
+    drop_node: "DELETE FROM annals_nodes WHERE tenant = ?1 AND node = ?2",
+    drop_claims: "UPDATE annals_segments SET owner = NULL WHERE tenant = ?1 AND owner = ?2",
+    segments: "SELECT processor, segment, mask, position, fence, owner, state, details FROM annals_segments \
+               WHERE tenant = ?1 ORDER BY processor, segment",
+    segments_of: "SELECT processor, segment, mask, position, fence, owner, state, details FROM annals_segments \
+                  WHERE tenant = ?1 AND processor = ?2 ORDER BY segment",
+    hold_segments: "",
+    lock_segments: "SELECT processor, segment, mask, position, fence, owner, state, details FROM annals_segments \
+                    WHERE tenant = ?1 AND processor = ?2 ORDER BY segment FOR UPDATE",
+    add_segment: OWN,
+    change_segment: "UPDATE annals_segments SET mask = ?4, position = ?5, fence = fence + 1, owner = ?7, state = ?8, \
+                     details = ?9 WHERE tenant = ?1 AND processor = ?2 AND segment = ?3 AND fence = ?6",
+    remove_segment: "DELETE FROM annals_segments WHERE tenant = ?1 AND processor = ?2 AND segment = ?3 AND fence = ?4",
+    token: "SELECT min(position) FROM annals_segments WHERE tenant = ?1 AND processor = ?2",
+    advance: OWN,
+    guard: OWN,
 
     snapshot: include_str!("statements/snapshot.sql"),
     snapshot_schemas: include_str!("statements/snapshot_schemas.sql"),
@@ -161,6 +199,9 @@ pub(crate) const PORTABLE: Statements = Statements {
                      AND body IS NOT NULL ORDER BY document_key LIMIT ?5",
     write_documents: OWN,
     clear_documents: "DELETE FROM annals_documents WHERE tenant = ?1 AND view = ?2 AND view_version = ?3",
+    remove_entries: OWN,
+    add_entries: OWN,
+    clear_entries: "DELETE FROM annals_index_entries WHERE tenant = ?1 AND view = ?2 AND view_version = ?3",
 
     find_sagas: OWN,
     sagas: OWN,
@@ -189,10 +230,15 @@ pub(crate) const PORTABLE: Statements = Statements {
     take_timer: "DELETE FROM annals_timers WHERE tenant = ?1 AND saga = ?2 AND saga_id = ?3 AND name = ?4 AND due = ?5",
 
     held_sequences: OWN,
+    count_letters: include_str!("statements/count_letters.sql"),
     add_letter: OWN,
-    update_letter: "UPDATE annals_dead_letters SET attempts = ?4, retry_at = ?5, error = ?6 \
-                    WHERE tenant = ?1 AND processor = ?2 AND position = ?3",
-    remove_letter: "DELETE FROM annals_dead_letters WHERE tenant = ?1 AND processor = ?2 AND position = ?3",
-    dead_letters: "SELECT tenant, processor, sequence, position, attempts, retry_at, error, since \
-                   FROM annals_dead_letters WHERE tenant = ?1 AND processor = ?2 ORDER BY position LIMIT ?3",
+    update_letter: "UPDATE annals_dead_letters SET attempts = ?5, state = ?6, retry_at = ?7, error = ?8 \
+                    WHERE tenant = ?1 AND processor = ?2 AND position = ?3 AND place = ?4",
+    remove_letter: "DELETE FROM annals_dead_letters WHERE tenant = ?1 AND processor = ?2 AND position = ?3 AND place = ?4",
+    clear_letters: "DELETE FROM annals_dead_letters WHERE tenant = ?1 AND processor = ?2 AND position > ?3",
+    dead_letters: include_str!("statements/dead_letters.sql"),
+    letter_count: include_str!("statements/letter_count.sql"),
+    due_letters: include_str!("statements/due_letters.sql"),
+    next_letter: include_str!("statements/next_letter.sql"),
+    letter_of_stream: include_str!("statements/letter_of_stream.sql"),
 };

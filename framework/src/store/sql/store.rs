@@ -1,6 +1,7 @@
 //! The store contract, once for every SQL backend.
 
 use std::any::{Any, TypeId};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -10,10 +11,13 @@ use crate::message::{CommandId, Position, StreamId, Timestamp, Version};
 use crate::store::append::{Append, Appended, CommandRecord};
 use crate::store::bare::{BareEvent, BarePage};
 use crate::store::batcher::Batcher;
-use crate::store::error::{AppendError, BoxError, ClaimError, ReadError, StoreError};
+use crate::store::documents::{DocumentQuery, FoundDocument};
+use crate::store::error::{AppendError, BoxError, ReadError, StoreError};
 use crate::store::limits::Limits;
 use crate::store::read::{Content, Direction, Page, Read};
-use crate::store::records::{Claim, DeadLetter, Document, Effect, Snapshot, Timer, ViewId};
+use crate::store::records::{DeadLetter, Document, Effect, LetterCount, Snapshot, Timer, ViewId};
+use crate::store::segment::{NodeRow, SegmentRow};
+use crate::store::subscriptions::SubscriptionStore;
 use crate::store::transaction::StoreTransaction;
 use crate::store::{EventStore, Store};
 
@@ -23,8 +27,8 @@ use super::read::Found;
 use super::select::{self, Wanted};
 use super::session::{Session, Statement};
 use super::transaction::{SqlTransaction, of_keys, of_view};
-use super::value::{Row, first};
-use super::{read, rows};
+use super::value::Row;
+use super::{find, json, read, rows};
 
 /// What every SQL backend holds.
 #[derive(Debug)]
@@ -89,8 +93,14 @@ pub(crate) trait SqlStore: Send + Sync + 'static {
     /// Begins a transaction that holds the append lock, and in which the database lets events change and go.
     async fn maintenance(&self) -> Result<Self::Transaction, BoxError>;
 
-    /// Takes the right to run `processor` of `tenant`, which is free again when its holder dies.
-    async fn hold(&self, tenant: &str, processor: &str) -> Result<(), ClaimError>;
+    /// Takes the sign of life of a node, which is gone when the process dies.
+    async fn take_sign(&self, node: &str) -> Result<(), BoxError>;
+
+    /// Whether nobody has the sign of life of a node.
+    async fn sign_is_free(&self, node: &str) -> Result<bool, BoxError>;
+
+    /// Gives the sign of life of a node back.
+    async fn drop_sign(&self, node: &str) -> Result<(), BoxError>;
 
     /// What handlers get by type.
     fn offered(&self) -> Resources;
@@ -165,14 +175,60 @@ impl<S: SqlStore> Store for S {
         join::join(self, transaction).await
     }
 
-    async fn claim(&self, tenant: &str, name: &str) -> Result<Claim, ClaimError> {
-        self.hold(tenant, name).await?;
-        Ok(bump_fence(self, tenant, name).await.map_err(StoreError::unavailable)?)
+    async fn beat(
+        &self,
+        tenant: &str,
+        node: &str,
+        name: &str,
+        processors: &[String],
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        let processors = json::list(processors).map_err(StoreError::unavailable)?;
+        let lease = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX >> 2);
+        let statement = Statement::new(self.handle().dialect.statements.beat).bind(tenant).bind(node).bind(name);
+        write(self, statement.bind(processors).bind(lease)).await?;
+        Ok(())
+    }
+
+    async fn nodes(&self, tenant: &str) -> Result<Vec<NodeRow>, StoreError> {
+        all(self, Statement::new(self.handle().dialect.statements.nodes).bind(tenant), rows::node).await
+    }
+
+    async fn appear(&self, node: &str) -> Result<(), StoreError> {
+        self.take_sign(node).await.map_err(StoreError::unavailable)
+    }
+
+    async fn is_gone(&self, node: &str) -> Result<bool, StoreError> {
+        self.sign_is_free(node).await.map_err(StoreError::unavailable)
+    }
+
+    async fn leave(&self, tenant: &str, node: &str, clean: bool) -> Result<(), StoreError> {
+        let sql = &self.handle().dialect.statements;
+        let mut transaction = self.transaction().await.map_err(StoreError::unavailable)?;
+        let left = async {
+            if clean {
+                transaction.execute(Statement::new(sql.drop_claims).bind(tenant).bind(node)).await?;
+            }
+            transaction.execute(Statement::new(sql.drop_node).bind(tenant).bind(node)).await
+        };
+        left.await.map_err(StoreError::unavailable)?;
+        transaction.finish().await.map_err(StoreError::unavailable)?;
+        self.drop_sign(node).await.map_err(StoreError::unavailable)
+    }
+
+    async fn segments(&self, tenant: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        all(self, Statement::new(self.handle().dialect.statements.segments).bind(tenant), rows::segment).await
+    }
+
+    async fn segments_of(&self, tenant: &str, processor: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.segments_of).bind(tenant).bind(processor);
+        all(self, statement, rows::segment).await
     }
 
     async fn token(&self, tenant: &str, name: &str) -> Result<Option<Position>, StoreError> {
         let statement = Statement::new(self.handle().dialect.statements.token).bind(tenant).bind(name);
-        one(self, statement, |mut row| row.position("position")).await
+        let least = one(self, statement, |mut row| row.optional_integer("position")).await?.flatten();
+        Ok(least.map(|position| Position::new(position.unsigned_abs())))
     }
 
     async fn snapshot(&self, tenant: &str, stream: &StreamId, schema: &str) -> Result<Option<Snapshot>, StoreError> {
@@ -215,6 +271,18 @@ impl<S: SqlStore> Store for S {
         all(self, statement, rows::document).await
     }
 
+    async fn find_documents(&self, query: &DocumentQuery) -> Result<Vec<FoundDocument>, StoreError> {
+        self.handle().limits.check_query(query)?;
+        let statement = find::page(self.handle().dialect, query).map_err(StoreError::unavailable)?;
+        all(self, statement, rows::found_document).await
+    }
+
+    async fn count_documents(&self, query: &DocumentQuery) -> Result<u64, StoreError> {
+        self.handle().limits.check_query(query)?;
+        let statement = find::count(self.handle().dialect, query).map_err(StoreError::unavailable)?;
+        Ok(all(self, statement, |mut row| row.number("count")).await?.first().copied().unwrap_or(0))
+    }
+
     async fn due_effects(
         &self,
         tenant: &str,
@@ -252,9 +320,47 @@ impl<S: SqlStore> Store for S {
         Ok(one(self, statement, |mut row| row.optional_instant("due")).await?.flatten())
     }
 
-    async fn dead_letters(&self, tenant: &str, processor: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+    async fn dead_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        (position, place): (Position, u32),
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
         let statement = Statement::new(self.handle().dialect.statements.dead_letters).bind(tenant).bind(processor);
-        all(self, statement.bind(limit), rows::letter).await
+        all(self, statement.bind(position).bind(place).bind(limit), rows::letter).await
+    }
+
+    async fn letter_count(&self, tenant: &str, processor: &str) -> Result<LetterCount, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.letter_count).bind(tenant).bind(processor);
+        Ok(one(self, statement, rows::letter_count).await?.unwrap_or_default())
+    }
+
+    async fn due_letters(
+        &self,
+        tenant: &str,
+        processor: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.due_letters).bind(tenant).bind(processor);
+        all(self, statement.bind(now).bind(limit), rows::letter).await
+    }
+
+    async fn next_letter(&self, tenant: &str, processor: &str) -> Result<Option<Timestamp>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.next_letter).bind(tenant).bind(processor);
+        Ok(one(self, statement, |mut row| row.optional_instant("retry_at")).await?.flatten())
+    }
+
+    async fn letter_of_stream(
+        &self,
+        tenant: &str,
+        processor: &str,
+        stream: &StreamId,
+        until: Position,
+    ) -> Result<Option<DeadLetter>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.letter_of_stream).bind(tenant).bind(processor);
+        one(self, statement.bind(stream.to_string()).bind(until), rows::letter).await
     }
 
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
@@ -263,6 +369,10 @@ impl<S: SqlStore> Store for S {
 
     fn resources(&self) -> Resources {
         self.offered()
+    }
+
+    fn subscriptions(&self) -> &dyn SubscriptionStore {
+        self
     }
 
     fn transaction_type(&self) -> TypeId {
@@ -277,19 +387,6 @@ impl<S: SqlStore> Store for S {
         self.handle().batcher.close().await;
         self.let_go().await;
     }
-}
-
-async fn bump_fence<S: SqlStore>(store: &S, tenant: &str, name: &str) -> Result<Claim, BoxError> {
-    let sql = &store.handle().dialect.statements;
-    let mut transaction = store.transaction().await?;
-    transaction.execute(Statement::new(sql.bump_fence).bind(tenant).bind(name)).await?;
-    let found = transaction.fetch(Statement::new(sql.claimed).bind(tenant).bind(name)).await?;
-    let claim = first(found, |mut row| {
-        let position = row.position("position")?;
-        Ok(Claim { tenant: tenant.to_owned(), processor: name.to_owned(), fence: row.number("fence")?, position })
-    })?;
-    transaction.finish().await?;
-    claim.ok_or_else(|| "the token that was just written is gone".into())
 }
 
 async fn all<S: SqlStore, T, E: Into<BoxError>>(

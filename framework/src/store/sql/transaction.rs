@@ -6,21 +6,22 @@ use async_trait::async_trait;
 
 use crate::message::{CommandId, Position, SagaId, Timestamp};
 use crate::store::append::{Append, Appended};
+use crate::store::documents::{DocumentChange, composed};
 use crate::store::error::{AppendError, BoxError, StoreError};
 use crate::store::exchange::StoredEvent;
 use crate::store::plan::{Facts, Plan, Questions};
-use crate::store::records::{
-    Association, Claim, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, ViewId,
-};
+use crate::store::records::{Association, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, ViewId};
+use crate::store::segment::{Advance, Claim, SegmentRow, SegmentWrite};
 use crate::store::transaction::StoreTransaction;
 
 use super::append::{self, Failure};
 use super::dialect::Dialect;
-use super::insert::{self, Deleted};
+use super::insert::{self, Deleted, Entries};
 use super::join::{self, Appending};
 use super::sagas::Sagas;
 use super::session::{Session, Statement};
 use super::statements::Statements;
+use super::value::{ColumnError, first};
 use super::{facts, json, rows};
 
 /// What a backend's transaction is asked for; the rest is [`StoreTransaction`].
@@ -73,22 +74,77 @@ pub(crate) trait SqlTransaction: Session + Sized + 'static {
 
 #[async_trait]
 impl<T: SqlTransaction> StoreTransaction for T {
-    async fn advance(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
+    async fn advance(&mut self, segments: &[Advance]) -> Result<(), StoreError> {
+        let Some(Advance { claim, .. }) = segments.first() else { return Ok(()) };
+        let moves = segments.iter().map(|moved| {
+            let Advance { claim, position, details } = moved;
+            (claim.segment.id(), claim.fence, position.get(), details)
+        });
+        let moves = json::list(moves).map_err(StoreError::unavailable)?;
         let text = self.statements().advance;
-        let statement =
-            Statement::new(text).bind(&claim.tenant).bind(&claim.processor).bind(claim.fence).bind(position);
-        let moved = run(self, statement).await?;
-        held(moved > 0, claim)
+        let moved = run(self, Statement::new(text).bind(&claim.tenant).bind(&claim.processor).bind(moves)).await?;
+        if moved == segments.len() as u64 {
+            return Ok(());
+        }
+        let claims: Vec<Claim> = segments.iter().map(|moved| moved.claim.clone()).collect();
+        self.guard(&claims).await?;
+        Err(StoreError::ClaimLost { processor: claim.processor.clone(), segment: claim.segment, fence: claim.fence })
     }
 
-    async fn guard(&mut self, claim: &Claim) -> Result<(), StoreError> {
-        let statement = Statement::new(self.statements().guard).bind(&claim.tenant).bind(&claim.processor);
-        let found = self.fetch(statement.bind(claim.fence)).await.map_err(StoreError::unavailable)?;
-        held(!found.is_empty(), claim)
+    async fn guard(&mut self, claims: &[Claim]) -> Result<(), StoreError> {
+        let Some(first) = claims.first() else { return Ok(()) };
+        let wanted = json::list(claims.iter().map(|claim| (claim.segment.id(), claim.fence)));
+        let statement = Statement::new(self.statements().guard).bind(&first.tenant).bind(&first.processor);
+        let statement = statement.bind(wanted.map_err(StoreError::unavailable)?);
+        let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
+        let held = found.into_iter().map(|mut row| row.small("segment")).collect::<Result<Vec<_>, _>>();
+        let held = held.map_err(StoreError::unavailable)?;
+        match claims.iter().find(|claim| !held.contains(&claim.segment.id())) {
+            None => Ok(()),
+            Some(lost) => Err(StoreError::ClaimLost {
+                processor: lost.processor.clone(),
+                segment: lost.segment,
+                fence: lost.fence,
+            }),
+        }
     }
 
-    async fn reset(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
-        self.advance(claim, position).await
+    async fn lock_segments(&mut self, tenant: &str, processor: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        let sql = self.statements();
+        if !sql.hold_segments.is_empty() {
+            self.fetch(Statement::new(sql.hold_segments).bind(tenant).bind(processor))
+                .await
+                .map_err(StoreError::unavailable)?;
+        }
+        let statement = Statement::new(sql.lock_segments).bind(tenant).bind(processor);
+        let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
+        found.into_iter().map(rows::segment).collect::<Result<_, _>>().map_err(StoreError::unavailable)
+    }
+
+    async fn write_segments(&mut self, tenant: &str, writes: Vec<SegmentWrite>) -> Result<(), StoreError> {
+        let sql = self.statements();
+        for write in writes {
+            let row = write.row();
+            let what = || format!("segment {} of processor `{}`", row.segment, row.processor);
+            let named = |text| Statement::new(text).bind(tenant).bind(&row.processor).bind(row.segment.id());
+            let statement = match &write {
+                SegmentWrite::Add(row) | SegmentWrite::Change(row) => {
+                    let adds = matches!(write, SegmentWrite::Add(_));
+                    named(if adds { sql.add_segment } else { sql.change_segment })
+                        .bind(row.segment.mask())
+                        .bind(row.position)
+                        .bind(row.fence)
+                        .bind(row.owner.clone())
+                        .bind(row.state.number())
+                        .bind(&row.details)
+                }
+                SegmentWrite::Remove(row) => named(sql.remove_segment).bind(row.fence),
+            };
+            if run(self, statement).await? == 0 {
+                return Err(StoreError::Changed { what: what() });
+            }
+        }
+        Ok(())
     }
 
     async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
@@ -101,24 +157,31 @@ impl<T: SqlTransaction> StoreTransaction for T {
         found.into_iter().map(rows::document).collect::<Result<_, _>>().map_err(StoreError::unavailable)
     }
 
-    async fn write_documents(
-        &mut self,
-        view: &ViewId,
-        writes: Vec<(String, Option<Vec<u8>>)>,
-    ) -> Result<(), StoreError> {
-        let writes = writes.iter().map(|(key, body)| {
-            let (text, digits) = body.as_deref().map(json::bytes).unwrap_or_default();
-            (key, text, digits)
+    async fn own_documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
+        let statement = of_keys(self.statements().documents, view, keys)?;
+        let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
+        found.into_iter().map(rows::document).collect::<Result<_, _>>().map_err(StoreError::unavailable)
+    }
+
+    async fn write_documents(&mut self, view: &ViewId, changes: Vec<DocumentChange>) -> Result<(), StoreError> {
+        let writes = changes.iter().map(|change| {
+            let (text, digits) = change.body.as_deref().map(json::bytes).unwrap_or_default();
+            (&change.key, text, digits)
         });
         let writes = json::list(writes).map_err(StoreError::unavailable)?;
         let statement = of_view(self.statements().write_documents, view).bind(writes);
         run(self, statement).await?;
+        let index = composed(changes.iter().map(|change| (view, change.key.as_str(), &change.index)));
+        for (text, entries) in Entries::of(&index).map_err(StoreError::unavailable)?.statements(self.statements()) {
+            run(self, Statement::new(text).bind(entries)).await?;
+        }
         Ok(())
     }
 
     async fn clear_documents(&mut self, view: &ViewId) -> Result<(), StoreError> {
-        let statement = of_view(self.statements().clear_documents, view);
-        run(self, statement).await?;
+        for text in [self.statements().clear_entries, self.statements().clear_documents] {
+            run(self, of_view(text, view)).await?;
+        }
         Ok(())
     }
 
@@ -187,45 +250,59 @@ impl<T: SqlTransaction> StoreTransaction for T {
         tenant: &str,
         processor: &str,
         sequences: &[String],
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<(String, String)>, StoreError> {
         let sequences = json::list(sequences).map_err(StoreError::unavailable)?;
         let statement = Statement::new(self.statements().held_sequences).bind(tenant).bind(processor).bind(sequences);
         let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
-        let held: Result<_, _> = found.into_iter().map(|mut row| row.text("sequence")).collect();
-        held.map_err(StoreError::unavailable)
+        let held = found.into_iter().map(|mut row| Ok((row.text("component")?, row.text("sequence")?)));
+        held.collect::<Result<_, ColumnError>>().map_err(StoreError::unavailable)
+    }
+
+    async fn count_letters(
+        &mut self,
+        tenant: &str,
+        processor: &str,
+        component: &str,
+        sequence: &str,
+    ) -> Result<(u64, u64), StoreError> {
+        let statement = Statement::new(self.statements().count_letters).bind(tenant).bind(processor);
+        let found = self.fetch(statement.bind(component).bind(sequence)).await.map_err(StoreError::unavailable)?;
+        let counted = first(found, |mut row| Ok((row.number("sequences")?, row.number("letters")?)));
+        Ok(counted.map_err(StoreError::unavailable)?.unwrap_or_default())
     }
 
     async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError> {
-        let statement = Statement::new(self.statements().add_letter)
-            .bind(letter.tenant)
-            .bind(letter.processor)
-            .bind(letter.position)
-            .bind(letter.sequence)
+        let statement = of_letter(self.statements().add_letter, &letter)
+            .bind(&letter.component)
+            .bind(&letter.sequence)
+            .bind(&letter.event)
+            .bind(&letter.stream)
             .bind(letter.attempts)
+            .bind(letter.state.number())
             .bind(retry_at(letter.state))
-            .bind(letter.error)
+            .bind(&letter.error)
             .bind(letter.since);
         run(self, statement).await?;
         Ok(())
     }
 
-    async fn update_letter(
-        &mut self,
-        tenant: &str,
-        processor: &str,
-        position: Position,
-        attempts: u32,
-        state: LetterState,
-        error: &str,
-    ) -> Result<(), StoreError> {
-        let statement = Statement::new(self.statements().update_letter).bind(tenant).bind(processor);
-        run(self, statement.bind(position).bind(attempts).bind(retry_at(state)).bind(error)).await?;
-        Ok(())
+    async fn update_letter(&mut self, letter: &DeadLetter) -> Result<bool, StoreError> {
+        let statement = of_letter(self.statements().update_letter, letter)
+            .bind(letter.attempts)
+            .bind(letter.state.number())
+            .bind(retry_at(letter.state))
+            .bind(&letter.error);
+        Ok(run(self, statement).await? > 0)
     }
 
-    async fn remove_letter(&mut self, tenant: &str, processor: &str, position: Position) -> Result<bool, StoreError> {
-        let statement = Statement::new(self.statements().remove_letter).bind(tenant).bind(processor);
-        Ok(run(self, statement.bind(position)).await? > 0)
+    async fn remove_letter(&mut self, letter: &DeadLetter) -> Result<bool, StoreError> {
+        let statement = of_letter(self.statements().remove_letter, letter);
+        Ok(run(self, statement).await? > 0)
+    }
+
+    async fn clear_letters(&mut self, tenant: &str, processor: &str, after: Position) -> Result<u64, StoreError> {
+        let statement = Statement::new(self.statements().clear_letters).bind(tenant).bind(processor);
+        run(self, statement.bind(after)).await
     }
 
     async fn mark(&mut self) -> Result<(), StoreError> {
@@ -274,16 +351,14 @@ async fn run<T: SqlTransaction>(transaction: &mut T, statement: Statement) -> Re
     transaction.execute(statement).await.map_err(StoreError::unavailable)
 }
 
-fn held(held: bool, claim: &Claim) -> Result<(), StoreError> {
-    if held {
-        return Ok(());
-    }
-    Err(StoreError::ClaimLost { processor: claim.processor.clone(), fence: claim.fence })
+/// A statement whose first parameters name `letter`.
+fn of_letter(text: &'static str, letter: &DeadLetter) -> Statement {
+    Statement::new(text).bind(&letter.tenant).bind(&letter.processor).bind(letter.position).bind(letter.place)
 }
 
 fn retry_at(state: LetterState) -> Option<Timestamp> {
     match state {
         LetterState::Retrying(at) => Some(at),
-        LetterState::Parked => None,
+        LetterState::Parked | LetterState::Skipped => None,
     }
 }

@@ -144,6 +144,12 @@ pub(crate) struct ColumnError {
     expected: &'static str,
 }
 
+impl ColumnError {
+    pub(super) fn wrong(column: &'static str, found: &'static str, expected: &'static str) -> Self {
+        Self { column, found, expected }
+    }
+}
+
 impl fmt::Display for ColumnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the column `{}` holds {}, expected {}", self.column, self.found, self.expected)

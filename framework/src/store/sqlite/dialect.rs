@@ -2,13 +2,19 @@
 
 use crate::store::sql::{AnyOf, Dialect, InsertEvents, PORTABLE, Statements};
 
-pub(super) static DIALECT: Dialect = Dialect {
+use super::subscriptions::SUBSCRIPTIONS;
+
+pub(in crate::store) static DIALECT: Dialect = Dialect {
     statements: STATEMENTS,
     join: |table, alias, condition| format!("CROSS JOIN {table} {alias} ON {condition}"),
     by_position: "NOT INDEXED",
     by_category: "INDEXED BY annals_events_by_category",
     by_stream: "",
     any_of: AnyOf::OfJson(|parameter| format!("IN (SELECT value FROM json_each({parameter}))")),
+    subscriptions: SUBSCRIPTIONS,
+    entry_tenant: |alias| format!("{alias}.tenant"),
+    by_document: "",
+    found: |query| format!("EXISTS ({query})"),
 };
 
 const STATEMENTS: Statements = Statements {
@@ -24,12 +30,21 @@ const STATEMENTS: Statements = Statements {
     remove_events: include_str!("sql/remove_events.sql"),
     remove_tags: include_str!("sql/remove_tags.sql"),
     prune_snapshots: include_str!("sql/prune_snapshots.sql"),
-    bump_fence: include_str!("sql/bump_fence.sql"),
+    beat: include_str!("sql/beat.sql"),
+    nodes: include_str!("sql/nodes.sql"),
+    add_segment: include_str!("sql/add_segment.sql"),
+    advance: include_str!("sql/advance.sql"),
+    guard: include_str!("sql/guard.sql"),
+    // A transaction has the file to itself.
+    lock_segments: "SELECT processor, segment, mask, position, fence, owner, state, details FROM annals_segments \
+                    WHERE tenant = ?1 AND processor = ?2 ORDER BY segment",
     save_snapshot: include_str!("sql/save_snapshot.sql"),
     documents: include_str!("sql/documents.sql"),
     // A transaction has the file to itself.
     documents_to_write: include_str!("sql/documents.sql"),
     write_documents: include_str!("sql/write_documents.sql"),
+    remove_entries: include_str!("sql/remove_entries.sql"),
+    add_entries: include_str!("sql/add_entries.sql"),
     find_sagas: include_str!("sql/find_sagas.sql"),
     sagas: include_str!("sql/sagas.sql"),
     associations: include_str!("sql/associations.sql"),

@@ -4,13 +4,14 @@
 //! connections reads. The file is in WAL mode with `synchronous = FULL`: a commit has reached the disk when it is
 //! acknowledged, and readers never wait for the writer.
 
-mod claims;
 mod dialect;
 mod errors;
 mod lock;
 mod open;
 mod pack;
 mod session;
+mod signs;
+mod subscriptions;
 mod transaction;
 mod writer;
 
@@ -25,21 +26,22 @@ use crate::handler::Resources;
 
 use super::bare::BareEvent;
 use super::batcher::{BatchLimits, Batcher};
-use super::error::{BoxError, ClaimError, OpenError, ReadError, StoreError};
+use super::error::{BoxError, OpenError, ReadError};
 use super::limits::Limits;
 use super::read::Read;
 use super::sql::{Appender, Found, Handle, Row, Session, SqlStore, Statement, Unfit};
 
-use claims::ClaimFile;
-use dialect::DIALECT;
+pub(super) use dialect::DIALECT;
 use pack::Answer;
+use signs::Signs;
 pub use transaction::SqliteTransaction;
 use writer::Writer;
 
 /// A store in a SQLite file.
 ///
-/// Several processes may append to and read one file. All processors of a file run in the process that holds the
-/// operating-system lock on `<file>-annals.lock`; it is free again as soon as that process ends, however it ends.
+/// Several processes may append to one file, read it, and share its processors. Each holds an operating-system lock on a file
+/// of its own beside it, `<file>-annals-<node>.lock`: as soon as it ends, however it ends, others go on with its work. One
+/// that is stopped in the middle of a transaction holds up whoever wants to write, since a file has one writer.
 ///
 /// A transaction ([`Store::begin`](super::Store::begin)) holds the one connection that writes. Until it ends, appends
 /// wait: do not await an append or a second transaction while holding one.
@@ -51,7 +53,7 @@ pub struct SqliteStore {
     handle: Handle,
     writer: Writer,
     readers: SqlitePool,
-    claims: Option<ClaimFile>,
+    signs: Option<Signs>,
     file: PathBuf,
     temporary: Option<open::TemporaryDirectory>,
 }
@@ -84,7 +86,7 @@ impl SqliteStore {
             handle: Handle { dialect: &DIALECT, batcher, appended, limits },
             writer,
             readers: opened.readers,
-            claims: opened.temporary.is_none().then(|| ClaimFile::beside(&opened.file)),
+            signs: opened.temporary.is_none().then(|| Signs::beside(&opened.file)),
             file: opened.file,
             temporary: opened.temporary,
         })
@@ -148,14 +150,25 @@ impl SqlStore for SqliteStore {
         Ok(transaction)
     }
 
-    async fn hold(&self, _: &str, processor: &str) -> Result<(), ClaimError> {
-        if let Some(claims) = &self.claims
-            && !claims.take().map_err(StoreError::unavailable)?
-        {
-            let owner = format!("another process or store holds the lock on `{}`", claims.path().display());
-            return Err(ClaimError::Held { processor: processor.to_owned(), owner });
+    async fn take_sign(&self, node: &str) -> Result<(), BoxError> {
+        match &self.signs {
+            Some(signs) => Ok(signs.take(node)?),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    async fn sign_is_free(&self, node: &str) -> Result<bool, BoxError> {
+        match &self.signs {
+            Some(signs) => Ok(signs.is_free(node)?),
+            None => Ok(false),
+        }
+    }
+
+    async fn drop_sign(&self, node: &str) -> Result<(), BoxError> {
+        match &self.signs {
+            Some(signs) => Ok(signs.drop(node)?),
+            None => Ok(()),
+        }
     }
 
     fn offered(&self) -> Resources {
@@ -171,8 +184,8 @@ impl SqlStore for SqliteStore {
     async fn let_go(&self) {
         self.readers.close().await;
         self.writer.close().await;
-        if let Some(claims) = &self.claims {
-            claims.release();
+        if let Some(signs) = &self.signs {
+            signs.release();
         }
         if let Some(temporary) = &self.temporary {
             temporary.remove();

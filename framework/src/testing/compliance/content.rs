@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::message::{CommandId, Metadata, Position, Tag};
 use crate::store::{
-    AppendError, Criteria, Criterion, Expected, NewEvent, Outcome, Read, ReadError, Snapshot, SnapshotWrite, Store,
-    StoreError,
+    AppendError, Criteria, Criterion, DocumentChange, Expected, NewEvent, Outcome, Read, ReadError, Snapshot,
+    SnapshotWrite, Store, StoreError,
 };
 
 use super::given::{appending, event, filled, positions, read, stream, tagged, version, view};
@@ -57,7 +57,7 @@ pub async fn texts_are_compared_byte_for_byte(store: &dyn Store) {
         let named = tagged(id, id, &[Tag::new("id", id)]);
         appending([named]).expecting(id, Expected::NoStream).stored_in(store).await;
         let mut transaction = super::given::begin(store).await;
-        let document = vec![(id.to_owned(), Some(id.as_bytes().to_vec()))];
+        let document = vec![DocumentChange::put(id, id)];
         transaction.write_documents(&super::given::view(), document).await.unwrap();
         super::given::commit(transaction).await;
     }

@@ -8,7 +8,7 @@ use crate::message::{
 use crate::store::records::{Association, Effect, SagaRow, SagaWrite, Timer, ViewId};
 use crate::store::{
     Append, AppendError, Appended, BareEvent, BarePage, CommandRecord, Condition, Conflict, Criteria, DocumentWrite,
-    Expected, NewEvent, Outcome, Page, Read, Store, StoreTransaction,
+    Expected, IndexChange, NewEvent, Outcome, Page, Read, Store, StoreTransaction,
 };
 
 pub(super) fn stream(id: &str) -> StreamId {
@@ -85,7 +85,8 @@ impl Draft {
 
     pub(super) fn writing(mut self, key: &str, read_revision: u64, body: Option<&str>) -> Self {
         let document = body.map(|body| body.as_bytes().to_vec());
-        self.0.documents.push(DocumentWrite { view: view(), key: key.to_owned(), read_revision, document });
+        let (key, index) = (key.to_owned(), IndexChange::default());
+        self.0.documents.push(DocumentWrite { view: view(), key, read_revision, document, index });
         self
     }
 

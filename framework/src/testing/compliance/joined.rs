@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 
 use crate::message::{CommandId, Position, StreamId, Tag};
 use crate::store::{
-    AppendError, Appended, Conflict, Criterion, Expected, NewEvent, Read, SnapshotWrite, Store, StoreError,
-    StoreTransaction,
+    AppendError, Appended, Conflict, Criterion, DocumentChange, Expected, NewEvent, Read, SnapshotWrite, Store,
+    StoreError, StoreTransaction,
 };
 
 use super::conditions::{Chance, each_held};
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A transaction that has written the document `key`.
 async fn having_written(store: &dyn Store, key: &str) -> Box<dyn StoreTransaction> {
     let mut transaction = begin(store).await;
-    transaction.write_documents(&view(), vec![(key.to_owned(), Some(b"{}".to_vec()))]).await.unwrap();
+    transaction.write_documents(&view(), vec![DocumentChange::put(key, b"{}")]).await.unwrap();
     transaction
 }
 

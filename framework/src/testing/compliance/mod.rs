@@ -9,23 +9,29 @@
 mod append;
 mod conditions;
 mod content;
+mod documents;
 mod exchange;
 mod given;
 mod joined;
+mod processors;
 mod reads;
 mod records;
 mod sagas;
 mod streams;
+mod subscriptions;
 
 pub use append::*;
 pub use conditions::*;
 pub use content::*;
+pub use documents::*;
 pub use exchange::*;
 pub use joined::*;
+pub use processors::*;
 pub use reads::*;
 pub use records::*;
 pub use sagas::*;
 pub use streams::*;
+pub use subscriptions::*;
 
 /// Makes one test of each case, in the module where it stands.
 ///
@@ -141,6 +147,17 @@ macro_rules! store_compliance {
             no_store_joins_what_is_no_transaction
             a_token_is_kept
             a_write_under_a_lost_claim_is_refused
+            tokens_of_several_segments_move_together
+            segments_are_changed_as_they_were_read
+            of_racing_claims_exactly_one_wins
+            no_token_moves_under_a_change
+            a_change_waits_for_a_page
+            who_waits_for_a_change_sees_all_of_it
+            a_node_lives_as_long_as_its_lease
+            a_node_that_leaves_gives_up_its_claims
+            a_letter_that_was_passed_over_holds_nothing_up
+            letters_are_due_in_the_order_of_their_sequence
+            own_documents_are_read_as_written
             a_dropped_transaction_leaves_nothing
             a_cancelled_transaction_leaves_nothing
             a_transaction_sees_its_own_writes
@@ -149,6 +166,13 @@ macro_rules! store_compliance {
             a_stale_document_is_a_conflict
             a_removed_document_keeps_its_revision
             documents_are_scanned_in_key_order
+            documents_are_found_by_their_entries
+            documents_are_ordered_by_an_index
+            entries_change_with_their_document
+            entries_change_with_an_append
+            indexed_values_are_compared_byte_for_byte
+            index_values_beyond_a_limit_are_refused
+            queries_find_what_their_definition_says
             a_snapshot_is_found_by_its_schema
             an_older_snapshot_replaces_no_newer_one
             a_snapshot_commits_with_its_append
@@ -165,6 +189,18 @@ macro_rules! store_compliance {
             timers_are_due_from_their_instant_on
             a_cancelled_timer_is_gone
             a_timer_is_taken_once
+            a_subscription_is_kept
+            a_subscription_is_created_once
+            deliveries_are_kept
+            many_deliveries_are_kept
+            parked_deliveries_are_changed_in_order
+            a_removed_subscription_leaves_nothing
+            of_a_subscription_one_writes_at_a_time
+            a_subscription_that_is_let_go_is_unchanged
+            a_subscription_is_told_the_time
+            tags_are_found_by_position
+            subscriptions_of_tenants_never_mix
+            a_name_of_a_subscription_has_a_limit
         }
     };
 }

@@ -1,10 +1,10 @@
-//! Tokens, transactions, documents, snapshots, dead letters.
+//! Transactions, documents, snapshots.
 
 use crate::message::{Position, SagaId};
 use crate::store::records::ViewId;
 use crate::store::{
-    Conflict, DeadLetter, Document, Expected, LetterState, SagaRow, SagaWrite, Snapshot, SnapshotWrite, Store,
-    StoreError,
+    Conflict, DeadLetter, Document, DocumentChange, Expected, LetterState, SagaRow, SagaWrite, Segment, SegmentRow,
+    SegmentState, SegmentWrite, Snapshot, SnapshotWrite, Store,
 };
 
 use super::given::{
@@ -12,13 +12,15 @@ use super::given::{
     view, write_sagas,
 };
 
+use super::processors::{claimed, to};
+
 fn keys(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
 async fn put(store: &dyn Store, key: &str, body: Option<&str>) {
     let mut transaction = begin(store).await;
-    let write = (key.to_owned(), body.map(|body| body.as_bytes().to_vec()));
+    let write = body.map_or_else(|| DocumentChange::remove(key), |body| DocumentChange::put(key, body));
     transaction.write_documents(&view(), vec![write]).await.unwrap();
     commit(transaction).await;
 }
@@ -29,49 +31,12 @@ async fn document(store: &dyn Store, key: &str) -> Option<(u64, String)> {
     found.pop().map(|document| (document.revision, String::from_utf8(document.body).unwrap()))
 }
 
-/// A token moves under its claim and is found where it was left (guarantee 6).
-pub async fn a_token_is_kept(store: &dyn Store) {
-    assert_eq!(store.token(TENANT, "p").await.unwrap(), None);
-    let claim = store.claim(TENANT, "p").await.unwrap();
-    assert_eq!((claim.processor.as_str(), claim.position), ("p", Position::START));
-    let mut transaction = begin(store).await;
-    transaction.guard(&claim).await.unwrap();
-    transaction.advance(&claim, Position::new(7)).await.unwrap();
-    commit(transaction).await;
-    assert_eq!(store.token(TENANT, "p").await.unwrap(), Some(Position::new(7)));
-    let next = store.claim(TENANT, "p").await.unwrap();
-    assert_eq!(next.position, Position::new(7));
-    let mut transaction = begin(store).await;
-    transaction.reset(&next, Position::new(2)).await.unwrap();
-    commit(transaction).await;
-    assert_eq!(store.token(TENANT, "p").await.unwrap(), Some(Position::new(2)));
-    assert_eq!(store.token(TENANT, "q").await.unwrap(), None);
-}
-
-/// Whoever lost its claim can no longer move the token (guarantee 6).
-pub async fn a_write_under_a_lost_claim_is_refused(store: &dyn Store) {
-    let lost = store.claim(TENANT, "p").await.unwrap();
-    let held = store.claim(TENANT, "p").await.unwrap();
-    assert!(held.fence > lost.fence);
-    let mut transaction = begin(store).await;
-    for refused in [
-        transaction.guard(&lost).await,
-        transaction.advance(&lost, Position::new(9)).await,
-        transaction.reset(&lost, Position::new(9)).await,
-    ] {
-        assert!(matches!(refused, Err(StoreError::ClaimLost { fence, .. }) if fence == lost.fence), "{refused:?}");
-    }
-    transaction.advance(&held, Position::new(1)).await.unwrap();
-    commit(transaction).await;
-    assert_eq!(store.token(TENANT, "p").await.unwrap(), Some(Position::new(1)));
-}
-
 /// A transaction that is dropped leaves nothing, and the next writer is not held up (guarantee 6).
 pub async fn a_dropped_transaction_leaves_nothing(store: &dyn Store) {
-    let claim = store.claim(TENANT, "p").await.unwrap();
+    let claim = claimed(store, "p").await;
     let mut transaction = begin(store).await;
-    transaction.advance(&claim, Position::new(5)).await.unwrap();
-    transaction.write_documents(&view(), vec![("k".to_owned(), Some(b"1".to_vec()))]).await.unwrap();
+    transaction.advance(&[to(&claim, 5)]).await.unwrap();
+    transaction.write_documents(&view(), vec![DocumentChange::put("k", b"1")]).await.unwrap();
     drop(transaction);
     appending([event("a")]).stored_in(store).await;
     assert_eq!(store.token(TENANT, "p").await.unwrap(), Some(Position::START));
@@ -84,7 +49,7 @@ pub async fn a_cancelled_transaction_leaves_nothing(store: &dyn Store) {
         let work = async {
             let mut transaction = begin(store).await;
             for key in 0..10 {
-                let write = (key.to_string(), Some(b"1".to_vec()));
+                let write = DocumentChange::put(key.to_string(), b"1");
                 transaction.write_documents(&view(), vec![write]).await.unwrap();
                 tokio::task::yield_now().await;
             }
@@ -110,7 +75,7 @@ pub async fn a_cancelled_transaction_leaves_nothing(store: &dyn Store) {
 pub async fn a_transaction_sees_its_own_writes(store: &dyn Store) {
     put(store, "old", Some("0")).await;
     let mut transaction = begin(store).await;
-    let writes = vec![("old".to_owned(), None), ("new".to_owned(), Some(b"1".to_vec()))];
+    let writes = vec![DocumentChange::remove("old"), DocumentChange::put("new", b"1")];
     transaction.write_documents(&view(), writes).await.unwrap();
     let inside = transaction.documents(&view(), &keys(&["old", "new", "missing"])).await.unwrap();
     assert_eq!(inside, [Document { key: "new".to_owned(), revision: 1, body: b"1".to_vec() }]);
@@ -123,18 +88,18 @@ pub async fn a_transaction_sees_its_own_writes(store: &dyn Store) {
 
 /// Undoing to a mark keeps what came before it (guarantee 7).
 pub async fn a_mark_is_returned_to(store: &dyn Store) {
-    let claim = store.claim(TENANT, "p").await.unwrap();
+    let claim = claimed(store, "p").await;
     let mut transaction = begin(store).await;
-    let body = |text: &str| Some(text.as_bytes().to_vec());
+    let put = |key: String, body: &str| vec![DocumentChange::put(key, body)];
     for round in ["1", "2"] {
-        transaction.write_documents(&view(), vec![(format!("kept-{round}"), body(round))]).await.unwrap();
+        transaction.write_documents(&view(), put(format!("kept-{round}"), round)).await.unwrap();
         transaction.mark().await.unwrap();
-        transaction.write_documents(&view(), vec![(format!("undone-{round}"), body(round))]).await.unwrap();
+        transaction.write_documents(&view(), put(format!("undone-{round}"), round)).await.unwrap();
         transaction.undo_to_mark().await.unwrap();
     }
     transaction.mark().await.unwrap();
-    transaction.write_documents(&view(), vec![("kept-3".to_owned(), body("3"))]).await.unwrap();
-    transaction.advance(&claim, Position::new(3)).await.unwrap();
+    transaction.write_documents(&view(), put("kept-3".to_owned(), "3")).await.unwrap();
+    transaction.advance(&[to(&claim, 3)]).await.unwrap();
     commit(transaction).await;
     let found = store.scan_documents(&view(), None, 100).await.unwrap();
     assert_eq!(found.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), ["kept-1", "kept-2", "kept-3"]);
@@ -149,7 +114,7 @@ pub async fn appends_and_transactions_lose_no_document(store: &dyn Store) {
             let count = transaction.documents(&view(), &keys(&["n"])).await.unwrap();
             let count = count.first().map_or(0, |found| String::from_utf8_lossy(&found.body).parse().unwrap_or(0));
             tokio::task::yield_now().await;
-            let write = ("n".to_owned(), Some((count + 1_u64).to_string().into_bytes()));
+            let write = DocumentChange::put("n", (count + 1_u64).to_string());
             transaction.write_documents(&view(), vec![write]).await.unwrap();
             commit(transaction).await;
         }
@@ -216,7 +181,7 @@ pub async fn documents_are_scanned_in_key_order(store: &dyn Store) {
         assert!(scan(other, None, 10).await.is_empty(), "{other}");
         assert!(store.documents(other, &keys(&["a"])).await.unwrap().is_empty(), "{other}");
         let mut transaction = begin(store).await;
-        transaction.write_documents(other, vec![("z".to_owned(), Some(vec![0xff, 0]))]).await.unwrap();
+        transaction.write_documents(other, vec![DocumentChange::put("z", [0xff, 0])]).await.unwrap();
         commit(transaction).await;
         assert_eq!(store.documents(other, &keys(&["z"])).await.unwrap()[0].body, [0xff, 0]);
     }
@@ -248,54 +213,23 @@ pub async fn a_snapshot_is_found_by_its_schema(store: &dyn Store) {
     assert_eq!(store.snapshot("", &stream("a"), "1").await.unwrap(), Some(snapshot(5, "1")));
 }
 
-/// Dead letters hold up their sequence until the last of them is removed (guarantee 7).
-pub async fn dead_letters_hold_up_their_sequence(store: &dyn Store) {
-    let letter = |processor: &str, position, sequence: &str, state| DeadLetter {
-        tenant: TENANT.to_owned(),
-        processor: processor.to_owned(),
-        sequence: sequence.to_owned(),
-        position: Position::new(position),
-        attempts: 1,
-        state,
-        error: "the handler failed".to_owned(),
-        since: at(1_000),
-    };
-    let retrying = letter("p", 3, "s-1", LetterState::Retrying(at(2_000)));
-    let mut transaction = begin(store).await;
-    transaction.add_letter(letter("p", 5, "s-1", LetterState::Parked)).await.unwrap();
-    transaction.add_letter(retrying.clone()).await.unwrap();
-    transaction.add_letter(letter("q", 4, "s-2", LetterState::Parked)).await.unwrap();
-    let mut held = transaction.held_sequences(TENANT, "p", &keys(&["s-1", "s-2", "s-3"])).await.unwrap();
-    held.sort();
-    assert_eq!(held, ["s-1"]);
-    commit(transaction).await;
-    assert_eq!(store.dead_letters(TENANT, "p", 1).await.unwrap(), [retrying]);
-
-    let mut transaction = begin(store).await;
-    transaction.update_letter(TENANT, "p", Position::new(3), 2, LetterState::Parked, "again").await.unwrap();
-    assert!(transaction.remove_letter(TENANT, "p", Position::new(5)).await.unwrap());
-    assert!(!transaction.remove_letter(TENANT, "p", Position::new(5)).await.unwrap());
-    assert_eq!(transaction.held_sequences(TENANT, "p", &keys(&["s-1"])).await.unwrap(), ["s-1"]);
-    commit(transaction).await;
-    let left = store.dead_letters(TENANT, "p", 10).await.unwrap();
-    let updated = DeadLetter { attempts: 2, error: "again".to_owned(), ..letter("p", 3, "s-1", LetterState::Parked) };
-    assert_eq!(left, [updated]);
-
-    let mut transaction = begin(store).await;
-    assert!(transaction.remove_letter(TENANT, "p", Position::new(3)).await.unwrap());
-    assert!(transaction.held_sequences(TENANT, "p", &keys(&["s-1"])).await.unwrap().is_empty());
-    commit(transaction).await;
-    assert_eq!(store.dead_letters(TENANT, "q", 10).await.unwrap().len(), 1);
-}
-
 /// Records of the same name belong to each tenant alone (guarantee 12).
 pub async fn records_of_tenants_never_mix(store: &dyn Store) {
-    let one = store.claim("one", "p").await.unwrap();
-    let two = store.claim("two", "p").await.unwrap();
     let mut transaction = begin(store).await;
-    transaction.advance(&one, Position::new(1)).await.unwrap();
-    transaction.advance(&two, Position::new(2)).await.unwrap();
+    for (tenant, position) in [("one", 1), ("two", 2)] {
+        let row = SegmentRow {
+            processor: "p".to_owned(),
+            segment: Segment::WHOLE,
+            position: Position::new(position),
+            fence: 0,
+            owner: None,
+            state: SegmentState::Running,
+            details: String::new(),
+        };
+        transaction.write_segments(tenant, vec![SegmentWrite::Add(row)]).await.unwrap();
+    }
     commit(transaction).await;
+    assert_eq!(store.segments("one").await.unwrap().len(), 1);
     assert_eq!(store.token("one", "p").await.unwrap(), Some(Position::new(1)));
     assert_eq!(store.token("two", "p").await.unwrap(), Some(Position::new(2)));
     assert_eq!(store.token("", "p").await.unwrap(), None);
@@ -340,8 +274,12 @@ pub async fn records_of_tenants_never_mix(store: &dyn Store) {
     let letter = |tenant: &str| DeadLetter {
         tenant: tenant.to_owned(),
         processor: "p".to_owned(),
-        sequence: "s".to_owned(),
         position: Position::new(1),
+        place: 0,
+        component: "c".to_owned(),
+        sequence: "s".to_owned(),
+        event: "e".to_owned(),
+        stream: "wallet/s".to_owned(),
         attempts: 1,
         state: LetterState::Parked,
         error: tenant.to_owned(),
@@ -350,11 +288,11 @@ pub async fn records_of_tenants_never_mix(store: &dyn Store) {
     let mut transaction = begin(store).await;
     transaction.add_letter(letter("one")).await.unwrap();
     transaction.add_letter(letter("two")).await.unwrap();
-    assert!(transaction.remove_letter("one", "p", Position::new(1)).await.unwrap());
+    assert!(transaction.remove_letter(&letter("one")).await.unwrap());
     assert!(transaction.held_sequences("one", "p", &keys(&["s"])).await.unwrap().is_empty());
     commit(transaction).await;
-    assert_eq!(store.dead_letters("two", "p", 10).await.unwrap(), [letter("two")]);
-    assert!(store.dead_letters("one", "p", 10).await.unwrap().is_empty());
+    assert_eq!(store.dead_letters("two", "p", (Position::START, 0), 10).await.unwrap(), [letter("two")]);
+    assert!(store.dead_letters("one", "p", (Position::START, 0), 10).await.unwrap().is_empty());
 }
 
 /// Of a schema the newest snapshot stays; an older one is no step back. Each schema has its own.

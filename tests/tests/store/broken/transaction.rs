@@ -6,8 +6,8 @@ use std::sync::Arc;
 use annals::message::{CommandId, Position, SagaId, Timestamp};
 use annals::store::records::ViewId;
 use annals::store::{
-    Append, AppendError, Appended, Association, Claim, DeadLetter, Document, Effect, EventStore, LetterState,
-    MemoryStore, SagaRow, SagaWrite, StoreError, StoreTransaction,
+    Advance, Append, AppendError, Appended, Association, Claim, DeadLetter, Document, DocumentChange, Effect,
+    EventStore, MemoryStore, SagaRow, SagaWrite, SegmentRow, SegmentWrite, StoreError, StoreTransaction,
 };
 use async_trait::async_trait;
 
@@ -17,6 +17,15 @@ pub(super) struct BrokenTransaction {
     pub(super) inner: Box<dyn StoreTransaction>,
     pub(super) store: Arc<MemoryStore>,
     pub(super) fault: Fault,
+}
+
+impl BrokenTransaction {
+    /// The claim with the fencing number that counts now.
+    async fn renewed(&mut self, claim: &Claim) -> Result<Claim, StoreError> {
+        let rows = self.inner.lock_segments(&claim.tenant, &claim.processor).await?;
+        let row = rows.into_iter().find(|row| row.segment == claim.segment);
+        Ok(Claim { fence: row.map_or(claim.fence, |row| row.fence), ..claim.clone() })
+    }
 }
 
 #[async_trait]
@@ -40,27 +49,34 @@ impl StoreTransaction for BrokenTransaction {
         self.inner.commit().await
     }
 
-    async fn advance(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
-        self.inner.advance(claim, position).await
+    async fn advance(&mut self, segments: &[Advance]) -> Result<(), StoreError> {
+        if self.fault != Fault::NeverFences {
+            return self.inner.advance(segments).await;
+        }
+        let mut renewed = segments.to_vec();
+        for moved in &mut renewed {
+            moved.claim = self.renewed(&moved.claim).await?;
+        }
+        self.inner.advance(&renewed).await
     }
 
-    async fn guard(&mut self, claim: &Claim) -> Result<(), StoreError> {
-        self.inner.guard(claim).await
+    async fn guard(&mut self, claims: &[Claim]) -> Result<(), StoreError> {
+        if self.fault == Fault::NeverFences { Ok(()) } else { self.inner.guard(claims).await }
     }
 
-    async fn reset(&mut self, claim: &Claim, position: Position) -> Result<(), StoreError> {
-        self.inner.reset(claim, position).await
+    async fn lock_segments(&mut self, tenant: &str, processor: &str) -> Result<Vec<SegmentRow>, StoreError> {
+        self.inner.lock_segments(tenant, processor).await
+    }
+
+    async fn write_segments(&mut self, tenant: &str, writes: Vec<SegmentWrite>) -> Result<(), StoreError> {
+        self.inner.write_segments(tenant, writes).await
     }
 
     async fn documents(&mut self, view: &ViewId, keys: &[String]) -> Result<Vec<Document>, StoreError> {
         self.inner.documents(view, keys).await
     }
 
-    async fn write_documents(
-        &mut self,
-        view: &ViewId,
-        writes: Vec<(String, Option<Vec<u8>>)>,
-    ) -> Result<(), StoreError> {
+    async fn write_documents(&mut self, view: &ViewId, writes: Vec<DocumentChange>) -> Result<(), StoreError> {
         self.inner.write_documents(view, writes).await
     }
 
@@ -119,28 +135,34 @@ impl StoreTransaction for BrokenTransaction {
         tenant: &str,
         processor: &str,
         sequences: &[String],
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<(String, String)>, StoreError> {
         self.inner.held_sequences(tenant, processor, sequences).await
+    }
+
+    async fn count_letters(
+        &mut self,
+        tenant: &str,
+        processor: &str,
+        component: &str,
+        sequence: &str,
+    ) -> Result<(u64, u64), StoreError> {
+        self.inner.count_letters(tenant, processor, component, sequence).await
     }
 
     async fn add_letter(&mut self, letter: DeadLetter) -> Result<(), StoreError> {
         self.inner.add_letter(letter).await
     }
 
-    async fn update_letter(
-        &mut self,
-        tenant: &str,
-        processor: &str,
-        position: Position,
-        attempts: u32,
-        state: LetterState,
-        error: &str,
-    ) -> Result<(), StoreError> {
-        self.inner.update_letter(tenant, processor, position, attempts, state, error).await
+    async fn update_letter(&mut self, letter: &DeadLetter) -> Result<bool, StoreError> {
+        self.inner.update_letter(letter).await
     }
 
-    async fn remove_letter(&mut self, tenant: &str, processor: &str, position: Position) -> Result<bool, StoreError> {
-        self.inner.remove_letter(tenant, processor, position).await
+    async fn remove_letter(&mut self, letter: &DeadLetter) -> Result<bool, StoreError> {
+        self.inner.remove_letter(letter).await
+    }
+
+    async fn clear_letters(&mut self, tenant: &str, processor: &str, after: Position) -> Result<u64, StoreError> {
+        self.inner.clear_letters(tenant, processor, after).await
     }
 
     async fn mark(&mut self) -> Result<(), StoreError> {

@@ -5,8 +5,9 @@ use std::any::Any;
 use annals::message::{CommandId, Position, Tag, Timestamp, Version};
 use annals::store::records::ViewId;
 use annals::store::{
-    Append, AppendError, CommandRecord, Condition, Conflict, Criteria, Criterion, DocumentWrite, EventStore, Expected,
-    Maintain, MySqlStore, MySqlTransaction, Outcome, Store, StoreError, StreamChange,
+    Append, AppendError, CommandRecord, Condition, Conflict, Criteria, Criterion, DocumentChange, DocumentWrite,
+    EventStore, Expected, IndexChange, Maintain, MySqlStore, MySqlTransaction, Outcome, Store, StoreError,
+    StreamChange,
 };
 use annals_tests::servers::Server;
 use sqlx::{MySql, MySqlPool, Row, SqlitePool, Transaction};
@@ -127,7 +128,8 @@ async fn records_that_others_write_after_the_first_read_are_seen_at_every_level_
     let view = || ViewId { tenant: String::new(), name: "balances".to_owned(), version: 1 };
     let writing = |revision| {
         let document = Some(b"{}".to_vec());
-        let write = DocumentWrite { view: view(), key: "k".to_owned(), read_revision: revision, document };
+        let (key, index) = ("k".to_owned(), IndexChange::default());
+        let write = DocumentWrite { view: view(), key, read_revision: revision, document, index };
         Append { documents: vec![write], ..expecting("b", 0) }
     };
     let record = CommandRecord {
@@ -148,7 +150,7 @@ async fn records_that_others_write_after_the_first_read_are_seen_at_every_level_
         }
         let write = async || {
             let mut transaction = shop.store.begin().await.unwrap();
-            transaction.write_documents(&view(), vec![("k".to_owned(), Some(b"[]".to_vec()))]).await.unwrap();
+            transaction.write_documents(&view(), vec![DocumentChange::put("k", b"[]")]).await.unwrap();
             transaction.commit().await.unwrap();
         };
         write().await;

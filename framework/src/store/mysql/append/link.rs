@@ -1,13 +1,13 @@
 //! The connection through which appends go.
 
 use sqlx::MySqlConnection;
-use sqlx::mysql::MySqlConnectOptions;
 
 use crate::store::append::Append;
 use crate::store::error::BoxError;
 use crate::store::plan::{Facts, Plan, Questions, Set, StreamState};
 use crate::store::sql::Session;
 
+use super::super::address::Address;
 use super::super::errors;
 use super::super::open::{close, connect};
 use super::super::session::run;
@@ -22,7 +22,7 @@ pub(super) const LOCK: [&str; 2] = ["START TRANSACTION", "SELECT 0, changes FROM
 /// A connection, and what is remembered of what went over it.
 #[derive(Debug)]
 pub(super) struct Link {
-    options: MySqlConnectOptions,
+    address: Address,
     /// `None` where the last one broke, and once the store is closed.
     connection: Option<MySqlConnection>,
     closed: bool,
@@ -68,8 +68,8 @@ pub(super) async fn send(connection: &mut MySqlConnection, script: Script) -> Re
 }
 
 impl Link {
-    pub(super) fn new(options: MySqlConnectOptions, connection: MySqlConnection) -> Self {
-        Self { options, connection: Some(connection), closed: false, memory: Memory::new() }
+    pub(super) fn new(address: Address, connection: MySqlConnection) -> Self {
+        Self { address, connection: Some(connection), closed: false, memory: Memory::new() }
     }
 
     pub(super) async fn close(&mut self) {
@@ -89,7 +89,7 @@ impl Link {
         if self.closed {
             return Err("the store is closed".into());
         }
-        connect(&self.options).await
+        connect(&self.address).await
     }
 
     /// Takes the append lock and looks up what `batch` depends on. An idle connection may have broken meanwhile: then

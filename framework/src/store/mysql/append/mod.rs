@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::MySqlConnection;
-use sqlx::mysql::MySqlConnectOptions;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
@@ -27,6 +26,7 @@ use crate::store::exchange::StoredEvent;
 use crate::store::plan::{Facts, Plan, Questions, plan};
 use crate::store::sql::{Commit, Deleted, Failure, Placed, deleted, raise, write};
 
+use super::address::Address;
 use super::errors;
 use link::{Link, Stop, send};
 use script::Script;
@@ -71,12 +71,8 @@ enum Attempt {
 
 impl Writer {
     /// A writer that raises `appended` after each commit.
-    pub(super) fn new(
-        options: MySqlConnectOptions,
-        connection: MySqlConnection,
-        appended: watch::Sender<Position>,
-    ) -> Self {
-        Self { link: Mutex::new(Link::new(options, connection)), appended }
+    pub(super) fn new(address: Address, connection: MySqlConnection, appended: watch::Sender<Position>) -> Self {
+        Self { link: Mutex::new(Link::new(address, connection)), appended }
     }
 
     /// Closes the connection. No append is under way any more.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::store::append::{CommandRecord, Outcome};
+use crate::store::documents::{OwnedEntry, composed};
 use crate::store::error::BoxError;
 use crate::store::plan::Plan;
 use crate::store::sql::{Deleted, Placed, opened, slice};
@@ -29,6 +30,11 @@ const COMMANDS: Insert = Insert {
 const DOCUMENTS: Insert = Insert {
     head: "INSERT INTO annals_documents (tenant, view, view_version, document_key, revision, body) VALUES ",
     tail: " ON DUPLICATE KEY UPDATE revision = VALUES(revision), body = VALUES(body)",
+};
+
+const ENTRIES: Insert = Insert {
+    head: "INSERT INTO annals_index_entries (tenant, view, view_version, index_name, indexed_value, document_key) VALUES ",
+    tail: " ON DUPLICATE KEY UPDATE document_key = VALUES(document_key)",
 };
 
 /// A newer one stays. Columns are set in the order in which they stand here: the version last.
@@ -58,6 +64,17 @@ pub(super) fn add_plan(script: &mut Script, plan: &Plan<'_>, deleted: &Deleted) 
             ]
         }),
     );
+    let entries = composed(plan.index.iter().copied());
+    for (entry, _) in entries.iter().filter(|(_, stays)| !**stays) {
+        // One by one: not every server finds many rows of such a key by their index.
+        script.add_list(
+            "DELETE FROM annals_index_entries WHERE \
+             (tenant, view, view_version, index_name, indexed_value, document_key) = ",
+            [entry_row(entry)],
+            "",
+        );
+    }
+    script.insert(&ENTRIES, entries.iter().filter(|(_, stays)| **stays).map(|(entry, _)| entry_row(entry)));
     let newest: BTreeMap<_, _> =
         plan.snapshots.iter().map(|write| ((write.0, &write.1.stream, &write.1.schema), write)).collect();
     script.insert(
@@ -122,6 +139,17 @@ fn event_row<'a>(event: &Placed<'a>) -> Result<Vec<Field<'a>>, serde_json::Error
         Field::Made(serde_json::to_string(event.metadata)?),
         Field::Bytes(event.payload),
     ])
+}
+
+fn entry_row<'a>((view, index, value, key): &OwnedEntry<'a>) -> Vec<Field<'a>> {
+    vec![
+        Field::Text(&view.tenant),
+        Field::Text(&view.name),
+        Field::Integer(i64::from(view.version)),
+        Field::Text(index),
+        Field::Text(value),
+        Field::Text(key),
+    ]
 }
 
 fn command<'a>((tenant, record): &'a (&'a str, CommandRecord)) -> Vec<Field<'a>> {

@@ -97,14 +97,33 @@ CREATE TABLE IF NOT EXISTS annals_commands (
     KEY annals_commands_by_age (recorded_at)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
--- Progress of processors. `fence` grows with each claim.
-CREATE TABLE IF NOT EXISTS annals_tokens (
+-- Nodes that run processors. `processors` is a JSON array; `expires_at` counts microseconds since 1970, by the clock of
+-- the database.
+CREATE TABLE IF NOT EXISTS annals_nodes (
+    tenant     VARBINARY(512) NOT NULL,
+    node       VARBINARY(128) NOT NULL,
+    name       TEXT           NOT NULL,
+    processors LONGTEXT       NOT NULL,
+    expires_at BIGINT         NOT NULL,
+    PRIMARY KEY (tenant, node)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
+
+-- Segments of processors: the sequences whose hash has the bits of `segment` at those of `mask`. Everything up to `position`
+-- is handled. `fence` grows with each change of owner, share or state. `state` is 0 for a segment that may be claimed, 1 for a
+-- paused one, 2 for one whose processor was replaced, 3 for one that may be claimed and is not complete yet. `details` is
+-- JSON, or empty.
+CREATE TABLE IF NOT EXISTS annals_segments (
     tenant    VARBINARY(512) NOT NULL,
     processor VARBINARY(512) NOT NULL,
+    segment   BIGINT         NOT NULL,
+    mask      BIGINT         NOT NULL,
     position  BIGINT         NOT NULL,
     fence     BIGINT         NOT NULL,
-    PRIMARY KEY (tenant, processor)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+    owner     VARBINARY(128),
+    state     BIGINT         NOT NULL,
+    details   LONGTEXT       NOT NULL,
+    PRIMARY KEY (tenant, processor, segment)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
 
 CREATE TABLE IF NOT EXISTS annals_snapshots (
     tenant       VARBINARY(512) NOT NULL,
@@ -126,6 +145,25 @@ CREATE TABLE IF NOT EXISTS annals_documents (
     revision     BIGINT         NOT NULL,
     body         LONGBLOB,
     PRIMARY KEY (tenant, view, view_version, document_key)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
+-- The documents of views for whoever reads them in plain SQL: one row for each, with its body as JSON. What the framework
+-- keeps for itself in the same table is left out.
+CREATE OR REPLACE VIEW annals_documents_json AS
+SELECT tenant, view, view_version, document_key, revision, CONVERT(body USING utf8mb4) AS document
+FROM annals_documents
+WHERE body IS NOT NULL AND view_version < 2147483648 AND LEFT(view, 1) <> '$';
+
+-- Under which indexes of its view a document is found, with which values. Bytes of values are in the order of the values.
+CREATE TABLE IF NOT EXISTS annals_index_entries (
+    tenant        VARBINARY(512) NOT NULL,
+    view          VARBINARY(512) NOT NULL,
+    view_version  BIGINT         NOT NULL,
+    index_name    VARBINARY(128) NOT NULL,
+    indexed_value VARBINARY(512) NOT NULL,
+    document_key  VARBINARY(512) NOT NULL,
+    PRIMARY KEY (tenant, view, view_version, index_name, indexed_value, document_key),
+    KEY annals_index_entries_by_document (tenant, view, view_version, document_key, index_name, indexed_value)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
 CREATE TABLE IF NOT EXISTS annals_sagas (
@@ -182,18 +220,58 @@ CREATE TABLE IF NOT EXISTS annals_timers (
     KEY annals_timers_by_due (tenant, saga, due)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
--- Events that a processor could not handle. One without `retry_at` is parked.
+-- Steps of events that a processor could not take. `state` is 0 for one that is tried again at `retry_at`, 1 for a parked
+-- one, 2 for one that was passed over.
 CREATE TABLE IF NOT EXISTS annals_dead_letters (
     tenant    VARBINARY(512)  NOT NULL,
     processor VARBINARY(512)  NOT NULL,
     position  BIGINT          NOT NULL,
+    place     BIGINT          NOT NULL,
+    component VARBINARY(512)  NOT NULL,
     sequence  VARBINARY(1536) NOT NULL,
+    event     TEXT            NOT NULL,
+    stream    VARBINARY(1536) NOT NULL,
     attempts  BIGINT          NOT NULL,
+    state     BIGINT          NOT NULL,
     retry_at  BIGINT,
     error     LONGTEXT        NOT NULL,
     since     BIGINT          NOT NULL,
-    PRIMARY KEY (tenant, processor, position),
-    KEY annals_dead_letters_by_sequence (tenant, processor, sequence)
+    PRIMARY KEY (tenant, processor, position, place),
+    KEY annals_dead_letters_by_sequence (tenant, processor, sequence),
+    KEY annals_dead_letters_by_retry (tenant, processor, state, retry_at)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
+
+-- Subscriptions of outside consumers. `settings` and `consumers` are JSON; `number` is the last delivery number given out;
+-- `replaying` counts deliveries with the state 3.
+CREATE TABLE IF NOT EXISTS annals_subscriptions (
+    tenant     VARBINARY(512) NOT NULL,
+    name       VARBINARY(512) NOT NULL,
+    generation VARBINARY(64)  NOT NULL,
+    revision   BIGINT         NOT NULL,
+    settings   LONGTEXT       NOT NULL,
+    position   BIGINT         NOT NULL,
+    number     BIGINT         NOT NULL,
+    replaying  BIGINT         NOT NULL,
+    consumers  LONGTEXT       NOT NULL,
+    PRIMARY KEY (tenant, name)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
+
+-- Events that subscriptions have taken and not yet done with. `state` is 0 for one that waits until `due`, 1 for one that is
+-- out until `due`, 2 for one that was parked at `due`, 3 for one that was parked and is given out again.
+CREATE TABLE IF NOT EXISTS annals_deliveries (
+    tenant       VARBINARY(512)  NOT NULL,
+    subscription VARBINARY(512)  NOT NULL,
+    position     BIGINT          NOT NULL,
+    sequence     VARBINARY(1536) NOT NULL,
+    state        TINYINT         NOT NULL,
+    attempts     BIGINT          NOT NULL,
+    number       BIGINT          NOT NULL,
+    consumer     VARBINARY(512)  NOT NULL,
+    due          BIGINT          NOT NULL,
+    replayed     TINYINT         NOT NULL,
+    reason       LONGTEXT,
+    PRIMARY KEY (tenant, subscription, position),
+    KEY annals_deliveries_by_state (tenant, subscription, state, position)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
 
 -- Events as people read them: keys and payloads as texts, ids in hexadecimal, the time in UTC.

@@ -15,7 +15,7 @@ use super::line::{Line, Taken};
 
 const CALL: &str = "SELECT head_before, not_as_assumed FROM annals_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
                     $12, $13, $14, $15, $16, $17, $18, $19, $20, $21::text::jsonb, $22::text::jsonb, $23::text::jsonb, \
-                    $24::text::jsonb)";
+                    $24::text::jsonb, $25::text::jsonb, $26::text::jsonb)";
 
 /// What the event before one in its stream has to be: see the function.
 const NEVER: i16 = 0;
@@ -84,7 +84,7 @@ impl Call {
         let records = Records::of(plan)?;
 
         let mut arguments = PgArguments::default();
-        arguments.reserve(24, plan.events.iter().map(|(_, event, _, _)| event.payload.len() + 300).sum());
+        arguments.reserve(26, plan.events.iter().map(|(_, event, _, _)| event.payload.len() + 300).sum());
         arguments.add(line.append_lock())?;
         arguments.add(integer(basis.head.get()))?;
         arguments.add(basis.head_is_fixed)?;
@@ -126,6 +126,8 @@ impl Call {
         arguments.add(rows(&watched)?)?;
         arguments.add(records.commands)?;
         arguments.add(records.documents)?;
+        arguments.add(records.entries.removed)?;
+        arguments.add(records.entries.added)?;
         arguments.add(records.snapshots)?;
         Ok(Self { text: CALL.into_sql_str(), arguments })
     }

@@ -102,13 +102,32 @@ CREATE TABLE annals_commands (
 );
 CREATE INDEX annals_commands_by_age ON annals_commands (recorded_at);
 
--- Progress of processors. `fence` grows with each claim.
-CREATE TABLE annals_tokens (
+-- Nodes that run processors. `processors` is a JSON array; `expires_at` counts microseconds since 1970, by the clock of
+-- the database.
+CREATE TABLE annals_nodes (
+    tenant     text   NOT NULL COLLATE "C",
+    node       text   NOT NULL COLLATE "C",
+    name       text   NOT NULL,
+    processors text   NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (tenant, node)
+) WITH (fillfactor = 50);
+
+-- Segments of processors: the sequences whose hash has the bits of `segment` at those of `mask`. Everything up to `position`
+-- is handled. `fence` grows with each change of owner, share or state. `state` is 0 for a segment that may be claimed, 1 for a
+-- paused one, 2 for one whose processor was replaced, 3 for one that may be claimed and is not complete yet. `details` is
+-- JSON, or empty.
+CREATE TABLE annals_segments (
     tenant    text   NOT NULL COLLATE "C",
     processor text   NOT NULL COLLATE "C",
+    segment   bigint NOT NULL,
+    mask      bigint NOT NULL,
     position  bigint NOT NULL,
     fence     bigint NOT NULL,
-    PRIMARY KEY (tenant, processor)
+    owner     text   COLLATE "C",
+    state     bigint NOT NULL,
+    details   text   NOT NULL,
+    PRIMARY KEY (tenant, processor, segment)
 ) WITH (fillfactor = 50);
 
 CREATE TABLE annals_snapshots (
@@ -132,6 +151,29 @@ CREATE TABLE annals_documents (
     body         bytea,
     PRIMARY KEY (tenant, view, view_version, document_key)
 );
+
+-- The documents of views for whoever reads them in plain SQL: one row for each, with its body as JSON. What the framework
+-- keeps for itself in the same table is left out.
+CREATE VIEW annals_documents_json AS
+SELECT
+    tenant, view, view_version, document_key, revision,
+    CASE WHEN view_version < 2147483648 AND left(view, 1) <> '$' THEN convert_from(body, 'UTF8')::jsonb END AS document
+FROM annals_documents
+WHERE body IS NOT NULL AND view_version < 2147483648 AND left(view, 1) <> '$';
+
+-- Under which indexes of its view a document is found, with which values. Bytes of values are in the order of the values.
+CREATE TABLE annals_index_entries (
+    tenant        text   NOT NULL COLLATE "C",
+    view          text   NOT NULL COLLATE "C",
+    view_version  bigint NOT NULL,
+    index_name    text   NOT NULL COLLATE "C",
+    indexed_value text   NOT NULL COLLATE "C",
+    document_key  text   NOT NULL COLLATE "C",
+    PRIMARY KEY (tenant, view, view_version, index_name, indexed_value, document_key)
+);
+-- For the entries of a known document alone: a search by values, which names the tenant in its plain form, cannot use it.
+CREATE INDEX annals_index_entries_by_document
+    ON annals_index_entries (left(tenant, 512), view, view_version, document_key, index_name, indexed_value);
 
 CREATE TABLE annals_sagas (
     tenant   text     NOT NULL COLLATE "C",
@@ -189,19 +231,26 @@ CREATE TABLE annals_timers (
 );
 CREATE INDEX annals_timers_by_due ON annals_timers (tenant, saga, due);
 
--- Events that a processor could not handle. One without `retry_at` is parked.
+-- Steps of events that a processor could not take. `state` is 0 for one that is tried again at `retry_at`, 1 for a parked
+-- one, 2 for one that was passed over.
 CREATE TABLE annals_dead_letters (
     tenant    text   NOT NULL COLLATE "C",
     processor text   NOT NULL COLLATE "C",
     position  bigint NOT NULL,
+    place     bigint NOT NULL,
+    component text   NOT NULL COLLATE "C",
     sequence  text   NOT NULL COLLATE "C",
+    event     text   NOT NULL,
+    stream    text   NOT NULL COLLATE "C",
     attempts  bigint NOT NULL,
+    state     bigint NOT NULL,
     retry_at  bigint,
     error     text   NOT NULL,
     since     bigint NOT NULL,
-    PRIMARY KEY (tenant, processor, position)
+    PRIMARY KEY (tenant, processor, position, place)
 );
 CREATE INDEX annals_dead_letters_by_sequence ON annals_dead_letters (tenant, processor, left(sequence, 200));
+CREATE INDEX annals_dead_letters_by_retry ON annals_dead_letters (tenant, processor, retry_at) WHERE state = 0;
 
 -- Documents of a view for a transaction that goes on to write them: no append writes to the view before it ends. A row
 -- could be locked by itself, but not one that is missing yet.
@@ -265,6 +314,32 @@ BEGIN
 END
 $$;
 
+-- Removes and adds entries of documents, [[tenant, view, version, index, value, key]]. Whoever writes a document keeps
+-- others from writing it, so that its entries are not changed meanwhile.
+CREATE FUNCTION annals_put_entries(removed jsonb, added jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF removed IS NOT NULL THEN
+        DELETE FROM annals_index_entries WHERE ctid = ANY (ARRAY(
+            SELECT e.ctid
+            FROM jsonb_array_elements(removed) q (value)
+            CROSS JOIN LATERAL (
+                SELECT e.ctid FROM annals_index_entries e
+                WHERE e.tenant = q.value ->> 0 AND e.view = q.value ->> 1 AND e.view_version = (q.value ->> 2)::bigint
+                    AND e.index_name = q.value ->> 3 AND e.indexed_value = q.value ->> 4
+                    AND e.document_key = q.value ->> 5
+                OFFSET 0
+            ) e
+        ));
+    END IF;
+    IF added IS NOT NULL THEN
+        INSERT INTO annals_index_entries (tenant, view, view_version, index_name, indexed_value, document_key)
+        SELECT q.value ->> 0, q.value ->> 1, (q.value ->> 2)::bigint, q.value ->> 3, q.value ->> 4, q.value ->> 5
+        FROM jsonb_array_elements(added) q (value)
+        ON CONFLICT DO NOTHING;
+    END IF;
+END
+$$;
+
 -- Writes appends that were planned on assumed facts: verifies the facts and writes, or writes nothing and says what is
 -- not as assumed. It is called as a statement of its own, so that it commits by itself.
 --
@@ -281,7 +356,7 @@ CREATE FUNCTION annals_append(
     event_ids uuid[], names text[], revisions bigint[], payloads bytea[], metadatas text[], tag_lists text[],
     instants bigint[], slices smallint[],
     tag_tenants text[], tag_texts text[], tag_positions bigint[],
-    watched jsonb, commands jsonb, documents jsonb, snapshots jsonb,
+    watched jsonb, commands jsonb, documents jsonb, removed_entries jsonb, added_entries jsonb, snapshots jsonb,
     OUT head_before bigint, OUT not_as_assumed text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -340,6 +415,9 @@ BEGIN
 
     IF documents IS NOT NULL THEN
         PERFORM annals_put_documents(documents);
+        IF removed_entries IS NOT NULL OR added_entries IS NOT NULL THEN
+            PERFORM annals_put_entries(removed_entries, added_entries);
+        END IF;
     END IF;
 
     INSERT INTO annals_events (
@@ -386,3 +464,36 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Subscriptions of outside consumers. `settings` and `consumers` are JSON; `number` is the last delivery number given out;
+-- `replaying` counts deliveries with the state 3.
+CREATE TABLE annals_subscriptions (
+    tenant     text   NOT NULL COLLATE "C",
+    name       text   NOT NULL COLLATE "C",
+    generation text   NOT NULL,
+    revision   bigint NOT NULL,
+    settings   text   NOT NULL,
+    position   bigint NOT NULL,
+    number     bigint NOT NULL,
+    replaying  bigint NOT NULL,
+    consumers  text   NOT NULL,
+    PRIMARY KEY (tenant, name)
+) WITH (fillfactor = 50);
+
+-- Events that subscriptions have taken and not yet done with. `state` is 0 for one that waits until `due`, 1 for one that is
+-- out until `due`, 2 for one that was parked at `due`, 3 for one that was parked and is given out again.
+CREATE TABLE annals_deliveries (
+    tenant       text     NOT NULL COLLATE "C",
+    subscription text     NOT NULL COLLATE "C",
+    position     bigint   NOT NULL,
+    sequence     text     NOT NULL COLLATE "C",
+    state        smallint NOT NULL,
+    attempts     bigint   NOT NULL,
+    number       bigint   NOT NULL,
+    consumer     text     NOT NULL,
+    due          bigint   NOT NULL,
+    replayed     smallint NOT NULL,
+    reason       text,
+    PRIMARY KEY (tenant, subscription, position)
+);
+CREATE INDEX annals_deliveries_by_state ON annals_deliveries (tenant, subscription, state, position);

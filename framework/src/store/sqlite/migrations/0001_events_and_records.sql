@@ -80,13 +80,32 @@ CREATE TABLE annals_commands (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX annals_commands_by_age ON annals_commands (recorded_at);
 
--- Progress of processors. `fence` grows with each claim.
-CREATE TABLE annals_tokens (
+-- Nodes that run processors. `processors` is a JSON array; `expires_at` counts microseconds since 1970, by the clock of
+-- the database.
+CREATE TABLE annals_nodes (
+    tenant     TEXT    NOT NULL,
+    node       TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    processors TEXT    NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, node)
+) STRICT, WITHOUT ROWID;
+
+-- Segments of processors: the sequences whose hash has the bits of `segment` at those of `mask`. Everything up to `position`
+-- is handled. `fence` grows with each change of owner, share or state. `state` is 0 for a segment that may be claimed, 1 for a
+-- paused one, 2 for one whose processor was replaced, 3 for one that may be claimed and is not complete yet. `details` is
+-- JSON, or empty.
+CREATE TABLE annals_segments (
     tenant    TEXT    NOT NULL,
     processor TEXT    NOT NULL,
+    segment   INTEGER NOT NULL,
+    mask      INTEGER NOT NULL,
     position  INTEGER NOT NULL,
     fence     INTEGER NOT NULL,
-    PRIMARY KEY (tenant, processor)
+    owner     TEXT,
+    state     INTEGER NOT NULL,
+    details   TEXT    NOT NULL,
+    PRIMARY KEY (tenant, processor, segment)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE annals_snapshots (
@@ -110,6 +129,26 @@ CREATE TABLE annals_documents (
     body         ANY,
     PRIMARY KEY (tenant, view, view_version, document_key)
 ) STRICT, WITHOUT ROWID;
+
+-- The documents of views for whoever reads them in plain SQL: one row for each, with its body as JSON. What the framework
+-- keeps for itself in the same table is left out.
+CREATE VIEW annals_documents_json AS
+SELECT tenant, view, view_version, document_key, revision, body AS document
+FROM annals_documents
+WHERE body IS NOT NULL AND view_version < 2147483648 AND substr(view, 1, 1) <> '$';
+
+-- Under which indexes of its view a document is found, with which values. Bytes of values are in the order of the values.
+CREATE TABLE annals_index_entries (
+    tenant        TEXT    NOT NULL,
+    view          TEXT    NOT NULL,
+    view_version  INTEGER NOT NULL,
+    index_name    TEXT    NOT NULL,
+    indexed_value TEXT    NOT NULL,
+    document_key  TEXT    NOT NULL,
+    PRIMARY KEY (tenant, view, view_version, index_name, indexed_value, document_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX annals_index_entries_by_document
+    ON annals_index_entries (tenant, view, view_version, document_key, index_name, indexed_value);
 
 CREATE TABLE annals_sagas (
     tenant   TEXT    NOT NULL,
@@ -164,16 +203,56 @@ CREATE TABLE annals_timers (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX annals_timers_by_due ON annals_timers (tenant, saga, due);
 
--- Events that a processor could not handle. One without `retry_at` is parked.
+-- Steps of events that a processor could not take. `state` is 0 for one that is tried again at `retry_at`, 1 for a parked
+-- one, 2 for one that was passed over.
 CREATE TABLE annals_dead_letters (
     tenant    TEXT    NOT NULL,
     processor TEXT    NOT NULL,
     position  INTEGER NOT NULL,
+    place     INTEGER NOT NULL,
+    component TEXT    NOT NULL,
     sequence  TEXT    NOT NULL,
+    event     TEXT    NOT NULL,
+    stream    TEXT    NOT NULL,
     attempts  INTEGER NOT NULL,
+    state     INTEGER NOT NULL,
     retry_at  INTEGER,
     error     TEXT    NOT NULL,
     since     INTEGER NOT NULL,
-    PRIMARY KEY (tenant, processor, position)
+    PRIMARY KEY (tenant, processor, position, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX annals_dead_letters_by_sequence ON annals_dead_letters (tenant, processor, sequence);
+CREATE INDEX annals_dead_letters_by_retry ON annals_dead_letters (tenant, processor, retry_at) WHERE state = 0;
+
+-- Subscriptions of outside consumers. `settings` and `consumers` are JSON; `number` is the last delivery number given out;
+-- `replaying` counts deliveries with the state 3.
+CREATE TABLE annals_subscriptions (
+    tenant     TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    generation TEXT    NOT NULL,
+    revision   INTEGER NOT NULL,
+    settings   TEXT    NOT NULL,
+    position   INTEGER NOT NULL,
+    number     INTEGER NOT NULL,
+    replaying  INTEGER NOT NULL,
+    consumers  TEXT    NOT NULL,
+    PRIMARY KEY (tenant, name)
+) STRICT, WITHOUT ROWID;
+
+-- Events that subscriptions have taken and not yet done with. `state` is 0 for one that waits until `due`, 1 for one that is
+-- out until `due`, 2 for one that was parked at `due`, 3 for one that was parked and is given out again.
+CREATE TABLE annals_deliveries (
+    tenant       TEXT    NOT NULL,
+    subscription TEXT    NOT NULL,
+    position     INTEGER NOT NULL,
+    sequence     TEXT    NOT NULL,
+    state        INTEGER NOT NULL,
+    attempts     INTEGER NOT NULL,
+    number       INTEGER NOT NULL,
+    consumer     TEXT    NOT NULL,
+    due          INTEGER NOT NULL,
+    replayed     INTEGER NOT NULL,
+    reason       TEXT,
+    PRIMARY KEY (tenant, subscription, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX annals_deliveries_by_state ON annals_deliveries (tenant, subscription, state, position);
