@@ -7,6 +7,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
+use tokio::time::Instant;
+
 use crate::handler::HandlerError;
 use crate::message::{Position, RecordedEvent};
 use crate::store::{DeadLetter, Segment};
@@ -59,6 +61,8 @@ pub(super) struct Flight<'a> {
     begun: u64,
     /// How far the events of each segment have been read, by its id, with the fencing number of the claim.
     read: HashMap<u32, (u64, Position)>,
+    /// When the database last said that the claims hold.
+    pub(super) confirmed: Option<Instant>,
 }
 
 impl<'a> Flight<'a> {

@@ -208,6 +208,11 @@ impl<'a> Running<'a> {
     async fn begin_all(&mut self, flight: &mut Flight<'a>) -> Result<(), Interrupted> {
         let config = &self.processor.config;
         let begun = Instant::now();
+        // Whoever was away for a while may have lost a claim: what is called then is called twice.
+        let fresh = flight.confirmed.is_some_and(|confirmed| confirmed.elapsed() <= config.batch_time);
+        if !fresh && flight.ready().next().is_some() {
+            self.confirm(flight).await?;
+        }
         let mut ended = 0;
         loop {
             self.begin_some(flight).await?;
@@ -399,6 +404,22 @@ impl<'a> Running<'a> {
         transaction.commit().await?;
         self.committed(moved, after);
         self.publish();
+        self.let_fall(&lost).await
+    }
+
+    /// Asks whether the claims hold, and lets go of those that do not.
+    async fn confirm(&mut self, flight: &mut Flight<'a>) -> Result<(), Interrupted> {
+        let asked = Instant::now();
+        let (transaction, _, lost) = self.begin_for((0..self.held.len()).collect()).await?;
+        drop(transaction);
+        flight.confirmed = Some(asked);
+        self.let_fall(&lost).await?;
+        flight.keep(&self.held);
+        Ok(())
+    }
+
+    /// Forgets segments that others have.
+    async fn let_fall(&mut self, lost: &[Segment]) -> Result<(), Interrupted> {
         if !lost.is_empty() {
             tracing::info!(processor = self.processor.name, segments = lost.len(), "segments were taken over or changed");
             self.held.retain(|held| !lost.contains(&held.claim.segment));
