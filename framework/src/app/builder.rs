@@ -17,7 +17,9 @@ use crate::command::{
 };
 use crate::handler::{HandlerError, Resources};
 use crate::message::{Clock, Codec, Command, Payloads, SystemClock};
-use crate::processor::{EventComponent, Node, NodeConfig, ProcessorConfig, Processors, catch_up, found_all, leave_inline};
+use crate::processor::{
+    EventComponent, Node, NodeConfig, ProcessorConfig, Processors, catch_up, found_all, leave_inline,
+};
 use crate::query::{QueryConfig, QueryInterceptor, Subscribers};
 use crate::registry::{Built, Ingredients, Location, Registrar, Registration, Surroundings};
 use crate::store::{Journal, SharedStore};
@@ -453,8 +455,8 @@ impl Builder {
         let processor_configs = processor_configs.into_iter().map(|(name, config)| (name, Arc::new(config))).collect();
         let processor_config = Arc::new(self.processors);
         let node = Node::new(journal.clone(), self.node, processors.names());
-        let Built { commands, caches, queries, inline, others, components, parts, processors: configured, tasks } = registrar
-            .build(&Ingredients {
+        let Built { commands, caches, queries, inline, others, components, parts, processors: configured, tasks } =
+            registrar.build(&Ingredients {
                 journal: journal.clone(),
                 clock: self.clock,
                 resources: Arc::clone(&resources),

@@ -125,7 +125,9 @@ impl ContextError {
 }
 
 /// `error`, then what caused it, and so on.
-pub(crate) fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+pub(crate) fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |error| {
         let error: &'a (dyn std::error::Error + 'static) = *error;
         error.source()

@@ -28,11 +28,7 @@ pub trait ExternalHandlers: Send + Sync + Sized + 'static {
 
     /// Handles `event`. After an error it is tried again, then parked. It may be handled again although it went well, where the
     /// program ends before that is written down.
-    fn handle<'a>(
-        &'a self,
-        event: Decode<'a>,
-        context: &'a Context<'a>,
-    ) -> BoxFuture<'a, Result<(), HandlerError>>;
+    fn handle<'a>(&'a self, event: Decode<'a>, context: &'a Context<'a>) -> BoxFuture<'a, Result<(), HandlerError>>;
 
     /// Whether a replay hands over events with this name; those that were there before the processor first ran come in any
     /// case. Default: all.

@@ -87,7 +87,9 @@ impl<'a> Flight<'a> {
 
     /// Reads a segment anew from `position` on.
     pub(super) fn go_back(&mut self, segment: Segment, position: Position) {
-        self.forget(|entry| entry.segment == segment && entry.letter.is_none() && entry.event.recorded.position > position);
+        self.forget(|entry| {
+            entry.segment == segment && entry.letter.is_none() && entry.event.recorded.position > position
+        });
         if let Some((_, read)) = self.read.get_mut(&segment.id()) {
             *read = position;
         }
@@ -112,9 +114,8 @@ impl<'a> Flight<'a> {
 
     /// Everything before this position is written down, as far as the segment has been read.
     pub(super) fn done_before(&self, held: &Held) -> Position {
-        let open = self.entries.iter().find(|((_, _, segment, letter), _)| {
-            *segment == held.claim.segment.id() && !letter
-        });
+        let open =
+            self.entries.iter().find(|((_, _, segment, letter), _)| *segment == held.claim.segment.id() && !letter);
         open.map_or_else(|| self.read(held), |((position, ..), _)| Position::new(position.get() - 1))
     }
 
@@ -152,7 +153,8 @@ impl<'a> Flight<'a> {
     pub(super) fn is_alone(&self, key: &Key) -> bool {
         let same = |other: &&Key| other.2 == key.2 && other.3 == key.3 && *other != key;
         let first = self.entries.keys().find(|other| other.2 == key.2 && other.3 == key.3);
-        first.is_none_or(|first| first.0 == key.0) && !self.under_way.keys().any(|other| same(&other) && other.0 != key.0)
+        first.is_none_or(|first| first.0 == key.0)
+            && !self.under_way.keys().any(|other| same(&other) && other.0 != key.0)
     }
 
     /// Begins a step.

@@ -319,11 +319,7 @@ impl<'a> Running<'a> {
     }
 
     /// Writes down what has come of steps, and how far the segments are.
-    async fn write_down(
-        &mut self,
-        ended: Vec<(Key, Entry, Came)>,
-        flight: &mut Flight<'a>,
-    ) -> Result<(), Interrupted> {
+    async fn write_down(&mut self, ended: Vec<(Key, Entry, Came)>, flight: &mut Flight<'a>) -> Result<(), Interrupted> {
         if ended.is_empty() {
             return Ok(());
         }
@@ -421,7 +417,11 @@ impl<'a> Running<'a> {
     /// Forgets segments that others have.
     async fn let_fall(&mut self, lost: &[Segment]) -> Result<(), Interrupted> {
         if !lost.is_empty() {
-            tracing::info!(processor = self.processor.name, segments = lost.len(), "segments were taken over or changed");
+            tracing::info!(
+                processor = self.processor.name,
+                segments = lost.len(),
+                "segments were taken over or changed"
+            );
             self.held.retain(|held| !lost.contains(&held.claim.segment));
             // What was seen before does not tell who has them.
             self.processor.node.look().await?;

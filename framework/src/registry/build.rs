@@ -141,7 +141,8 @@ impl Registrar {
         }
         let live = self.view_handlers.iter().filter(|view| view.mode == ViewMode::Live);
         let mut others: Vec<(String, u32)> = live.map(|view| (view.processor.clone(), 1)).collect();
-        let components = by_processor.values().flatten().chain(inline.values().flat_map(|parts| parts.iter())).cloned().collect();
+        let components =
+            by_processor.values().flatten().chain(inline.values().flat_map(|parts| parts.iter())).cloned().collect();
         let mut processors = Vec::new();
         let mut parts = ProcessorParts::new();
         for (name, components) in by_processor {
@@ -276,9 +277,10 @@ impl Registrar {
         let asynchronous = views.iter().filter(|view| view.mode == ViewMode::Asynchronous);
         feeding.extend(asynchronous.map(|view| view.processor.clone()));
         // A component that both handles events and answers queries answers from what it wrote.
-        let own = self.event_handlers.iter().filter(|handlers| {
-            handlers.handler.id == handler.handler.id && handlers.mode != HandlersMode::Inline
-        });
+        let own = self
+            .event_handlers
+            .iter()
+            .filter(|handlers| handlers.handler.id == handler.handler.id && handlers.mode != HandlersMode::Inline);
         feeding.extend(own.map(|handlers| handlers.handler.name.to_owned()));
         query::Surroundings { component: handler.handler.item, feeding, views }
     }

@@ -72,7 +72,8 @@ pub(super) fn arguments(arguments: TokenStream, errors: &mut Errors) -> Argument
         match key.word {
             "skip_replay" => read.skips_replay = true,
             "inline" | "external" if read.mode != Mode::Asynchronous => {
-                let message = "handlers run `inline`, in the transaction of the append, or `external`, in none: one of the two";
+                let message =
+                    "handlers run `inline`, in the transaction of the append, or `external`, in none: one of the two";
                 errors.at_span(key.span, message);
             }
             "inline" => read.mode = Mode::Inline,

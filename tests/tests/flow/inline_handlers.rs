@@ -1,8 +1,8 @@
 //! Inline event handlers: their rows and the events are there together, or neither is.
 
 use annals::Annals;
-use annals::app::{Builder, StartError};
 use annals::SendError;
+use annals::app::{Builder, StartError};
 use annals::command::CommandFailure;
 use annals::prelude::*;
 use annals::processor::{IdempotencyKey, SideEffects};
@@ -316,7 +316,10 @@ async fn handlers_of_one_processor_run_in_one_way_and_ask_for_what_they_can_have
     let refused = file.try_start(builder).await.unwrap_err();
     let StartError::Problems(problems) = &refused else { panic!("{refused:?}") };
     let mixed = problems.iter().find(|problem| matches!(problem, Problem::MixedProcessor { .. })).unwrap().to_string();
-    assert!(mixed.contains("`inline-ledger`") && mixed.contains("inline (") && mixed.contains("asynchronous ("), "{mixed}");
+    assert!(
+        mixed.contains("`inline-ledger`") && mixed.contains("inline (") && mixed.contains("asynchronous ("),
+        "{mixed}"
+    );
     let unmet = problems.iter().find(|problem| matches!(problem, Problem::Unmet { .. })).unwrap().to_string();
     assert!(unmet.contains("has no place yet"), "{unmet}");
 }
