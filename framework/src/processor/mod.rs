@@ -27,6 +27,7 @@ mod newer;
 mod node;
 mod passage;
 mod progress;
+mod rate;
 mod routed;
 mod sequence;
 mod side_effects;

@@ -16,6 +16,7 @@ mod etags;
 mod gather;
 mod given;
 mod kit_sql;
+mod pace;
 mod persistent;
 mod persistent_faults;
 mod processors;
