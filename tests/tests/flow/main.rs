@@ -10,6 +10,7 @@ mod catch_up;
 mod crash;
 mod dead_letters;
 mod deadlines;
+mod defects;
 mod document_keys;
 mod errand;
 mod etags;
