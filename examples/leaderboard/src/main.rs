@@ -71,7 +71,8 @@ fn print_status(title: &str, status: &ProcessorStatus) {
 /// How much of the new version is built, and how fast that goes.
 fn print_progress(status: &ProcessorStatus) {
     let (done, rate) = (status.done() * 100.0, status.rate.unwrap_or_default());
-    let remaining = status.remaining.map(|remaining| format!(", {remaining:.1?} to go")).unwrap_or_default();
+    let remaining = status.remaining.filter(|remaining| !remaining.is_zero());
+    let remaining = remaining.map(|remaining| format!(", {:.1} s to go", remaining.as_secs_f64())).unwrap_or_default();
     println!("another rule: {done:.0}% built, {rate:.0} events a second{remaining}");
 }
 

@@ -12,7 +12,7 @@
 //! | a rebuild hangs at a bad event and says nothing | [`rebuilds::what_stops_a_view_that_is_built_is_named_and_it_goes_on_from_there`] |
 //! | a rebuild takes another way than events, and builds something else | `flow/processors.rs`: `segments_are_divided_and_merged_under_way`; [`rebuilds::a_view_that_is_built_is_the_fold_of_all_events_whatever_happens_meanwhile`] |
 //! | a read after a command does not show it | `flow/queries.rs`: `everybody_reads_their_own_write_while_others_write_too`; `flow/processors.rs`: `a_command_is_answered_when_the_views_that_are_named_show_it` |
-//! | who waits for views waits for others too, or for several times | `flow/queries.rs`: `a_query_waits_for_the_views_that_its_handler_asks_for`; [`waits::one_patience_is_for_all_views_that_are_named_and_for_no_other`] |
+//! | who waits for views waits for others too, or for several times | `flow/queries.rs`: `a_query_waits_for_the_views_that_its_handler_asks_for`; [`waits::one_patience_is_for_all_views_that_are_named_and_for_no_other`], [`waits::a_handler_that_waits_for_a_view_holds_it_up_no_longer_than_it_says`] |
 //! | a handler that fails takes the program, or everything behind it, along | `flow/dead_letters.rs`: `the_events_behind_a_failed_one_wait_and_other_sequences_go_on`, `a_handler_that_never_returns_stops_only_its_own_sequence`; `flow/processors.rs`: `what_becomes_of_an_error_the_policy_says`; `durability/nodes/poison.rs` |
 //! | what was stored in another shape stops everything | `app/upcasters.rs`: `views_and_sagas_find_events_under_their_old_names`; `app/newer.rs`; `flow/view_indexes.rs`: `documents_with_other_indexes_are_refused_at_start_until_the_version_is_raised`; [`rebuilds::a_document_that_cannot_be_read_stops_its_own_events_alone_and_can_be_built_anew`] |
 //! | either everything is one after the other, or nothing keeps its order | `flow/processors.rs`: `what_belongs_together_is_as_the_policy_says`; `flow/view_keys.rs`: `writers_of_one_document_lose_no_event_and_its_revision_tells_its_versions_apart` |
@@ -20,7 +20,7 @@
 //! | a log that all share slows its writers down | `store/postgres.rs`: `appends_do_not_wait_for_a_handlers_transaction`; `store/mysql.rs`: `appends_do_not_wait_for_transactions` |
 //! | a place that is an instant loses or repeats events | `flow/dead_letters.rs`: `a_letter_does_not_wait_for_a_clock_that_was_wrong`; [`log::clocks_that_are_put_back_lose_and_repeat_nothing`] |
 //! | one node does everything, and nobody takes over | `flow/tokens.rs`: `two_applications_share_the_segments`, `what_is_stopped_on_one_node_goes_to_the_others`; `durability/nodes/replacement.rs` |
-//! | looking on is what a database is busy with | `durability/nodes/idle.rs` |
+//! | looking on is what a database is busy with | `durability/nodes/idle.rs`; [`waits::whoever_looks_at_processors_writes_nothing`] |
 //! | what is done for one tenant befalls others | `compliance`: `records_of_tenants_never_mix`; [`log::what_is_done_to_the_processors_of_one_tenant_concerns_no_other`] |
 //! | handlers begin before what they handle is committed, or tell others before they are | `flow/updates.rs`: `what_was_emitted_in_a_transaction_leaves_after_its_commit_and_never_if_it_is_rolled_back`; `flow/schedule.rs`: `a_handler_outside_schedules_and_an_event_handler_does_in_its_transaction`; [`log::what_was_never_stored_is_neither_waited_for_nor_handled`] |
 
