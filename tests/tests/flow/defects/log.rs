@@ -248,7 +248,7 @@ async fn what_is_done_to_the_processors_of_one_tenant_concerns_no_other() {
 
         let after = (bert.processors().status().await.unwrap(), letters(&bert).await);
         let told = |status: &[annals::processor::ProcessorStatus]| {
-            let told = |one: &annals::processor::ProcessorStatus| (one.position, one.paused, one.letters.clone());
+            let told = |one: &annals::processor::ProcessorStatus| (one.position, one.paused, one.letters);
             status.iter().map(told).collect::<Vec<_>>()
         };
         assert_eq!((told(&before.0), &before.1), (told(&after.0), &after.1));

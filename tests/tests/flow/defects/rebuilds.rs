@@ -249,7 +249,7 @@ async fn a_document_that_cannot_be_read_stops_its_own_events_alone_and_can_be_bu
         app.settled(PATIENCE).await.unwrap();
         assert_eq!(sums.get(&bad).await.unwrap(), Some(Sums { total: 4, times: 4 }));
         for (times, found) in [(1, 0), (2, 0), (3, 1), (4, 1)] {
-            assert_eq!(ranked.filter(Ranked::TIMES.is(&times)).count().await.unwrap(), found, "{times} times");
+            assert_eq!(ranked.filter(Ranked::TIMES.is(times)).count().await.unwrap(), found, "{times} times");
         }
         app.shutdown().await.unwrap();
     }
