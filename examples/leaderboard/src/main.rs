@@ -33,8 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The next program: its version of the board is built beside the old one, which south goes on to read.
     let next = node::open::<version2::Standing>(&address, "next").await?;
-    println!("another rule: {:.0}% built", node::status::<version2::Standing>(&next).await?.done() * 100.0);
-    node::built::<version2::Standing>(&next).await?;
+    node::built::<version2::Standing>(&next, print_progress).await?;
     for place in version2::best(&next, 3, None).await?.documents {
         println!("  {:>4} points, {} of the scores large: {}", place.document.points, place.document.large, place.key);
     }
@@ -67,6 +66,14 @@ fn print_status(title: &str, status: &ProcessorStatus) {
         let owner = segment.owner_name.as_deref().unwrap_or("nobody");
         println!("  segment {}: {owner}, at {}", segment.segment, segment.position);
     }
+}
+
+/// How much of the new version is built, and how fast that goes.
+fn print_progress(status: &ProcessorStatus) {
+    let (done, rate) = (status.done() * 100.0, status.rate.unwrap_or_default());
+    let remaining = status.remaining.filter(|remaining| !remaining.is_zero());
+    let remaining = remaining.map(|remaining| format!(", {:.1} s to go", remaining.as_secs_f64())).unwrap_or_default();
+    println!("another rule: {done:.0}% built, {rate:.0} events a second{remaining}");
 }
 
 /// All pages, three players on each.

@@ -68,17 +68,24 @@ pub async fn shared<V: ViewHandlers>(
     }
 }
 
-/// Waits until the view `V` is built and read. Gives up after a while.
+/// Waits until the view `V` is built and read, and tells meanwhile how far it is. Gives up after a while.
 ///
 /// # Errors
 /// When the store does not answer, or when it takes too long.
-pub async fn built<V: ViewHandlers>(app: &Annals) -> Result<(), Box<dyn std::error::Error>> {
+pub async fn built<V: ViewHandlers>(
+    app: &Annals,
+    mut tell: impl FnMut(&ProcessorStatus),
+) -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
-    while status::<V>(app).await?.building {
+    loop {
+        let status = status::<V>(app).await?;
+        tell(&status);
+        if !status.building {
+            return Ok(());
+        }
         if begun.elapsed() > Duration::from_secs(30) {
             return Err("the view is not built in time".into());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Ok(())
 }

@@ -67,7 +67,7 @@ async fn the_next_version_takes_the_place_of_the_one_before() {
         old.view::<Standing>().after(&sent).await.unwrap();
     }
     let next = node::open::<version2::Standing>(&address, "next").await.unwrap();
-    node::built::<version2::Standing>(&next).await.unwrap();
+    node::built::<version2::Standing>(&next, |_| {}).await.unwrap();
     let best = version2::best(&next, 1, None).await.unwrap().documents;
     assert_eq!((best[0].key.as_str(), best[0].document.points), ("bob", 15));
     assert_eq!(

@@ -9,28 +9,26 @@ use serde::Serialize;
 use crate::handler::AfterCommit;
 use crate::message::Position;
 use crate::store::{
-    DeadLetter, Journal, LetterState, Read, Segment, SegmentRow, SegmentState, SegmentWrite, StoreError,
-    StoreTransaction,
+    DeadLetter, Journal, LetterState, Segment, SegmentRow, SegmentState, SegmentWrite, StoreError, StoreTransaction,
 };
 
-use super::component::{EventComponent, ProcessorParts, criteria};
+use super::component::{EventComponent, ProcessorParts};
 use super::details::{Ahead, Details, Past};
 use super::error::ProcessorError;
 use super::node::Node;
 use super::passage::ResetTo;
 use super::progress::{Processors, Progress};
 use super::start::StartAt;
-use super::status::{ProcessorStatus, SegmentStatus, is_paused};
 use super::work::caught;
 
 /// The processors of an application: `app.processors()`. What it changes holds for all nodes, and survives restarts, except
 /// where it says otherwise.
 #[derive(Clone)]
 pub struct ProcessorsHandle {
-    processors: Processors,
-    parts: Arc<ProcessorParts>,
-    journal: Journal,
-    node: Node,
+    pub(super) processors: Processors,
+    pub(super) parts: Arc<ProcessorParts>,
+    pub(super) journal: Journal,
+    pub(super) node: Node,
 }
 
 /// Rows of segments, changed by one of the operations.
@@ -47,58 +45,6 @@ impl ProcessorsHandle {
 
     pub(super) fn now(&self) -> crate::message::Timestamp {
         self.journal.now()
-    }
-
-    /// How all processors are doing, by name.
-    ///
-    /// ```
-    /// # async fn look(app: &annals::Annals) -> Result<(), annals::store::StoreError> {
-    /// for processor in app.processors().status().await? {
-    ///     println!("{}: {} behind, {:?}", processor.name, processor.behind(), processor.lag);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn status(&self) -> Result<Vec<ProcessorStatus>, StoreError> {
-        self.node.look().await?;
-        let mut all = Vec::new();
-        for (name, progress) in self.processors.iter() {
-            all.push(self.status_of(name, progress).await?);
-        }
-        Ok(all)
-    }
-
-    async fn status_of(&self, name: &str, progress: &Progress) -> Result<ProcessorStatus, StoreError> {
-        let head = self.journal.store().head().await.map_err(StoreError::unavailable)?;
-        let here = progress.here.borrow().clone();
-        let cluster = self.node.cluster().borrow().clone();
-        let rows = cluster.segments(name);
-        let segments: Vec<_> = rows.iter().map(|row| SegmentStatus::of(row, &cluster, self.node.id(), &here)).collect();
-        let position = segments.iter().map(|segment| segment.position).min().unwrap_or_default();
-        let waiting = match self.parts.get(name) {
-            Some(components) if position < head => {
-                let read = Read::matching(criteria(components), position).without_payloads();
-                self.journal.first(read).await.map_err(StoreError::unavailable)?
-            }
-            _ => None,
-        };
-        let now = self.journal.now();
-        Ok(ProcessorStatus {
-            name: name.to_owned(),
-            position,
-            head,
-            lag: waiting.map(|event| now.since(event.recorded.recorded_at)).unwrap_or_default(),
-            paused: is_paused(rows),
-            building: rows
-                .iter()
-                .any(|row| row.state == SegmentState::Building || Details::read(&row.details).unfinished),
-            runs_here: segments.iter().any(|segment| segment.here),
-            segments,
-            letters: self.journal.store().letter_count(self.journal.tenant(), name).await?,
-        })
     }
 
     /// Has `processor` stop on every node after the page that it is at, until it is [resumed](Self::resume), also over
@@ -232,8 +178,8 @@ impl ProcessorsHandle {
         self.place(processor, segment, Some(self.node.id().to_owned())).await
     }
 
-    /// Moves a segment of `processor` to the node with this id; [`SegmentStatus::owner`] tells the ids. It stays there as
-    /// long as that node lives, or until it is [released](Self::release).
+    /// Moves a segment of `processor` to the node with this id; [`SegmentStatus::owner`](super::SegmentStatus::owner) tells
+    /// the ids. It stays there as long as that node lives, or until it is [released](Self::release).
     ///
     /// # Errors
     /// [`ProcessorError::NoSegment`]; [`ProcessorError::Refused`] where no such node is alive that can run the processor.

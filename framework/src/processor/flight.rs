@@ -10,7 +10,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
 use crate::handler::HandlerError;
-use crate::message::{Position, RecordedEvent};
+use crate::message::{Position, RecordedEvent, Timestamp};
 use crate::store::{DeadLetter, Segment};
 
 use super::claims::Held;
@@ -61,6 +61,8 @@ pub(super) struct Flight<'a> {
     begun: u64,
     /// How far the events of each segment have been read, by its id, with the fencing number of the claim.
     read: HashMap<u32, (u64, Position)>,
+    /// Since when it is at work without a result that was written down.
+    pub(super) since: Option<Timestamp>,
     /// When the database last said that the claims hold.
     pub(super) confirmed: Option<Instant>,
 }

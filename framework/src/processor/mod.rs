@@ -31,6 +31,7 @@ mod node;
 mod outside;
 mod passage;
 mod progress;
+mod rate;
 mod routed;
 mod sequence;
 mod side_effects;

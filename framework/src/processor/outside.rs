@@ -23,6 +23,7 @@ use super::external::Called;
 use super::failure::FailedEvent;
 use super::flight::{Came, Entry, Flight, Key};
 use super::passage::{Attempt, Passage};
+use super::rate::Work;
 use super::routed::Routed;
 use super::streaming::{FLUSH, IDLE_TOKEN_LAG, Interrupted, Running, StreamingProcessor};
 use super::work::{Named, Outcome, in_time, sequences, unharmed};
@@ -258,7 +259,9 @@ impl<'a> Running<'a> {
         for (held, position) in wary {
             self.note(&BTreeSet::from([held]), position).await?;
         }
+        let now = self.processor.journal.now();
         for (key, _, call) in chosen {
+            flight.since.get_or_insert(now);
             flight.begin(key, call);
         }
         Ok(())
@@ -336,6 +339,7 @@ impl<'a> Running<'a> {
         let mut held_up = self.held_among(&mut *transaction, &names.into_iter().collect::<Vec<_>>()).await?;
         let after = AfterCommit::default();
         let mut stops: HashMap<usize, Failure> = HashMap::new();
+        let mut handled = 0;
         for (key, entry, came) in ended {
             let Some(held) = self.held_by(&entry).filter(|held| kept.contains(held)) else { continue };
             let Entry { event, calls, sequence, letter, .. } = entry;
@@ -363,6 +367,7 @@ impl<'a> Running<'a> {
             let outcome = match came {
                 Came::Called(called) => {
                     store(called, &mut *transaction, &after).await?;
+                    handled += 1;
                     Outcome::Done
                 }
                 Came::Failed(error, what) => {
@@ -380,6 +385,7 @@ impl<'a> Running<'a> {
             }
         }
         let mut moved = Vec::new();
+        let mut positions = 0;
         for number in kept {
             let before = &self.held[number];
             let stop = stops.remove(&number);
@@ -387,6 +393,7 @@ impl<'a> Running<'a> {
                 flight.go_back(before.claim.segment, Position::new(stop.position - 1));
             }
             let mut held = before.at(flight.done_before(before).max(before.position));
+            positions = positions.max(held.position.get() - before.position.get());
             if let Some(stop) = stop.filter(|stop| !stop.error.is_empty()) {
                 held.details.failure = Some(stop);
                 held.changed = true;
@@ -399,6 +406,9 @@ impl<'a> Running<'a> {
         transaction.advance(&moved.iter().map(|(_, held)| held.advance()).collect::<Vec<_>>()).await?;
         transaction.commit().await?;
         self.committed(moved, after);
+        let ended = self.processor.journal.now();
+        let begun = std::mem::replace(&mut flight.since, (flight.under_way() > 0).then_some(ended)).unwrap_or(ended);
+        self.processor.progress.meter.add(Work { begun, ended, events: handled, positions });
         self.publish();
         self.let_fall(&lost).await
     }

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 use crate::message::{Position, StreamId};
 use crate::store::{Claim, Journal, LetterState, StoreError};
 
+use super::rate::Meter;
+
 /// The processors of an application.
 #[derive(Debug, Clone)]
 pub(crate) struct Processors {
@@ -31,6 +33,8 @@ pub(crate) struct Progress {
     pub(crate) started: watch::Sender<bool>,
     /// Whether it is alive on this node.
     pub(crate) pulse: Pulse,
+    /// How fast it is on this node.
+    pub(crate) meter: Meter,
     epochs: Arc<AtomicU64>,
     /// What was published in an earlier epoch counts no more.
     void_before: Arc<AtomicU64>,
@@ -87,6 +91,7 @@ impl Default for Progress {
             wake: Arc::default(),
             started: watch::Sender::new(true),
             pulse: Pulse::default(),
+            meter: Meter::default(),
             epochs: Arc::default(),
             void_before: Arc::default(),
         }

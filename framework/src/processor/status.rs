@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use crate::message::{Position, Timestamp};
-use crate::store::{LetterCount, Segment, SegmentRow, SegmentState};
+use crate::store::{LetterCount, Read, Segment, SegmentRow, SegmentState, StoreError};
 
+use super::component::criteria;
+use super::control::ProcessorsHandle;
 use super::details::Details;
 use super::node::Cluster;
-use super::progress::Here;
+use super::progress::{Here, Progress};
+use super::rate::Pace;
 
 /// How one processor is doing, on all nodes.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +35,14 @@ pub struct ProcessorStatus {
     pub runs_here: bool,
     /// Its dead letters.
     pub letters: LetterCount,
+    /// Events a second that this node has handled for it: the average of the last ten seconds, or of the time since it began to
+    /// work, which is taken for a second at least. 0 where it had nothing to do. `None` where this node works on none of its
+    /// segments; what other nodes do each of them tells.
+    pub rate: Option<f64>,
+    /// How long this node still needs with its segments at the pace of late: to the end of a replay or of the first run over
+    /// old events, else to the head. Zero where it is there; `None` where nothing moves, where a segment stops before an
+    /// event, or where this node works on none of them.
+    pub remaining: Option<Duration>,
 }
 
 impl ProcessorStatus {
@@ -57,8 +68,65 @@ impl ProcessorStatus {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a part of a whole")]
     pub fn done(&self) -> f64 {
-        let until = self.segments.iter().filter_map(|segment| segment.old_until).max().unwrap_or(self.head);
+        let until = until(&self.segments, self.head);
         if until == Position::START { 1.0 } else { (self.position.get() as f64 / until.get() as f64).min(1.0) }
+    }
+}
+
+impl ProcessorsHandle {
+    /// How all processors are doing, by name.
+    ///
+    /// ```
+    /// # async fn look(app: &annals::Annals) -> Result<(), annals::store::StoreError> {
+    /// for processor in app.processors().status().await? {
+    ///     println!("{}: {} behind, {:?}", processor.name, processor.behind(), processor.lag);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn status(&self) -> Result<Vec<ProcessorStatus>, StoreError> {
+        self.node.look().await?;
+        let mut all = Vec::new();
+        for (name, progress) in self.processors.iter() {
+            all.push(self.status_of(name, progress).await?);
+        }
+        Ok(all)
+    }
+
+    async fn status_of(&self, name: &str, progress: &Progress) -> Result<ProcessorStatus, StoreError> {
+        let head = self.journal.store().head().await.map_err(StoreError::unavailable)?;
+        let here = progress.here.borrow().clone();
+        let cluster = self.node.cluster().borrow().clone();
+        let rows = cluster.segments(name);
+        let segments: Vec<_> = rows.iter().map(|row| SegmentStatus::of(row, &cluster, self.node.id(), &here)).collect();
+        let position = segments.iter().map(|segment| segment.position).min().unwrap_or_default();
+        let waiting = match self.parts.get(name) {
+            Some(components) if position < head => {
+                let read = Read::matching(criteria(components), position).without_payloads();
+                self.journal.first(read).await.map_err(StoreError::unavailable)?
+            }
+            _ => None,
+        };
+        let now = self.journal.now();
+        let (pace, runs_here) = (progress.meter.pace(now), segments.iter().any(|segment| segment.here));
+        Ok(ProcessorStatus {
+            name: name.to_owned(),
+            position,
+            head,
+            lag: waiting.map(|event| now.since(event.recorded.recorded_at)).unwrap_or_default(),
+            paused: is_paused(rows),
+            building: rows
+                .iter()
+                .any(|row| row.state == SegmentState::Building || Details::read(&row.details).unfinished),
+            runs_here,
+            rate: runs_here.then_some(pace.events),
+            remaining: remaining(&segments, head, pace),
+            segments,
+            letters: self.journal.store().letter_count(self.journal.tenant(), name).await?,
+        })
     }
 }
 
@@ -125,6 +193,21 @@ impl SegmentStatus {
             }),
         }
     }
+}
+
+/// Where the way ends that a processor is on: with the last old event, else at the head.
+pub(super) fn until(segments: &[SegmentStatus], head: Position) -> Position {
+    segments.iter().filter_map(|segment| segment.old_until).max().unwrap_or(head)
+}
+
+/// In what time the segments of this node are at the end of the way, at this pace.
+pub(super) fn remaining(segments: &[SegmentStatus], head: Position, pace: Pace) -> Option<Duration> {
+    let here = || segments.iter().filter(|segment| segment.here);
+    let slowest = here().map(|segment| segment.position).min()?;
+    if here().any(|segment| segment.failure.is_some()) {
+        return None;
+    }
+    pace.time(slowest, until(segments, head))
 }
 
 /// Whether all segments are paused.

@@ -18,6 +18,7 @@ use super::component::{EventComponent, criteria};
 use super::config::ProcessorConfig;
 use super::node::{Cluster, Node};
 use super::progress::{Here, Progress};
+use super::rate::Work;
 use super::routed::{Routed, Router};
 
 /// Tokens that events of other segments have left behind are written back when they are so many positions behind.
@@ -365,13 +366,27 @@ impl<'a> Running<'a> {
         }
         let (more, full) = (page.more, page.events.len() >= self.size);
         let begun = Instant::now();
-        self.take(page).await?;
+        self.measured(page).await?;
         self.adapt(begun.elapsed(), full);
         self.store_tokens(IDLE_TOKEN_LAG).await?;
         self.publish();
         let lagging =
             self.held.iter().any(|held| held.position < from && !self.stopped.contains_key(&held.claim.segment.id()));
         Ok(more || lagging || early)
+    }
+
+    /// Handles a page, and notes how fast that went.
+    async fn measured(&mut self, page: Routed) -> Result<(), Interrupted> {
+        let StreamingProcessor { journal, progress, .. } = self.processor;
+        let before: Vec<Position> = self.held.iter().map(|held| held.position).collect();
+        let begun = journal.now();
+        let events = self.take(page).await?;
+        // Of the segment that went farthest: one that stops before an event holds up no other.
+        let passed =
+            self.held.iter().zip(before).map(|(held, before)| held.position.get().saturating_sub(before.get()));
+        let positions = passed.max().unwrap_or_default();
+        progress.meter.add(Work { begun, ended: journal.now(), events, positions });
+        Ok(())
     }
 
     async fn read(&self, from: Position) -> Result<Routed, ReadError> {

@@ -21,6 +21,7 @@ use super::failure::{FailedEvent, OnError};
 use super::letters::Held as HeldUp;
 use super::newer::{NewerRevision, is_newer};
 use super::passage::{Attempt, Passage, ReplayStatus};
+use super::rate::count_handled;
 use super::routed::{Item, Routed};
 use super::streaming::{Interrupted, Running, StreamingProcessor};
 
@@ -115,21 +116,21 @@ impl StreamingProcessor {
 }
 
 impl Running<'_> {
-    /// Handles a page.
-    pub(super) async fn take(&mut self, page: Routed) -> Result<(), Interrupted> {
+    /// Handles a page. Gives how many of its events were handled, or put aside.
+    pub(super) async fn take(&mut self, page: Routed) -> Result<u64, Interrupted> {
         let Routed { events, items, scanned, .. } = page;
         let mine = self.mine(|item| &events[item.event], items);
+        let concerned: Vec<(usize, usize)> = mine.iter().map(|mine| (mine.item.event, mine.held)).collect();
         let done = if mine.is_empty() {
             HashMap::new()
         } else if self.held.iter().any(Held::is_wary) {
             self.warily(&events, mine).await?
         } else {
-            let before: Vec<usize> = mine.iter().map(|mine| mine.item.event).collect();
             match self.together(&events, mine, scanned).await? {
                 true => HashMap::new(),
                 false => {
                     let events: Vec<&RecordedEvent> = events.iter().collect();
-                    self.one_by_one(&events, &before.into_iter().collect(), scanned).await?
+                    self.one_by_one(&events, &concerned.iter().map(|(event, _)| *event).collect(), scanned).await?
                 }
             }
         };
@@ -141,7 +142,8 @@ impl Running<'_> {
                 (held.stored, held.changed) = (stored, changed || held.changed);
             }
         }
-        Ok(())
+        let is_done = |event: usize, held| done.get(&held).is_none_or(|to| events[event].recorded.position <= *to);
+        Ok(count_handled(&concerned, is_done))
     }
 
     /// What the held segments have to do. Those that are stopped do nothing.
@@ -334,9 +336,8 @@ impl Running<'_> {
         for number in chosen {
             let event = &events[number];
             let position = event.recorded.position;
-            let takers: BTreeSet<usize> =
-                mine.iter().filter(|mine| mine.item.event == number).map(|mine| mine.held).collect();
-            let takers: BTreeSet<usize> = takers.into_iter().filter(|held| !reached.contains_key(held)).collect();
+            let open = mine.iter().filter(|mine| mine.item.event == number && !reached.contains_key(&mine.held));
+            let takers: BTreeSet<usize> = open.map(|mine| mine.held).collect();
             self.note(&takers, position).await?;
             let stops = self.one_by_one(&[event], &BTreeSet::from([0]), position).await?;
             reached.extend(stops);
@@ -498,10 +499,6 @@ pub(super) fn sequences<'s>(steps: impl Iterator<Item = (&'s Step, &'s RecordedE
     names.into_iter().collect()
 }
 
-fn panicked(component: &dyn EventComponent, panic: &(dyn std::any::Any + Send)) -> HandlerError {
-    HandlerError::new(format!("a handler of {} panicked: {}", component.label(), panic_message(panic)))
-}
-
 /// Has a component take `steps`. A panic is an error, and so is a step that takes too long. Gives what is to be done after the
 /// commit.
 pub(crate) async fn handle_with(
@@ -537,7 +534,9 @@ pub(super) async fn unharmed<T>(
     work: impl Future<Output = Result<T, HandlerError>>,
 ) -> Result<T, HandlerError> {
     let ended = AssertUnwindSafe(work).catch_unwind().await;
-    ended.unwrap_or_else(|panic| Err(panicked(component, &*panic)))
+    ended.unwrap_or_else(|panic| {
+        Err(HandlerError::new(format!("a handler of {} panicked: {}", component.label(), panic_message(&*panic))))
+    })
 }
 
 /// Gives a handler the time that is configured, or less when the application is shut down.

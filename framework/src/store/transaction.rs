@@ -61,6 +61,9 @@ pub trait StoreTransaction: Send {
     /// Removes all documents of `view`, and their entries.
     async fn clear_documents(&mut self, view: &ViewId) -> Result<(), StoreError>;
 
+    /// Removes all entries of the document of `view` under `key`, whatever the document says.
+    async fn clear_entries(&mut self, view: &ViewId, key: &str) -> Result<(), StoreError>;
+
     /// The instances of `saga` that are associated with any of `associations` and have not ended.
     async fn find_sagas(
         &mut self,

@@ -64,7 +64,7 @@ pub enum Start {
     /// With the event after this position.
     After(Position),
     /// With the first event that was recorded at this instant or later, by the clock of the node that wrote it.
-    From(Timestamp),
+    Since(Timestamp),
 }
 
 /// Which consumer gets which event. All of them promise at least once; none but the pinned ones promises an order.

@@ -307,7 +307,7 @@ impl SubscriptionsHandle {
             Start::Oldest => Position::START,
             Start::Newest => head,
             Start::After(position) => position,
-            Start::From(instant) => {
+            Start::Since(instant) => {
                 let page = self.desk.journal.read(config.filter.read(Position::START).since(instant).limit(1)).await?;
                 let first = page.events.first().map(|event| event.recorded.position.get().saturating_sub(1));
                 first.map_or(page.scanned, Position::new)

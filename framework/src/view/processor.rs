@@ -121,9 +121,9 @@ impl<V: ViewHandlers> ViewComponent<V> {
         Ok(document.map(|document| self.journal.payloads().encode_document(document)).transpose()?)
     }
 
-    /// What changes among the entries of a document.
-    pub(super) fn index_change(&self, before: Option<&V>, after: Option<&V>) -> Result<IndexChange, HandlerError> {
-        index::change(&index::entries(before)?, after)
+    /// The entries of a document, where there are none yet.
+    pub(super) fn new_entries(&self, document: Option<&V>) -> Result<IndexChange, HandlerError> {
+        index::change(&NO_ENTRIES, document)
     }
 
     /// Records that documents have changed, for other nodes.

@@ -6,7 +6,7 @@ use crate::handler::HandlerError;
 use crate::message::Position;
 use crate::processor::{Family, is_read, reached};
 use crate::store::error::BoxError;
-use crate::store::{DocumentChange, IndexChange, Read, Segment, SegmentState, SegmentWrite, StoreError};
+use crate::store::{DocumentChange, Read, Segment, SegmentState, SegmentWrite, StoreError};
 
 use super::handle::{Views, criteria, failed};
 use super::processor::ViewComponent;
@@ -38,7 +38,8 @@ pub enum ViewVersionState {
 
 impl<V: ViewHandlers> Views<V> {
     /// Builds one document of an asynchronous view anew, from all events that concern it, in one transaction: after a
-    /// mistake that has been mended, say. Its dead letters are gone. Returns the document as it is then.
+    /// mistake that has been mended, say, or where the stored document cannot be read. Its dead letters are gone. Returns the
+    /// document as it is then.
     ///
     /// ```
     /// # use annals::prelude::*;
@@ -85,10 +86,11 @@ impl<V: ViewHandlers> Views<V> {
             }
             after = if page.more { page.scanned } else { reached };
         }
-        let before = transaction.own_documents(&self.id(), &[key.to_owned()]).await?.pop();
-        let before = before.map(|before| component.read(&before)).transpose().map_err(HandlerError::into_source)?;
-        let index: IndexChange =
-            component.index_change(before.as_ref(), document.as_ref()).map_err(HandlerError::into_source)?;
+        // Those of the document before are not asked for: it may be one that cannot be read.
+        if !V::INDEXES.is_empty() {
+            transaction.clear_entries(&self.id(), key).await?;
+        }
+        let index = component.new_entries(document.as_ref()).map_err(HandlerError::into_source)?;
         let body = component.write(document.as_ref()).map_err(HandlerError::into_source)?;
         transaction.write_documents(&self.id(), vec![DocumentChange { key: key.to_owned(), body, index }]).await?;
         component.tell(&mut *transaction).await?;

@@ -29,7 +29,7 @@ type Wait = Box<dyn FnOnce(Mark, Duration) -> BoxFuture<'static, Result<(), View
 pub enum SeenError<E: std::error::Error + Send + Sync + 'static, R: fmt::Debug> {
     /// The command was rejected or failed.
     #[error(transparent)]
-    Send(#[from] SendError<E>),
+    Unanswered(#[from] SendError<E>),
     /// The command was executed, and this is its answer; a view does not show it in the time given.
     #[error("the command was executed, but a view does not show it yet")]
     Unseen {

@@ -92,7 +92,7 @@ fn arm(ty: &Type, handler: &Handler, message: &Message, keys: &KeySource) -> Tok
         KeySource::Field(field) => {
             let key = quote_spanned! {field.span()=> __p::key_text::<#ty>(&__event.#field) };
             let fold = fold(handler.call(ty, Some(quote!(__view)), Some(message.owned(&quote!(__event)))));
-            quote!(::std::vec::Vec::from([__p::ViewStep { key: #key, fold: #fold }]))
+            quote!(::std::vec![__p::ViewStep { key: #key, fold: #fold }])
         }
         KeySource::Fields(_) | KeySource::Function(_) => {
             let texts = match keys {

@@ -161,7 +161,7 @@ pub(super) fn items(ty: &Type, lookups: &[Lookup], errors: &Errors) -> TokenStre
         }
 
         fn enriched() -> ::std::vec::Vec<::core::any::TypeId> {
-            ::std::vec::Vec::from([#(#found)*])
+            ::std::vec![#(#found)*]
         }
     }
 }

@@ -534,8 +534,8 @@ async fn a_subscription_begins_where_it_is_told() {
             ("oldest", Start::Oldest, 1),
             ("newest", Start::Newest, 5),
             ("after", Start::After(Position::new(2)), 3),
-            ("time", Start::From(Timestamp::from_micros(1_500)), 3),
-            ("future", Start::From(Timestamp::from_micros(9_000)), 5),
+            ("time", Start::Since(Timestamp::from_micros(1_500)), 3),
+            ("future", Start::Since(Timestamp::from_micros(9_000)), 5),
         ];
         for (name, start, _) in starts {
             let mut config = settings();

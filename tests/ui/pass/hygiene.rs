@@ -160,6 +160,28 @@ impl OrderView {
     fn placed(&mut self, _event: Placed, _now: ::annals::handler::Now) {}
 }
 
+#[derive(::annals::View, Serialize, Deserialize, Clone, Default)]
+#[view(name = "order-by-words", key = OrderId)]
+struct WordView {
+    #[index]
+    _words: ::std::string::String,
+}
+
+#[::annals::view_handlers]
+impl WordView {
+    #[enrich]
+    fn words(_placed: &[Placed]) -> ::std::string::String {
+        ::std::string::String::new()
+    }
+
+    #[handle(keys = Self::keys)]
+    fn placed(&mut self, _event: &Placed, _words: ::annals::view::Enriched<::std::string::String>) {}
+
+    fn keys(_event: &Placed) -> [OrderId; 1] {
+        [OrderId::default()]
+    }
+}
+
 #[derive(::annals::Saga, Serialize, Deserialize, Clone, Default)]
 #[saga(name = "order")]
 struct OrderSaga;

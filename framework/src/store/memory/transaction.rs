@@ -267,6 +267,15 @@ impl StoreTransaction for MemoryTransaction {
         Ok(())
     }
 
+    async fn clear_entries(&mut self, view: &ViewId, key: &str) -> Result<(), StoreError> {
+        let state = self.shared.read();
+        let key = (view.clone(), key.to_owned());
+        if let Some(document) = self.changes.documents.get(&state.records.documents, &key) {
+            self.changes.documents.put(key, StoredDocument { entries: BTreeSet::new(), ..document });
+        }
+        Ok(())
+    }
+
     async fn find_sagas(
         &mut self,
         tenant: &str,

@@ -89,6 +89,7 @@ pub(crate) struct Statements {
     /// Adds index entries, as [`Statements::remove_entries`]. One that is there stays.
     pub(crate) add_entries: &'static str,
     pub(crate) clear_entries: &'static str,
+    pub(crate) clear_entries_of: &'static str,
 
     // Sagas.
     pub(crate) find_sagas: &'static str,
@@ -202,6 +203,8 @@ pub(crate) const PORTABLE: Statements = Statements {
     remove_entries: OWN,
     add_entries: OWN,
     clear_entries: "DELETE FROM annals_index_entries WHERE tenant = ?1 AND view = ?2 AND view_version = ?3",
+    clear_entries_of: "DELETE FROM annals_index_entries \
+                       WHERE tenant = ?1 AND view = ?2 AND view_version = ?3 AND document_key = ?4",
 
     find_sagas: OWN,
     sagas: OWN,

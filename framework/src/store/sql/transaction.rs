@@ -188,6 +188,12 @@ impl<T: SqlTransaction> StoreTransaction for T {
         Ok(())
     }
 
+    async fn clear_entries(&mut self, view: &ViewId, key: &str) -> Result<(), StoreError> {
+        let statement = of_view(self.statements().clear_entries_of, view).bind(key);
+        run(self, statement).await?;
+        Ok(())
+    }
+
     async fn find_sagas(
         &mut self,
         tenant: &str,

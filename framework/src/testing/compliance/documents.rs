@@ -167,6 +167,14 @@ pub async fn entries_change_with_their_document(store: &dyn Store) {
     assert_eq!(found(store, &owned_by("bob")).await, ["a"]);
     assert_eq!(found(store, &owned_by("ann")).await, [""; 0]);
 
+    put(store, &view(), &[("b", &[("owner", "dan")])]).await;
+    let mut transaction = begin(store).await;
+    transaction.clear_entries(&view(), "a").await.unwrap();
+    transaction.clear_entries(&view(), "missing").await.unwrap();
+    commit(transaction).await;
+    assert_eq!(found(store, &owned_by("dan")).await, ["b"], "those of one document are gone");
+    assert_eq!(store.count_documents(&all()).await.unwrap(), 2, "and the document is there");
+
     let mut transaction = begin(store).await;
     transaction.clear_documents(&view()).await.unwrap();
     commit(transaction).await;

@@ -84,6 +84,10 @@ impl StoreTransaction for BrokenTransaction {
         self.inner.clear_documents(view).await
     }
 
+    async fn clear_entries(&mut self, view: &ViewId, key: &str) -> Result<(), StoreError> {
+        self.inner.clear_entries(view, key).await
+    }
+
     async fn find_sagas(
         &mut self,
         tenant: &str,
