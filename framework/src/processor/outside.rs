@@ -407,7 +407,8 @@ impl<'a> Running<'a> {
         transaction.commit().await?;
         self.committed(moved, after);
         let ended = self.processor.journal.now();
-        let begun = std::mem::replace(&mut flight.since, (flight.under_way() > 0).then_some(ended)).unwrap_or(ended);
+        let goes_on = (flight.under_way() > 0).then_some(ended);
+        let begun = std::mem::replace(&mut flight.since, goes_on).unwrap_or(ended);
         self.processor.progress.meter.add(Work { begun, ended, events: handled, positions });
         self.publish();
         self.let_fall(&lost).await
