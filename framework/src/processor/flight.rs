@@ -1,6 +1,6 @@
 //! Steps of external handlers that are under way, and those that wait for their turn.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -59,6 +59,8 @@ pub(super) struct Flight<'a> {
     /// Each with the number of its call: nobody listens to an earlier one.
     under_way: BTreeMap<Key, u64>,
     begun: u64,
+    /// Segments that stop before a step that has ended: what lies behind it does not begin.
+    halted: HashSet<u32>,
     /// How far the events of each segment have been read, by its id, with the fencing number of the claim.
     read: HashMap<u32, (u64, Position)>,
     /// Since when it is at work without a result that was written down.
@@ -74,17 +76,11 @@ impl<'a> Flight<'a> {
             held.iter().any(|held| held.claim.segment.id() == segment && held.claim.fence == fence)
         };
         self.read.retain(|segment, (fence, _)| holds(*segment, *fence));
+        self.halted.retain(|segment| self.read.contains_key(segment));
         self.forget(|entry| !holds(entry.segment.id(), entry.fence));
         for held in held {
             self.read.entry(held.claim.segment.id()).or_insert((held.claim.fence, held.position));
         }
-    }
-
-    /// Forgets what has not begun.
-    pub(super) fn end(&mut self) {
-        let begun: Vec<Key> = self.under_way.keys().chain(self.ended.keys()).copied().collect();
-        let waiting: Vec<Key> = self.entries.keys().filter(|key| !begun.contains(key)).copied().collect();
-        waiting.into_iter().for_each(|key| drop(self.remove(key)));
     }
 
     /// Reads a segment anew from `position` on.
@@ -92,6 +88,7 @@ impl<'a> Flight<'a> {
         self.forget(|entry| {
             entry.segment == segment && entry.letter.is_none() && entry.event.recorded.position > position
         });
+        self.halted.remove(&segment.id());
         if let Some((_, read)) = self.read.get_mut(&segment.id()) {
             *read = position;
         }
@@ -148,7 +145,13 @@ impl<'a> Flight<'a> {
 
     /// The steps that may begin, in the order of their events.
     pub(super) fn ready(&self) -> impl Iterator<Item = (&Key, &Entry)> {
-        self.ready.iter().filter_map(|key| Some((key, self.entries.get(key)?)))
+        let free = self.ready.iter().filter(|(.., segment, letter)| *letter || !self.halted.contains(segment));
+        free.filter_map(|key| Some((key, self.entries.get(key)?)))
+    }
+
+    /// The segments of which something is under way, or not written down.
+    pub(super) fn busy(&self) -> HashSet<u32> {
+        self.under_way.keys().chain(self.ended.keys()).map(|(.., segment, _)| *segment).collect()
     }
 
     /// Whether another step of the segment is open before this one, or under way.
@@ -198,6 +201,9 @@ impl<'a> Flight<'a> {
             return;
         }
         self.under_way.remove(&key);
+        if matches!(came, Came::Failed(_, OnError::Stop)) && !key.3 {
+            self.halted.insert(key.2);
+        }
         let fails = matches!(came, Came::Failed(_, OnError::Retry | OnError::Park)) && !key.3;
         self.ended.insert(key, came);
         let behind = self.leave_lane(key);

@@ -53,6 +53,7 @@ impl<'a> Running<'a> {
             head.borrow_and_update();
             let seen = Arc::clone(&cluster.borrow_and_update());
             let started_here = *started.borrow_and_update();
+            self.busy = flight.busy();
             look |= self.share(&seen, started_here).await?;
             flight.keep(&self.held);
             let next_letter = if self.held.is_empty() { None } else { self.letters_into(&mut flight).await? };
@@ -85,8 +86,7 @@ impl<'a> Running<'a> {
                 () = stop.cancelled() => {}
             }
         }
-        // What is under way ends in time.
-        flight.end();
+        // What is under way ends in time, and nothing else begins.
         while flight.under_way() > 0 {
             flight.next().await;
         }
@@ -246,6 +246,9 @@ impl<'a> Running<'a> {
                 break;
             }
             let Some(held) = self.held_by(entry) else { continue };
+            if self.leaving.contains(&entry.segment.id()) {
+                continue;
+            }
             if entry.letter.is_none() && self.held[held].comes_alone() {
                 let segment = entry.segment.id();
                 if !flight.is_alone(key) || !alone.insert(segment) {

@@ -1,6 +1,6 @@
 //! The streaming processor: follows the store with the segments that this node has claimed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +93,10 @@ pub(super) struct Running<'a> {
     pub(super) stopped: HashMap<u32, Instant>,
     /// Segments that were just let go of are left to others until then.
     resting: HashMap<u32, Instant>,
+    /// Segments of which something is under way outside of transactions.
+    pub(super) busy: HashSet<u32>,
+    /// Those among them that are let go of as soon as that has ended.
+    pub(super) leaving: HashSet<u32>,
     /// Whether there may be dead letters.
     pub(super) letters: bool,
     /// Another one whenever the segments are others.
@@ -132,6 +136,8 @@ impl<'a> Running<'a> {
             held: Vec::new(),
             stopped: HashMap::new(),
             resting: HashMap::new(),
+            busy: HashSet::new(),
+            leaving: HashSet::new(),
             letters: true,
             epoch: processor.progress.next_epoch(),
             size: FIRST_PAGE.min(processor.config.batch.max(1)),
@@ -205,6 +211,7 @@ impl<'a> Running<'a> {
         let StreamingProcessor { name, node, journal, config, .. } = self.processor;
         let rows = cluster.segments(name);
         let before = self.held.len();
+        self.leaving.clear();
         self.held.retain(|held| !held.is_lost(cluster));
         let now = Instant::now();
         self.resting.retain(|_, until| *until > now);
@@ -215,12 +222,16 @@ impl<'a> Running<'a> {
         if self.held.len() > share && (others_lack || !started) {
             let surplus = self.held.len() - share;
             let mut leaving: Vec<Held> = Vec::new();
+            let Self { busy, leaving: later, .. } = self;
             self.held.retain(|held| {
-                let leaves = leaving.len() < surplus && (!started || !moved_here(held));
-                if leaves {
+                let leaves = leaving.len() + later.len() < surplus && (!started || !moved_here(held));
+                let waits = leaves && busy.contains(&held.claim.segment.id());
+                if waits {
+                    later.insert(held.claim.segment.id());
+                } else if leaves {
                     leaving.push(held.clone());
                 }
-                !leaves
+                waits || !leaves
             });
             if !leaving.is_empty() {
                 self.let_go(&leaving).await?;

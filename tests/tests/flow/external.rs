@@ -224,6 +224,53 @@ async fn what_was_called_before_it_could_be_written_down_is_called_again_under_t
     }
 }
 
+/// Each deployment would call twice otherwise.
+#[tokio::test]
+async fn who_joins_takes_over_nothing_that_is_under_way() {
+    for lasting in Lasting::each() {
+        let post = Post::default();
+        let one = lasting.start(posted(&post, |config| (config.segments, config.concurrency) = (2, 8))).await;
+        post.open(false);
+        for tally in 0..8 {
+            count(&one, &format!("t{tally}"), 1).await;
+        }
+        post.under_way(8).await;
+        let other = lasting.start(posted(&post, unchanged)).await;
+        post.open(true);
+        let shared = async || {
+            let segments = one.processors().status().await.unwrap().remove(0).segments;
+            let owners: BTreeSet<String> = segments.iter().filter_map(|segment| segment.owner.clone()).collect();
+            (owners.len() == 2).then_some(())
+        };
+        eventually("each has one segment", shared).await;
+        one.settled(PATIENCE).await.unwrap();
+        assert_eq!(post.lines().len(), 8, "each was called once: {:?}", post.lines());
+        one.shutdown().await.unwrap();
+        other.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_had_not_begun_at_a_shut_down_is_called_by_the_next_program() {
+    for lasting in Lasting::each() {
+        let post = Post::default();
+        let app = lasting.start(posted(&post, |config| config.concurrency = 1)).await;
+        post.open(false);
+        for tally in 0..5 {
+            count(&app, &format!("t{tally}"), 1).await;
+        }
+        post.under_way(1).await;
+        // The first is polled first: the call ends while the processor is being stopped.
+        let (ended, ()) = tokio::join!(app.shutdown(), async { post.open(true) });
+        ended.unwrap();
+        let app = lasting.start(posted(&post, unchanged)).await;
+        app.settled(PATIENCE).await.unwrap();
+        let called: BTreeSet<String> = post.lines().into_iter().collect();
+        assert!((0..5).all(|tally| called.contains(&format!("t{tally}:1"))), "{called:?}");
+        app.shutdown().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn commands_of_an_external_handler_are_sent_when_the_call_went_well() {
     for lasting in Lasting::each() {
