@@ -100,7 +100,11 @@ async fn what_stops_before_an_event_remains_for_a_time_that_nobody_knows() {
         let (clock, pace) = (TestClock::default(), Paced::up_to(i64::MAX));
         pace.faults.fail("8", u32::MAX);
         let app = lasting.start(paced(&pace, &clock)).await;
-        let stopped = async || Some(status(&app).await).filter(|status| status.segments[0].failure.is_some());
+        // What is committed is counted a moment later.
+        let stopped = async || {
+            let stops = |status: &ProcessorStatus| status.segments[0].failure.is_some() && status.rate > Some(4.0);
+            Some(status(&app).await).filter(stops)
+        };
         let stopped = eventually("it stops", stopped).await;
         assert_eq!((stopped.position, stopped.rate, stopped.remaining), (Position::new(7), Some(7.0), None));
         pace.faults.heal("8");
