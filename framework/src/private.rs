@@ -23,7 +23,7 @@ pub use crate::message::{
     Asks, Command, Decode, DomainError, Event, Gather, Lifting, Never, Query, Single, StreamQuery, Tag, Target,
     UpcastError, UpcastStep, Updated, Violations,
 };
-pub use crate::processor::EventHandlers;
+pub use crate::processor::{EventHandlers, ExternalHandlers};
 pub use crate::query::{AnsweredBy, QueryError, Rows, StreamedBy};
 pub use crate::registry::{Component, Location, Registrar, Registration};
 pub use crate::saga::{DeadlineHandler, Effects, RejectionHandler, Saga, SagaHandlers, SagaInput, SagaRole, Steps};

@@ -561,6 +561,7 @@ fn mutable(ty: &Type, whole: &Type, rules: &Rules, errors: &mut Errors) -> Optio
             text(ty)
         ),
         (_, Some(Role::Effects)) => "expected `&mut Effects`: nothing else can be changed here".to_owned(),
+        (Some(name), None) if name.ends_with("Transaction") => format!("{what} runs outside of transactions"),
         _ => format!("{what} cannot change a parameter: expected `{0}` or `&{0}`", text(ty)),
     };
     errors.at(whole, message);

@@ -438,6 +438,8 @@ pub fn event_sourcing(arguments: TokenStream, block: TokenStream) -> TokenStream
 /// |---|---|
 /// | `#[event_handlers(processor = "sales-by-sku")]` | the processor that runs the handlers; required |
 /// | `#[event_handlers(processor = "..", skip_replay)]` | after a reset the handlers are not called for events that they have handled before |
+/// | `#[event_handlers(processor = "..", inline)]` | the handlers run in the transaction of the append, and their error refuses it |
+/// | `#[event_handlers(processor = "..", external)]` | the handlers run outside of transactions, at least once; they take no transaction |
 /// | `#[handle]` on a method | handles the event that is its first parameter, by value or by reference |
 /// | `#[setup]` on a method | makes the tables that the handlers write to; it runs at every start, so it must leave what is there |
 /// | `#[reset]` on a method | removes what the handlers have written, before a replay; without it there is none |

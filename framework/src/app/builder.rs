@@ -17,7 +17,9 @@ use crate::command::{
 };
 use crate::handler::{HandlerError, Resources};
 use crate::message::{Clock, Codec, Command, Payloads, SystemClock};
-use crate::processor::{EventComponent, Node, NodeConfig, ProcessorConfig, Processors, catch_up, found_all};
+use crate::processor::{
+    EventComponent, Node, NodeConfig, ProcessorConfig, Processors, catch_up, found_all, leave_inline,
+};
 use crate::query::{QueryConfig, QueryInterceptor, Subscribers};
 use crate::registry::{Built, Ingredients, Location, Registrar, Registration, Surroundings};
 use crate::store::{Journal, SharedStore};
@@ -453,8 +455,8 @@ impl Builder {
         let processor_configs = processor_configs.into_iter().map(|(name, config)| (name, Arc::new(config))).collect();
         let processor_config = Arc::new(self.processors);
         let node = Node::new(journal.clone(), self.node, processors.names());
-        let Built { commands, caches, queries, inline, components, parts, processors: configured, tasks } = registrar
-            .build(&Ingredients {
+        let Built { commands, caches, queries, inline, others, components, parts, processors: configured, tasks } =
+            registrar.build(&Ingredients {
                 journal: journal.clone(),
                 clock: self.clock,
                 resources: Arc::clone(&resources),
@@ -478,16 +480,21 @@ impl Builder {
             set_up(&journal, &*component).await?;
         }
         node.begin().await?;
+        let left = leave_inline(&journal, &node, others).await;
+        if let Err((token, error)) = left {
+            node.leave().await;
+            return Err(StartError::Inline { token, source: error.into_source() });
+        }
         found_all(&journal, &node, &configured).await?;
         let tracker = TaskTracker::new();
         tracker.spawn(node.clone().run(processor_config.poll, stop.clone()));
-        for (view, component) in inline {
-            let brought_up = catch_up(&journal, &node, &view, &component, &processor_config).await;
+        for (token, components) in inline {
+            let brought_up = catch_up(&journal, &node, &token, &components, &processor_config).await;
             if let Err(error) = brought_up {
                 stop.cancel();
                 tracker.close();
                 tracker.wait().await;
-                return Err(StartError::InlineView { view, source: error.into_source() });
+                return Err(StartError::Inline { token, source: error.into_source() });
             }
         }
         gateway.connect(&commands);
@@ -545,6 +552,7 @@ async fn set_up(journal: &Journal, component: &dyn EventComponent) -> Result<(),
         source: error.into_source(),
     };
     let mut transaction = journal.store().begin().await.map_err(|error| failed(error.into()))?;
+    transaction.makes_tables();
     component.setup(&mut *transaction).await.map_err(failed)?;
     transaction.commit().await.map_err(|error| failed(error.into()))
 }

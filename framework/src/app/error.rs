@@ -85,12 +85,12 @@ pub enum StartError {
     /// This program could not make itself known as a node. Start again when the database answers.
     #[error("this program could not make itself known as a node")]
     Node(#[from] StoreError),
-    /// An inline view could not be brought up to the events that were stored before it. What was folded is kept; the next
-    /// start goes on from there.
-    #[error("the inline view `{view}` could not be brought up to the stored events")]
-    InlineView {
-        /// Name of the view's token.
-        view: String,
+    /// A view or handlers could not begin or stop to run inline: they could not be brought up to the events that were stored
+    /// before, or other nodes still run them in another way. What was handled is kept; the next start goes on from there.
+    #[error("`{token}` could not change to or from `inline`")]
+    Inline {
+        /// Name of its token: that of its processor, where it has one.
+        token: String,
         /// What went wrong.
         source: BoxError,
     },

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::handler::error::causes;
 use crate::handler::{ContextError, FailureClass, HandlerError};
 use crate::message::{CodecError, Command};
 use crate::query::QueryError;
@@ -17,14 +18,7 @@ pub(super) fn class_of(error: &(dyn Error + 'static)) -> Option<FailureClass> {
     causes(error).find_map(class_of_one)
 }
 
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        let error: &'a (dyn Error + 'static) = *error;
-        error.source()
-    })
-}
-
-fn class_of_one(error: &(dyn Error + 'static)) -> Option<FailureClass> {
+pub(crate) fn class_of_one(error: &(dyn Error + 'static)) -> Option<FailureClass> {
     if let Some(failure) = error.downcast_ref::<CommandFailure>() {
         return Some(class(failure.is_transient()));
     }

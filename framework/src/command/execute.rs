@@ -18,7 +18,7 @@ use crate::store::{
 use super::class::Senders;
 use super::config::CommandConfig;
 use super::error::{CommandError, CommandFailure, Rejection};
-use super::inline::Inline;
+use super::inline::{Inline, InlineRows};
 use super::interceptor::Interceptors;
 use super::keys;
 use super::lane::{Appending, Lanes, Turn};
@@ -39,6 +39,8 @@ pub(crate) struct Executor {
     pub(crate) senders: Senders,
     pub(crate) observer: Observer,
     pub(crate) inline: Arc<[Arc<dyn Inline>]>,
+    /// Event handlers that write rows of their own with the append.
+    pub(crate) rows: InlineRows,
     /// Appends that concern the same document of an inline view take turns.
     pub(crate) documents: Arc<Lanes<()>>,
 }
@@ -81,8 +83,8 @@ pub(crate) struct HandedOver {
     pub(crate) appending: Appending,
     /// Its last event, if it has any.
     pub(crate) last: Option<EventId>,
-    /// Whether it writes documents of inline views. Those are read and written under turns of their own; nothing is decided
-    /// ahead of them.
+    /// Whether it writes documents of inline views, or rows of inline handlers. Those are read and written under turns of their
+    /// own; nothing is decided ahead of them.
     inline: bool,
 }
 
@@ -183,12 +185,12 @@ impl Executor {
         HandedOver { appending, last, inline }
     }
 
-    /// Whether documents of inline views are written with `append`.
+    /// Whether documents of inline views, or rows of inline handlers, are written with `append`.
     fn is_inline(&self, append: &Append) -> Result<bool, CommandFailure> {
-        if self.inline.is_empty() {
-            return Ok(false);
+        let events = self.inline_events(append);
+        if self.rows.concerned(&events) {
+            return Ok(true);
         }
-        let events: Vec<RecordedEvent> = append.events.iter().map(unplaced).collect();
         for inline in self.inline.iter() {
             if !inline.turns(&events).map_err(inline_failure)?.is_empty() {
                 return Ok(true);
@@ -197,12 +199,19 @@ impl Executor {
         Ok(false)
     }
 
-    /// Appends until the outcome is known. Documents of inline views are folded anew when another node has moved them.
-    pub(crate) async fn submit(&self, mut append: Append, keys: Vec<KeyChange>) -> Result<Appended, CommandFailure> {
-        let events: Vec<RecordedEvent> = match self.inline.is_empty() {
+    /// The events of `append` as what runs inline sees them; none where nothing does.
+    fn inline_events(&self, append: &Append) -> Vec<RecordedEvent> {
+        match self.inline.is_empty() && self.rows.is_empty() {
             true => Vec::new(),
             false => append.events.iter().map(unplaced).collect(),
-        };
+        }
+    }
+
+    /// Appends until the outcome is known. Documents of inline views are folded anew when another node has moved them, and
+    /// inline handlers run anew when the database has ended their transaction in favour of another.
+    pub(crate) async fn submit(&self, mut append: Append, keys: Vec<KeyChange>) -> Result<Appended, CommandFailure> {
+        let events = self.inline_events(&append);
+        let rows = self.rows.concerned(&events);
         let _turns = self.document_turns(&events).await?;
         let mut tries = Tries::default();
         loop {
@@ -213,7 +222,20 @@ impl Executor {
                 let writes = inline.writes(&events).await;
                 tried.documents.extend(writes.map_err(|error| tries.not_tried(inline_failure(error)))?);
             }
-            match self.journal.append(tried).await {
+            let appended = if rows {
+                match self.append_with_rows(tried, &events).await {
+                    Ok(appended) => appended,
+                    Err(error) if self.has_lost_a_race(&error) && tries.count < APPEND_ATTEMPTS => {
+                        tries.count += 1;
+                        tokio::time::sleep(self.config.conflict_pause * tries.count).await;
+                        continue;
+                    }
+                    Err(error) => return Err(tries.not_tried(rows_failure(error))),
+                }
+            } else {
+                self.journal.append(tried).await
+            };
+            match appended {
                 Ok(appended) => return Ok(appended),
                 Err(error) if drop_snapshots(&mut append, &error) => {}
                 Err(error) => tokio::time::sleep(self.config.conflict_pause * tries.again(error)?).await,
@@ -229,11 +251,35 @@ impl Executor {
         keys: &[KeyChange],
     ) -> Result<Appended, CommandFailure> {
         append.documents.extend(keys::writes(&self.journal, keys).await?);
-        let events: Vec<RecordedEvent> = append.events.iter().map(unplaced).collect();
+        let events = self.inline_events(&append);
         for inline in self.inline.iter() {
             append.documents.extend(inline.writes(&events).await.map_err(inline_failure)?);
         }
-        Ok(self.journal.commit_with(transaction, append).await?)
+        let mut transaction = transaction;
+        let after = self.rows.handle(&events, &mut *transaction).await.map_err(rows_failure)?;
+        let appended = self.journal.commit_with(transaction, append).await?;
+        after.committed();
+        Ok(appended)
+    }
+
+    /// Appends in one transaction with what inline handlers write. An error of theirs comes before anything is appended.
+    async fn append_with_rows(
+        &self,
+        append: Append,
+        events: &[RecordedEvent],
+    ) -> Result<Result<Appended, AppendError>, HandlerError> {
+        let mut transaction = self.journal.store().begin().await?;
+        let after = self.rows.handle(events, &mut *transaction).await?;
+        let appended = self.journal.commit_with(transaction, append).await;
+        if appended.is_ok() {
+            after.committed();
+        }
+        Ok(appended)
+    }
+
+    /// Whether the database has ended the transaction of a handler in favour of another one.
+    fn has_lost_a_race(&self, error: &HandlerError) -> bool {
+        self.journal.store().has_lost_a_race(error.source())
     }
 
     /// Waits for turns at the documents that `events` concern, in an order that all appends share.
@@ -394,6 +440,10 @@ fn record(message: &CommandMessage, basis: &Basis, outcome: Outcome) -> CommandR
 
 fn inline_failure(error: HandlerError) -> CommandFailure {
     CommandFailure::handler("an inline view", error)
+}
+
+fn rows_failure(error: HandlerError) -> CommandFailure {
+    CommandFailure::handler("an inline event handler", error)
 }
 
 fn codec<C: Command>(source: crate::message::CodecError) -> CommandFailure {

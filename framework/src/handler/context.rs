@@ -4,7 +4,7 @@ use std::any::{Any, TypeId, type_name};
 use std::sync::Arc;
 
 use crate::message::{CommandId, EventId, Metadata, Recorded, Timestamp, Version};
-use crate::processor::{Outbox, Passage, ResetTo};
+use crate::processor::{Outbox, Passage, Receiver, ResetTo};
 
 use super::after_commit::Later;
 use super::error::ContextError;
@@ -28,6 +28,8 @@ pub struct Context<'a> {
     later: Option<&'a Later>,
     /// How an event comes to a handler.
     passage: Option<&'a Passage>,
+    /// Who handles an event.
+    receiver: Option<Receiver<'a>>,
     /// Where a processor is reset to.
     reset: Option<&'a ResetTo>,
     /// Takes the commands that a handler of events sends.
@@ -73,6 +75,7 @@ impl<'a> Context<'a> {
             reads: None,
             later: None,
             passage: None,
+            receiver: None,
             reset: None,
             outbox: None,
             document_key: None,
@@ -133,6 +136,17 @@ impl<'a> Context<'a> {
     /// How the event comes to its handler; `None` outside processors.
     pub(crate) fn passage(&self) -> Option<&'a Passage> {
         self.passage
+    }
+
+    /// The context of an event for this component of a processor.
+    pub(crate) fn with_receiver(mut self, receiver: Receiver<'a>) -> Self {
+        self.receiver = Some(receiver);
+        self
+    }
+
+    /// Who handles the event; `None` outside of event handlers.
+    pub(crate) fn receiver(&self) -> Option<Receiver<'a>> {
+        self.receiver
     }
 
     /// The context of an event whose handler may send commands.

@@ -123,3 +123,13 @@ impl ContextError {
         Self::new(wanted, "and no such resource was given: add it with `Annals::builder().resource(..)`")
     }
 }
+
+/// `error`, then what caused it, and so on.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'a (dyn std::error::Error + 'static) = *error;
+        error.source()
+    })
+}

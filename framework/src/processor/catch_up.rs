@@ -1,84 +1,187 @@
-//! Brings an inline view up to the events that were stored before it existed.
+//! Brings what runs inline up to the events that were stored before it did, and lets it go back to a processor of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::handler::HandlerError;
+use crate::handler::{AfterCommit, HandlerError};
 use crate::message::Position;
-use crate::store::{Advance, Journal, Read};
+use crate::store::{Advance, Claim, Journal, Read, Segment, SegmentRow, SegmentState, SegmentWrite, StoreError};
 
-use super::claims::{Held, claim_whole};
-use super::component::{EventComponent, criteria};
+use super::claims::{Held, claim_all};
+use super::component::{EventComponent, Step, criteria};
 use super::config::ProcessorConfig;
+use super::details::Details;
 use super::node::Node;
 use super::passage::Passage;
-use super::routed::Router;
-use super::sequence::SequencingPolicy;
+use super::routed::{Item, Router};
 use super::work::handle_with;
 
-/// The token of an inline view that has been brought up: from then on each append brings its documents along. Larger than
-/// any position, and still an integer of every database.
+/// The token of what was brought up: from then on each append brings it along. Larger than any position, and still an
+/// integer of every database.
 const BROUGHT_UP: Position = Position::new(i64::MAX as u64);
-/// How often a node looks whether another one has finished.
+/// How often a node looks whether others have finished.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Folds all events into the documents of an inline view, once, a page in each transaction. It goes on where an earlier
-/// start was interrupted. Another node that is at it is waited for.
+/// Hands `components` all events that they have not handled, once, a page in each transaction. It goes on where an earlier
+/// start was interrupted, or where a processor was that ran them before. Another node that is at it is waited for.
 pub(crate) async fn catch_up(
     journal: &Journal,
     node: &Node,
     name: &str,
-    component: &Arc<dyn EventComponent>,
+    components: &Arc<[Arc<dyn EventComponent>]>,
     config: &ProcessorConfig,
 ) -> Result<(), HandlerError> {
+    let mut waits = false;
     loop {
         if journal.store().token(journal.tenant(), name).await? == Some(BROUGHT_UP) {
             return Ok(());
         }
-        node.look().await?;
-        match claim_whole(journal, node, name).await? {
-            Some(held) => return fold_all(journal, held, component, config).await,
-            None => tokio::time::sleep(POLL).await,
+        let letters = journal.store().letter_count(journal.tenant(), name).await?.letters;
+        if letters > 0 {
+            let reason = format!(
+                "{letters} dead letters wait that its processor `{name}` has left: start once without `inline`, and retry \
+                 or evict them"
+            );
+            return Err(HandlerError::new(reason));
         }
+        node.look().await?;
+        if let Some(held) = claim_all(journal, node, name).await? {
+            return handle_all(journal, held, components, config).await;
+        }
+        if !std::mem::replace(&mut waits, true) {
+            tracing::info!(processor = name, "waits for other nodes that work on it, before it can run inline");
+        }
+        tokio::time::sleep(POLL).await;
     }
 }
 
-async fn fold_all(
+async fn handle_all(
     journal: &Journal,
-    held: Held,
-    component: &Arc<dyn EventComponent>,
+    mut held: Vec<Held>,
+    components: &Arc<[Arc<dyn EventComponent>]>,
     config: &ProcessorConfig,
 ) -> Result<(), HandlerError> {
-    let components: Arc<[Arc<dyn EventComponent>]> = Arc::from([Arc::clone(component)]);
-    let criteria = criteria(&components);
-    let router = Router { journal: journal.clone(), components, policy: SequencingPolicy::Stream };
-    let mut position = held.position;
+    let criteria = criteria(components);
+    let router =
+        Router { journal: journal.clone(), components: Arc::clone(components), policy: config.sequence.clone() };
+    let mut position = held.iter().map(|held| held.position).min().unwrap_or_default();
     let never = CancellationToken::new();
     loop {
         let read = Read::matching(criteria.clone(), position).limit(config.batch);
-        let mut page = router.clone().page(read).await?;
+        let page = router.clone().page(read).await?;
         let mut transaction = journal.store().begin().await?;
-        transaction.guard(std::slice::from_ref(&held.claim)).await?;
-        let mut steps = Vec::new();
+        let claims: Vec<Claim> = held.iter().map(|held| held.claim.clone()).collect();
+        transaction.guard(&claims).await?;
+        let mut by_component: Vec<Vec<(_, Step, Passage)>> = components.iter().map(|_| Vec::new()).collect();
         for item in page.items {
-            match item.fault {
-                Some(fault) => return Err(HandlerError::new(fault.to_string())),
-                None => steps.push((&page.events[item.event], item.step, Passage::default())),
+            let event = &page.events[item.event];
+            let Some(owner) = taker(&held, &item, event.recorded.position) else { continue };
+            if let Some(fault) = item.fault {
+                return Err(HandlerError::new(fault.to_string()));
             }
+            let passage = owner.passage(item.step.hash, event.recorded.position);
+            by_component[item.component].push((event, item.step, passage));
         }
-        let after = handle_with(&**component, steps, &mut *transaction, config, &never).await?;
+        let after = AfterCommit::default();
+        for (component, steps) in components.iter().zip(by_component).filter(|(_, steps)| !steps.is_empty()) {
+            after.join(handle_with(&**component, steps, &mut *transaction, config, &never).await?);
+        }
         position = page.scanned;
-        let token = if page.more { position } else { BROUGHT_UP };
-        let moved = Advance { claim: held.claim.clone(), position: token, details: None };
-        transaction.advance(&[moved]).await?;
+        let moved = held.iter_mut().filter(|held| held.position < position).map(|held| {
+            held.position = position;
+            Advance { claim: held.claim.clone(), position, details: None }
+        });
+        transaction.advance(&moved.collect::<Vec<_>>()).await?;
         transaction.commit().await?;
         after.committed();
-        page.events.clear();
         if !page.more {
-            return Ok(());
+            return Ok(finish(journal, &claims).await?);
         }
-        tracing::debug!(view = component.label(), %position, "an inline view is brought up to stored events");
+        tracing::debug!(%position, "what runs inline is brought up to stored events");
     }
+}
+
+/// The segment that has not handled the step yet.
+fn taker<'h>(held: &'h [Held], item: &Item, position: Position) -> Option<&'h Held> {
+    let all = item.step.sequence.is_none();
+    held.iter().find(|held| {
+        let own = all || held.claim.segment.has(item.step.hash);
+        own && position > held.position && !held.details.is_ahead(item.step.hash, position)
+    })
+}
+
+/// Notes that appends bring it along from now on.
+async fn finish(journal: &Journal, claims: &[Claim]) -> Result<(), StoreError> {
+    let Some(Claim { tenant, processor, .. }) = claims.first() else { return Ok(()) };
+    let mut transaction = journal.store().begin().await?;
+    transaction.guard(claims).await?;
+    let rows = transaction.lock_segments(tenant, processor).await?;
+    let brought_up = |row: SegmentRow| {
+        let details = Details::default().write();
+        SegmentRow { position: BROUGHT_UP, owner: None, state: SegmentState::Running, details, ..row }
+    };
+    let writes = rows.into_iter().map(|row| SegmentWrite::Change(brought_up(row))).collect();
+    transaction.write_segments(tenant, writes).await?;
+    transaction.commit().await
+}
+
+/// Why something cannot stop to run inline.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it was inline until now, and events that {others} may still append with it would be handled twice: stop them, then \
+     start this program"
+)]
+pub(crate) struct StillInline {
+    others: String,
+}
+
+/// Has what ran inline until now, as far as `processors` name it, go on as a processor of so many segments behind the events
+/// that are stored. Gives the first that cannot, and why.
+pub(crate) async fn leave_inline(
+    journal: &Journal,
+    node: &Node,
+    processors: impl IntoIterator<Item = (String, u32)>,
+) -> Result<(), (String, HandlerError)> {
+    let cluster = node.cluster().borrow().clone();
+    for (name, segments) in processors {
+        if cluster.segments(&name).iter().all(|row| row.position != BROUGHT_UP) {
+            continue;
+        }
+        let others = cluster.nodes.iter().filter(|other| other.live && other.id != node.id());
+        let others: Vec<&str> = others.map(|other| other.name.as_str()).collect();
+        let left = match others.is_empty() {
+            true => divide(journal, &name, segments).await.map_err(HandlerError::from),
+            false => Err(HandlerError::from(StillInline { others: others.join(", ") })),
+        };
+        if let Err(error) = left {
+            return Err((name, error));
+        }
+    }
+    node.look().await.map_err(|error| ("nodes".to_owned(), error.into()))
+}
+
+async fn divide(journal: &Journal, processor: &str, segments: u32) -> Result<(), StoreError> {
+    let tenant = journal.tenant();
+    let mut transaction = journal.store().begin().await?;
+    let rows = transaction.lock_segments(tenant, processor).await?;
+    if rows.iter().all(|row| row.position != BROUGHT_UP) {
+        return Ok(());
+    }
+    let position = journal.store().head().await.map_err(StoreError::unavailable)?;
+    let fence = rows.iter().map(|row| row.fence).max().unwrap_or_default() + 1;
+    let mut writes: Vec<SegmentWrite> = rows.into_iter().map(SegmentWrite::Remove).collect();
+    let shares = Segment::shares(segments.max(1)).into_iter().map(|segment| SegmentRow {
+        processor: processor.to_owned(),
+        segment,
+        position,
+        fence,
+        owner: None,
+        state: SegmentState::Running,
+        details: Details::default().write(),
+    });
+    writes.extend(shares.map(SegmentWrite::Add));
+    transaction.write_segments(tenant, writes).await?;
+    transaction.commit().await
 }

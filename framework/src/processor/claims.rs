@@ -26,6 +26,16 @@ pub(crate) struct Held {
     pub(crate) since: tokio::time::Instant,
 }
 
+impl Held {
+    /// Whether somebody else was seen to have it, or its share to have changed.
+    pub(super) fn is_lost(&self, cluster: &Cluster) -> bool {
+        let Claim { processor, segment, fence, .. } = &self.claim;
+        let mut rows = cluster.segments(processor).iter();
+        // What was seen before the claim says nothing about it.
+        cluster.seen > self.since && !rows.any(|row| row.segment == *segment && row.fence <= *fence)
+    }
+}
+
 /// How the segments of a processor are made that has none.
 #[derive(Debug, Clone)]
 pub(crate) struct Founding {
@@ -118,23 +128,33 @@ pub(crate) async fn claim(
     Ok(held)
 }
 
-/// Claims a processor of one segment; `None` while another node works on it.
-pub(crate) async fn claim_whole(journal: &Journal, node: &Node, processor: &str) -> Result<Option<Held>, StoreError> {
+/// Claims all segments of a processor, also of one that is paused; `None` while other nodes work on it.
+pub(crate) async fn claim_all(
+    journal: &Journal,
+    node: &Node,
+    processor: &str,
+) -> Result<Option<Vec<Held>>, StoreError> {
     let cluster = node.cluster().borrow().clone();
-    if cluster.segments(processor).iter().any(|row| !is_free(row, &cluster, node)) {
-        return Ok(None);
-    }
-    let founding = Founding { segments: 1, start: StartAt::Oldest, family: None };
-    let free = |rows: &[SegmentRow]| {
-        let free = rows.iter().filter(|row| is_free(row, &cluster, node));
-        free.map(|row| row.segment.id()).take(1).collect()
+    let taken = |row: &SegmentRow| {
+        let owner = row.owner.as_deref();
+        owner.is_some_and(|owner| owner != node.id() && cluster.is_live(owner))
     };
-    match claim(journal, node, processor, &founding, free).await {
-        Ok(mut held) => Ok(held.pop()),
+    let founding = Founding { segments: 1, start: StartAt::Oldest, family: None };
+    let all = |rows: &[SegmentRow]| {
+        let ids = rows.iter().map(|row| row.segment.id());
+        if rows.iter().any(taken) { Vec::new() } else { ids.collect() }
+    };
+    match claim(journal, node, processor, &founding, all).await {
+        Ok(held) => Ok(Some(held).filter(|held| !held.is_empty())),
         // Another node was quicker.
         Err(StoreError::Changed { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Claims a processor of one segment; `None` while another node works on it.
+pub(crate) async fn claim_whole(journal: &Journal, node: &Node, processor: &str) -> Result<Option<Held>, StoreError> {
+    Ok(claim_all(journal, node, processor).await?.and_then(|mut held| held.pop()))
 }
 
 /// Lets go of segments, as far as they are still this node's.

@@ -10,6 +10,7 @@ use crate::handler::{AfterCommit, HandlerError};
 use crate::message::RecordedEvent;
 use crate::store::{Criteria, Journal, Segment, StoreTransaction};
 
+use super::external::Called;
 use super::passage::{Passage, ResetTo};
 use super::sequence::SequencingPolicy;
 
@@ -42,6 +43,11 @@ pub(crate) trait EventComponent: Send + Sync {
     /// Begins a page.
     fn batch(&self) -> Box<dyn Batch + '_>;
 
+    /// How it is run outside of transactions; `None` where it is not.
+    fn external(&self) -> Option<&dyn External> {
+        None
+    }
+
     /// Makes what the handlers write to.
     async fn setup(&self, _transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
         Ok(())
@@ -53,6 +59,13 @@ pub(crate) trait EventComponent: Send + Sync {
 
     /// Called when a page has been committed.
     fn committed(&self) {}
+}
+
+/// Handlers that run while no transaction is open.
+#[async_trait]
+pub(crate) trait External: Send + Sync {
+    /// Handles `event`. Gives what is to be stored when it went well.
+    async fn call(&self, event: &RecordedEvent, passage: &Passage) -> Result<Called, HandlerError>;
 }
 
 /// What processors consist of, by their names.

@@ -35,6 +35,8 @@ pub struct ProcessorConfig {
     /// How long one handler may take for one event; more is a failure like any other. Default 10 s. Until a handler
     /// returns, its transaction holds the right to write, and commands wait: hand slow work to others.
     pub handler_time: Duration,
+    /// How many sequences external handlers work on side by side, on each node. Default 16.
+    pub concurrency: usize,
     /// How often an event that failed is tried, the first time included, before it is parked. Default 5.
     pub attempts: u32,
     /// The pause before the second attempt; it doubles each time, with jitter. Default 100 ms.
@@ -71,6 +73,7 @@ impl Default for ProcessorConfig {
             batch: 4096,
             batch_time: Duration::from_millis(50),
             handler_time: Duration::from_secs(10),
+            concurrency: 16,
             attempts: 5,
             pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(10),

@@ -6,7 +6,8 @@ use crate::handler::{Context, HandlerError, Requirement};
 use crate::message::Decode;
 use crate::store::StoreTransaction;
 
-/// Handles events in the transaction that the tracking token commits in. `#[event_handlers]` implements it.
+/// Handles events in the transaction that the tracking token commits in, or, inline, in that of the append.
+/// `#[event_handlers]` implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no event handlers",
     note = "add an `impl {Self}` block with `#[event_handlers(processor = \"..\")]`"
@@ -16,8 +17,12 @@ pub trait EventHandlers: Send + Sync + Sized + 'static {
     const PROCESSOR: &'static str;
     /// Names of the events that are handled.
     const EVENTS: &'static [&'static str];
+    /// Whether they run in the transaction of the append, whose events they see without position and version. What was stored
+    /// before is handed over at start, once. Default: no.
+    const INLINE: bool = false;
 
-    /// Handles `event`. An error undoes what this event has written; it is tried again, then parked.
+    /// Handles `event`. An error undoes what this event has written; it is tried again, then parked. Inline, it refuses the
+    /// append.
     fn handle<'a>(
         &'a self,
         event: Decode<'a>,

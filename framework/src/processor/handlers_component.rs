@@ -10,6 +10,7 @@ use crate::store::{Journal, StoreTransaction};
 
 use super::component::{Batch, EventComponent, Step};
 use super::handlers::EventHandlers;
+use super::idempotency::Receiver;
 use super::passage::{Passage, ResetTo};
 use super::sequence::SequencingPolicy;
 use super::side_effects::Outbox;
@@ -93,13 +94,15 @@ impl<H: EventHandlers> Batch for OneByOne<'_, H> {
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         let HandlersComponent { component, journal, resources } = self.component;
-        let context = Context::of_event(journal.now(), &event.recorded, resources)
-            .with_passage(passage)
-            .with_outbox(&self.outbox)
-            .with_later(self.after.later());
-        for part in journal.decode(event).await? {
-            if H::EVENTS.contains(&part.name()) {
-                component.handle(part, &context, transaction).await?;
+        let receiver = Receiver { processor: H::PROCESSOR, component: self.component.label(), part: 0 };
+        for (part, decoded) in journal.decode(event).await?.into_iter().enumerate() {
+            let context = Context::of_event(journal.now(), &event.recorded, resources)
+                .with_passage(passage)
+                .with_receiver(Receiver { part, ..receiver })
+                .with_outbox(&self.outbox)
+                .with_later(self.after.later());
+            if H::EVENTS.contains(&decoded.name()) {
+                component.handle(decoded, &context, transaction).await?;
             }
         }
         self.outbox.check()

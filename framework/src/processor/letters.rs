@@ -28,14 +28,14 @@ impl Held {
     }
 
     /// The sequence behind which a step waits: its own, or that of its stream, of which an event could not be decoded.
-    pub(super) fn behind(&self, component: &str, step: &Step, event: &RecordedEvent) -> Option<String> {
+    pub(super) fn behind(&self, component: &str, own: Option<&str>, event: &RecordedEvent) -> Option<String> {
         let held = self.0.get(component)?;
-        let own = step.sequence.as_ref().map(|sequence| sequence.to_string());
-        own.into_iter().chain([event.recorded.stream.to_string()]).find(|sequence| held.contains(sequence))
+        let stream = event.recorded.stream.to_string();
+        own.into_iter().chain([stream.as_str()]).find(|sequence| held.contains(*sequence)).map(str::to_owned)
     }
 
     pub(super) fn holds(&self, component: &str, step: &Step, event: &RecordedEvent) -> bool {
-        !self.0.is_empty() && self.behind(component, step, event).is_some()
+        !self.0.is_empty() && self.behind(component, step.sequence.as_deref(), event).is_some()
     }
 }
 
@@ -174,7 +174,7 @@ impl Running<'_> {
 
     /// Tries one dead letter; returns whether it is done.
     async fn retry(&mut self, letter: DeadLetter, held: usize) -> Result<bool, Interrupted> {
-        let StreamingProcessor { name, journal, components, config, stop, .. } = self.processor;
+        let StreamingProcessor { journal, components, config, stop, .. } = self.processor;
         let event = journal.event_at(letter.position).await?;
         let mut transaction = journal.store().begin().await?;
         transaction.guard(&self.claims(&BTreeSet::from([held]))).await?;
@@ -205,22 +205,12 @@ impl Running<'_> {
                 }
             }
         }
-        let done = match (failed, &event) {
-            (Some(error), Some(event)) => {
-                transaction.undo_to_mark().await?;
-                after = AfterCommit::default();
-                let letter = self.after_failure(letter, event, attempt, &error);
-                if letter.state == LetterState::Parked {
-                    tracing::error!(
-                        processor = name, position = %letter.position, attempts = letter.attempts, %error,
-                        "an event is parked as a dead letter"
-                    );
-                }
-                transaction.update_letter(&letter).await?;
-                letter.state == LetterState::Skipped
-            }
-            _ => transaction.remove_letter(&letter).await?,
-        };
+        let failed = failed.as_deref().zip(event.as_ref());
+        if failed.is_some() {
+            transaction.undo_to_mark().await?;
+            after = AfterCommit::default();
+        }
+        let done = self.settle(&mut *transaction, letter, attempt, failed).await?;
         transaction.commit().await?;
         after.committed();
         if done {
@@ -229,9 +219,29 @@ impl Running<'_> {
         Ok(done)
     }
 
+    /// Writes down what became of another attempt; returns whether the letter is done.
+    pub(super) async fn settle(
+        &self,
+        transaction: &mut dyn StoreTransaction,
+        letter: DeadLetter,
+        attempt: Attempt,
+        failed: Option<(&HandlerError, &RecordedEvent)>,
+    ) -> Result<bool, Interrupted> {
+        let Some((error, event)) = failed else { return Ok(transaction.remove_letter(&letter).await?) };
+        let letter = self.after_failure(letter, event, attempt, error);
+        if letter.state == LetterState::Parked {
+            tracing::error!(
+                processor = self.processor.name, position = %letter.position, attempts = letter.attempts, %error,
+                "an event is parked as a dead letter"
+            );
+        }
+        transaction.update_letter(&letter).await?;
+        Ok(letter.state == LetterState::Skipped)
+    }
+
     /// Which of an event's steps stand for the letter in this program: the one at its place, or, where that has changed, one of
     /// its sequence.
-    fn places_of(&self, letter: &DeadLetter, items: &[Item]) -> Vec<u32> {
+    pub(super) fn places_of(&self, letter: &DeadLetter, items: &[Item]) -> Vec<u32> {
         let of_component: Vec<&Item> = items.iter().filter(|item| self.label(item) == letter.component).collect();
         let same = |item: &&&Item| item.fault.is_some() || item.step.sequence.as_deref() == Some(&*letter.sequence);
         let mut own = of_component.iter().filter(same);

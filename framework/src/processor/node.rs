@@ -189,7 +189,7 @@ impl Node {
 
     /// Renews its time and looks at the others, until it is stopped and nobody is at work; then it leaves.
     pub(crate) async fn run(self, poll: Duration, stop: CancellationToken) {
-        let Inner { config, journal, refresh, .. } = &*self.0;
+        let Inner { config, refresh, .. } = &*self.0;
         let beat = config.lease / 3;
         let (mut beaten, mut looked) = (Instant::now(), Instant::now());
         let mut at_work = self.0.at_work.subscribe();
@@ -228,7 +228,13 @@ impl Node {
                 looked = Instant::now();
             }
         }
-        if let Err(error) = journal.store().leave(journal.tenant(), &self.0.id, true).await {
+        self.leave().await;
+    }
+
+    /// Tells others that it is gone.
+    pub(crate) async fn leave(&self) {
+        let Inner { id, journal, .. } = &*self.0;
+        if let Err(error) = journal.store().leave(journal.tenant(), id, true).await {
             tracing::debug!(error = chain(&error), "this node could not say that it leaves");
         }
     }

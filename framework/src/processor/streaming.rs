@@ -22,9 +22,9 @@ use super::rate::Work;
 use super::routed::{Routed, Router};
 
 /// Tokens that events of other segments have left behind are written back when they are so many positions behind.
-const IDLE_TOKEN_LAG: u64 = 4096;
+pub(super) const IDLE_TOKEN_LAG: u64 = 4096;
 /// How long such tokens wait for that when nothing more comes, where other nodes may want to know.
-const FLUSH: Duration = Duration::from_millis(20);
+pub(super) const FLUSH: Duration = Duration::from_millis(20);
 /// The first pause after the store failed; it doubles up to the longest.
 const STORE_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(10);
@@ -58,7 +58,8 @@ impl StreamingProcessor {
         let mut pause = STORE_PAUSE;
         while !self.stop.is_cancelled() {
             let begun = Instant::now();
-            let ended = Running::new(&self).run().await;
+            let mut running = Running::new(&self);
+            let ended = if running.is_outside() { running.run_outside().await } else { running.run().await };
             self.progress.let_go();
             match ended {
                 Ok(()) => {}
@@ -85,7 +86,7 @@ impl StreamingProcessor {
 pub(super) struct Running<'a> {
     pub(super) processor: &'a StreamingProcessor,
     pub(super) router: Router,
-    criteria: Criteria,
+    pub(super) criteria: Criteria,
     /// The segments of this node, by their ids.
     pub(super) held: Vec<Held>,
     /// Segments that stop before an event, and until when.
@@ -97,7 +98,7 @@ pub(super) struct Running<'a> {
     /// Another one whenever the segments are others.
     epoch: u64,
     /// Events of the next page.
-    size: usize,
+    pub(super) size: usize,
     /// The next page, on its way.
     ahead: Option<Ahead>,
     /// What a version of a view has to do while it is built.
@@ -200,16 +201,11 @@ impl<'a> Running<'a> {
     }
 
     /// Claims what is this node's share, and lets go of what is more than that. Returns whether its segments are others now.
-    async fn share(&mut self, cluster: &Cluster, started: bool) -> Result<bool, Interrupted> {
+    pub(super) async fn share(&mut self, cluster: &Cluster, started: bool) -> Result<bool, Interrupted> {
         let StreamingProcessor { name, node, journal, config, .. } = self.processor;
         let rows = cluster.segments(name);
-        let lost = |held: &Held| {
-            // What was seen before the claim says nothing about it.
-            cluster.seen > held.since
-                && !rows.iter().any(|row| row.segment == held.claim.segment && row.fence <= held.claim.fence)
-        };
         let before = self.held.len();
-        self.held.retain(|held| !lost(held));
+        self.held.retain(|held| !held.is_lost(cluster));
         let now = Instant::now();
         self.resting.retain(|_, until| *until > now);
         let able = cluster.able(name).max(1);
@@ -413,7 +409,7 @@ impl<'a> Running<'a> {
 
     /// Writes tokens back that are more than `lag` positions behind, since the events between did not belong to their
     /// segments. Other nodes can then see it.
-    async fn store_tokens(&mut self, lag: u64) -> Result<(), Interrupted> {
+    pub(super) async fn store_tokens(&mut self, lag: u64) -> Result<(), Interrupted> {
         let behind: Vec<Held> =
             self.held.iter().filter(|held| held.position.get() - held.stored.get() > lag).cloned().collect();
         self.store_tokens_of(&behind).await?;

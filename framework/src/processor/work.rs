@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handler::{AfterCommit, HandlerError, panic_message};
 use crate::message::{Position, RecordedEvent};
-use crate::store::{Advance, Claim, SegmentState, StoreTransaction, holding};
+use crate::store::{Advance, Claim, DeadLetter, LetterState, SegmentState, StoreTransaction, holding};
 
 use super::claims::Held;
 use super::component::{Batch, EventComponent, Step};
 use super::config::ProcessorConfig;
-use super::details::{Details, Failure, Past, Trying};
+use super::details::{Failure, Past};
 use super::failure::{FailedEvent, OnError};
 use super::letters::Held as HeldUp;
 use super::newer::{NewerRevision, is_newer};
@@ -43,7 +43,7 @@ impl Held {
     }
 
     /// The segment at `position`, with what that makes void.
-    fn at(&self, position: Position) -> Self {
+    pub(super) fn at(&self, position: Position) -> Self {
         let mut moved = Self { position, ..self.clone() };
         moved.details.pass(position);
         moved.details.failure = None;
@@ -88,16 +88,31 @@ impl Held {
         }
     }
 
-    fn is_wary(&self) -> bool {
+    pub(super) fn is_wary(&self) -> bool {
         self.details.unclean >= WARY
     }
 }
 
 /// An item that one of the held segments takes.
-struct Mine {
-    item: Item,
+pub(super) struct Mine {
+    pub(super) item: Item,
     /// Which of the held segments.
-    held: usize,
+    pub(super) held: usize,
+}
+
+impl StreamingProcessor {
+    /// What is to become of an event that has failed.
+    pub(super) fn decide(&self, failed: &FailedEvent<'_>) -> OnError {
+        let config = &self.config;
+        if is_newer(failed.event, failed.error) {
+            return match config.newer {
+                NewerRevision::Park => OnError::Retry,
+                NewerRevision::Stop => OnError::Stop,
+                NewerRevision::Skip => OnError::Skip,
+            };
+        }
+        config.on_error.ask(failed)
+    }
 }
 
 impl Running<'_> {
@@ -133,13 +148,23 @@ impl Running<'_> {
 
     /// What the held segments have to do. Those that are stopped do nothing.
     fn mine<'e>(&self, event_of: impl Fn(&Item) -> &'e RecordedEvent, items: Vec<Item>) -> Vec<Mine> {
+        self.mine_from(event_of, items, |held| held.position)
+    }
+
+    /// The same, where `reached` tells how far a segment is.
+    pub(super) fn mine_from<'e>(
+        &self,
+        event_of: impl Fn(&Item) -> &'e RecordedEvent,
+        items: Vec<Item>,
+        reached: impl Fn(&Held) -> Position,
+    ) -> Vec<Mine> {
         let mut mine = Vec::with_capacity(items.len());
         for item in items {
             let event = event_of(&item);
-            let Some(first) = self.takers(&item, event).next() else { continue };
+            let Some(first) = self.takers(&item, event, &reached).next() else { continue };
             // One segment at most, unless it is for every segment alike.
             if item.step.sequence.is_none() || item.fault.is_some() {
-                mine.extend(self.takers(&item, event).skip(1).map(|held| Mine { item: item.again(), held }));
+                mine.extend(self.takers(&item, event, &reached).skip(1).map(|held| Mine { item: item.again(), held }));
             }
             mine.push(Mine { item, held: first });
         }
@@ -147,12 +172,17 @@ impl Running<'_> {
     }
 
     /// Which of the held segments take the step.
-    fn takers(&self, item: &Item, event: &RecordedEvent) -> impl Iterator<Item = usize> {
+    fn takers(
+        &self,
+        item: &Item,
+        event: &RecordedEvent,
+        reached: &impl Fn(&Held) -> Position,
+    ) -> impl Iterator<Item = usize> {
         let position = event.recorded.position;
         let everyone = item.step.sequence.is_none() || self.stops_all(item, event);
         let takes = move |held: &Held| {
             let own = everyone || held.claim.segment.has(item.step.hash);
-            own && position > held.position
+            own && position > reached(held)
                 && !self.stopped.contains_key(&held.claim.segment.id())
                 && !held.details.is_ahead(item.step.hash, position)
                 && (held.replay(item.step.hash, position) != ReplayStatus::Replay
@@ -301,7 +331,6 @@ impl Running<'_> {
         events: &[RecordedEvent],
         mine: Vec<Mine>,
     ) -> Result<HashMap<usize, Position>, Interrupted> {
-        let journal = &self.processor.journal;
         let chosen: BTreeSet<usize> = mine.iter().map(|mine| mine.item.event).collect();
         let mut reached = HashMap::new();
         for number in chosen {
@@ -309,16 +338,7 @@ impl Running<'_> {
             let position = event.recorded.position;
             let open = mine.iter().filter(|mine| mine.item.event == number && !reached.contains_key(&mine.held));
             let takers: BTreeSet<usize> = open.map(|mine| mine.held).collect();
-            let mut noted = Vec::new();
-            for held in &takers {
-                let before = &mut self.held[*held];
-                let Details { trying, unclean, .. } = before.details;
-                before.details.trying = Some(Trying::begin(trying, position, unclean));
-                noted.push(Advance { details: Some(before.details.write()), ..before.advance() });
-            }
-            let mut transaction = journal.store().begin().await?;
-            transaction.advance(&noted).await?;
-            transaction.commit().await?;
+            self.note(&takers, position).await?;
             let stops = self.one_by_one(&[event], &BTreeSet::from([0]), position).await?;
             reached.extend(stops);
         }
@@ -335,27 +355,14 @@ impl Running<'_> {
         held_up: &mut HeldUp,
         after: &AfterCommit,
     ) -> Result<Outcome, Interrupted> {
-        let StreamingProcessor { components, config, stop, name, .. } = self.processor;
+        let StreamingProcessor { components, config, stop, .. } = self.processor;
         let component = &components[item.component];
-        let position = event.recorded.position;
-        let sequence = item.step.sequence.clone();
-        let place = item.place;
-        if let Some(behind) = held_up.behind(component.label(), &item.step, event) {
-            let error = "waits behind an event of the same sequence".to_owned();
-            return self.put_aside(transaction, event, (component.label(), place), &behind, 0, error, held_up).await;
-        }
-        let trying = self.held[held].details.trying.filter(|trying| trying.position == position.get());
-        let sequence = sequence.map_or_else(|| "all".to_owned(), |sequence| sequence.to_string());
-        if let Some(trying) = trying.filter(|trying| trying.times > POISONOUS) {
-            let error = format!("the program ended {} times while it was handled", trying.times - 1);
-            tracing::error!(processor = name, %position, event = %event.recorded.name, error, "an event is parked");
-            let attempts = config.attempts.max(1);
-            return self
-                .put_aside(transaction, event, (component.label(), place), &sequence, attempts, error, held_up)
-                .await;
+        let step = Named::of(&item, component.label());
+        if let Some(outcome) = self.aside(transaction, event, &step, held, held_up).await? {
+            return Ok(outcome);
         }
         transaction.mark().await?;
-        let passage = self.held[held].passage(item.step.hash, position);
+        let passage = self.held[held].passage(item.step.hash, event.recorded.position);
         let handled = match item.fault {
             Some(fault) => Err(fault),
             None => handle_with(&**component, vec![(event, item.step, passage)], transaction, config, stop)
@@ -370,40 +377,73 @@ impl Running<'_> {
             Err(error) => error,
         };
         transaction.undo_to_mark().await?;
-        let failed = FailedEvent { processor: name, component: component.label(), event, attempt: 1, error: &error };
-        let what = self.decide(&failed);
-        tracing::warn!(processor = name, %position, event = %event.recorded.name, %error, ?what, "an event failed");
-        let error = error.to_string();
-        match what {
-            OnError::Stop => Ok(Outcome::Stop(error)),
-            OnError::Skip => {
-                let letter = self.letter(event, (component.label(), place), &sequence, 1, error);
-                let letter = crate::store::DeadLetter { state: crate::store::LetterState::Skipped, ..letter };
-                transaction.add_letter(letter).await?;
-                Ok(Outcome::Done)
-            }
-            OnError::Park => {
-                let attempts = config.attempts.max(1);
-                self.put_aside(transaction, event, (component.label(), place), &sequence, attempts, error, held_up)
-                    .await
-            }
-            OnError::Retry => {
-                self.put_aside(transaction, event, (component.label(), place), &sequence, 1, error, held_up).await
-            }
+        let (processor, component) = (self.processor.name.as_str(), step.component);
+        let what = self.decide(&FailedEvent { processor, component, event, attempt: 1, error: &error });
+        self.failed(transaction, event, &step, &error, what, held_up).await
+    }
+
+    /// Puts a step aside whose sequence is held up, or at which programs end; `None` for one that may be taken.
+    pub(super) async fn aside(
+        &mut self,
+        transaction: &mut dyn StoreTransaction,
+        event: &RecordedEvent,
+        step: &Named<'_>,
+        held: usize,
+        held_up: &mut HeldUp,
+    ) -> Result<Option<Outcome>, Interrupted> {
+        let StreamingProcessor { config, name, .. } = self.processor;
+        let place = (step.component, step.place);
+        if let Some(behind) = held_up.behind(step.component, step.sequence.as_deref(), event) {
+            let error = "waits behind an event of the same sequence".to_owned();
+            return self.put_aside(transaction, event, place, &behind, 0, error, held_up).await.map(Some);
         }
+        if !self.is_poison(held, event) {
+            return Ok(None);
+        }
+        let position = event.recorded.position;
+        let times = self.held[held].details.trying.map_or(0, |trying| trying.times.saturating_sub(1));
+        let error = format!("the program ended {times} times while it was handled");
+        tracing::error!(processor = name, %position, event = %event.recorded.name, error, "an event is parked");
+        let attempts = config.attempts.max(1);
+        self.put_aside(transaction, event, place, step.sequence(), attempts, error, held_up).await.map(Some)
+    }
+
+    /// Whether programs end at `event`.
+    pub(super) fn is_poison(&self, held: usize, event: &RecordedEvent) -> bool {
+        let trying = self.held[held].details.trying;
+        trying.is_some_and(|trying| trying.position == event.recorded.position.get() && trying.times > POISONOUS)
+    }
+
+    /// Does `what` with a step that has failed, and of which nothing is written.
+    pub(super) async fn failed(
+        &mut self,
+        transaction: &mut dyn StoreTransaction,
+        event: &RecordedEvent,
+        step: &Named<'_>,
+        error: &HandlerError,
+        what: OnError,
+        held_up: &mut HeldUp,
+    ) -> Result<Outcome, Interrupted> {
+        let StreamingProcessor { config, name, .. } = self.processor;
+        let position = event.recorded.position;
+        tracing::warn!(processor = name, %position, event = %event.recorded.name, %error, ?what, "an event failed");
+        let (error, place) = (error.to_string(), (step.component, step.place));
+        let attempts = match what {
+            OnError::Stop => return Ok(Outcome::Stop(error)),
+            OnError::Skip => {
+                let letter = self.letter(event, place, step.sequence(), 1, error);
+                transaction.add_letter(DeadLetter { state: LetterState::Skipped, ..letter }).await?;
+                return Ok(Outcome::Done);
+            }
+            OnError::Park => config.attempts.max(1),
+            OnError::Retry => 1,
+        };
+        self.put_aside(transaction, event, place, step.sequence(), attempts, error, held_up).await
     }
 
     /// What is to become of an event that has failed.
     pub(super) fn decide(&self, failed: &FailedEvent<'_>) -> OnError {
-        let config = &self.processor.config;
-        if is_newer(failed.event, failed.error) {
-            return match config.newer {
-                NewerRevision::Park => OnError::Retry,
-                NewerRevision::Stop => OnError::Stop,
-                NewerRevision::Skip => OnError::Skip,
-            };
-        }
-        config.on_error.ask(failed)
+        self.processor.decide(failed)
     }
 
     pub(super) fn claims(&self, numbers: &BTreeSet<usize>) -> Vec<Claim> {
@@ -414,13 +454,30 @@ impl Running<'_> {
         self.processor.components[item.component].label()
     }
 
-    fn committed(&mut self, moved: Vec<(usize, Held)>, after: AfterCommit) {
+    pub(super) fn committed(&mut self, moved: Vec<(usize, Held)>, after: AfterCommit) {
         for (number, mut held) in moved {
             (held.stored, held.changed) = (held.position, false);
             self.held[number] = held;
         }
         after.committed();
         self.processor.components.iter().for_each(|component| component.committed());
+    }
+}
+
+/// A step, as a letter names it.
+pub(super) struct Named<'a> {
+    pub(super) component: &'a str,
+    pub(super) place: u32,
+    pub(super) sequence: Option<Arc<str>>,
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn of(item: &Item, component: &'a str) -> Self {
+        Self { component, place: item.place, sequence: item.step.sequence.clone() }
+    }
+
+    fn sequence(&self) -> &str {
+        self.sequence.as_deref().unwrap_or("all")
     }
 }
 
@@ -444,7 +501,7 @@ pub(super) fn sequences<'s>(steps: impl Iterator<Item = (&'s Step, &'s RecordedE
 
 /// Has a component take `steps`. A panic is an error, and so is a step that takes too long. Gives what is to be done after the
 /// commit.
-pub(super) async fn handle_with(
+pub(crate) async fn handle_with(
     component: &dyn EventComponent,
     steps: Vec<(&RecordedEvent, Step, Passage)>,
     transaction: &mut dyn StoreTransaction,
@@ -468,14 +525,22 @@ pub(super) async fn caught<T>(
     component: &dyn EventComponent,
     work: impl Future<Output = Result<T, HandlerError>>,
 ) -> Result<T, HandlerError> {
-    let ended = AssertUnwindSafe(holding(work)).catch_unwind().await;
+    unharmed(component, holding(work)).await
+}
+
+/// Runs code of a component. A panic is an error.
+pub(super) async fn unharmed<T>(
+    component: &dyn EventComponent,
+    work: impl Future<Output = Result<T, HandlerError>>,
+) -> Result<T, HandlerError> {
+    let ended = AssertUnwindSafe(work).catch_unwind().await;
     ended.unwrap_or_else(|panic| {
         Err(HandlerError::new(format!("a handler of {} panicked: {}", component.label(), panic_message(&*panic))))
     })
 }
 
 /// Gives a handler the time that is configured, or less when the application is shut down.
-async fn in_time(
+pub(super) async fn in_time(
     component: &dyn EventComponent,
     handled: impl Future<Output = Result<(), HandlerError>>,
     config: &ProcessorConfig,

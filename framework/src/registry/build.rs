@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::command::class::Senders;
 use crate::command::execute::Executor;
-use crate::command::inline::Inline;
+use crate::command::inline::{Inline, InlineRows};
 use crate::command::placed::{Placed, for_all, for_one};
 use crate::command::{
     BusParts, CommandBus, CommandConfig, Dispatching, Lanekeeper, Observer, Retries, Usage, document_lanes,
@@ -21,7 +21,7 @@ use crate::saga::Wake;
 use crate::store::Journal;
 use crate::view::{FollowedView, Follower, ViewChanges, ViewMode};
 
-use super::registrar::{QueryDeclaration, Registrar};
+use super::registrar::{HandlersDeclaration, HandlersMode, QueryDeclaration, Registrar};
 use super::saga::SagaParts;
 
 /// The running parts of an application.
@@ -30,8 +30,10 @@ pub(crate) struct Built {
     /// What the caches of states hold.
     pub(crate) caches: Vec<Arc<Usage>>,
     pub(crate) queries: Arc<QueryBus>,
-    /// Inline views with the names of their tokens.
-    pub(crate) inline: Vec<(String, Arc<dyn EventComponent>)>,
+    /// What runs inline, by the names of its tokens.
+    pub(crate) inline: ProcessorParts,
+    /// What does not, and has a token, with how many segments it is to have.
+    pub(crate) others: Vec<(String, u32)>,
     /// What is to be set up before anything runs.
     pub(crate) components: Vec<Arc<dyn EventComponent>>,
     /// What processors consist of.
@@ -70,7 +72,8 @@ impl Registrar {
     pub(crate) fn processor_names(&self) -> Vec<String> {
         let views = self.view_handlers.iter().filter(|view| view.mode == ViewMode::Asynchronous);
         let views = views.map(|view| view.processor.clone());
-        let handlers = self.event_handlers.iter().map(|handlers| handlers.handler.name.to_owned());
+        let handlers = self.event_handlers.iter().filter(|handlers| handlers.mode != HandlersMode::Inline);
+        let handlers = handlers.map(|handlers| handlers.handler.name.to_owned());
         views.chain(handlers).chain(self.saga_handlers.iter().map(super::saga::SagaDeclaration::processor)).collect()
     }
 
@@ -109,7 +112,8 @@ impl Registrar {
 
     /// Builds everything.
     pub(crate) fn build(&self, with: &Ingredients) -> Built {
-        let (commands, caches) = self.command_bus(with);
+        let inline = self.inline(with);
+        let (commands, caches) = self.command_bus(with, &inline);
         let commands = Arc::new(commands);
         let queries = Arc::new(self.query_bus(with));
         let mut by_processor: BTreeMap<String, Vec<Arc<dyn EventComponent>>> = BTreeMap::new();
@@ -117,7 +121,7 @@ impl Registrar {
             let component = (view.build)(with.journal.clone(), Arc::clone(&with.resources), &with.changes);
             by_processor.entry(view.processor.clone()).or_default().push(component);
         }
-        for handlers in &self.event_handlers {
+        for handlers in self.event_handlers.iter().filter(|handlers| handlers.mode != HandlersMode::Inline) {
             let component = (handlers.build)(with.journal.clone(), Arc::clone(&with.resources));
             by_processor.entry(handlers.handler.name.to_owned()).or_default().extend(component);
         }
@@ -135,15 +139,10 @@ impl Registrar {
                 tasks.extend((saga.tasks)(parts, Arc::clone(&commands), progress.claim.subscribe()));
             }
         }
-        let inline = self
-            .view_handlers
-            .iter()
-            .filter(|view| view.mode == ViewMode::Inline)
-            .map(|view| {
-                (view.processor.clone(), (view.build)(with.journal.clone(), Arc::clone(&with.resources), &with.changes))
-            })
-            .collect();
-        let components = by_processor.values().flatten().cloned().collect();
+        let live = self.view_handlers.iter().filter(|view| view.mode == ViewMode::Live);
+        let mut others: Vec<(String, u32)> = live.map(|view| (view.processor.clone(), 1)).collect();
+        let components =
+            by_processor.values().flatten().chain(inline.values().flat_map(|parts| parts.iter())).cloned().collect();
         let mut processors = Vec::new();
         let mut parts = ProcessorParts::new();
         for (name, components) in by_processor {
@@ -154,6 +153,7 @@ impl Registrar {
             }
             let components: Arc<[Arc<dyn EventComponent>]> = components.into();
             processors.push((name.clone(), Arc::clone(&config)));
+            others.push((name.clone(), config.segments));
             parts.insert(name.clone(), Arc::clone(&components));
             let processor = StreamingProcessor {
                 components,
@@ -166,10 +166,31 @@ impl Registrar {
             };
             tasks.push(Box::pin(processor.run()));
         }
-        Built { commands, caches, queries, inline, components, parts, processors, tasks }
+        Built { commands, caches, queries, inline, others, components, parts, processors, tasks }
     }
 
-    fn command_bus(&self, with: &Ingredients) -> (CommandBus, Vec<Arc<Usage>>) {
+    /// What runs in the transactions of appends.
+    fn inline(&self, with: &Ingredients) -> ProcessorParts {
+        let mut inline: BTreeMap<String, Vec<Arc<dyn EventComponent>>> = BTreeMap::new();
+        for view in self.view_handlers.iter().filter(|view| view.mode == ViewMode::Inline) {
+            let component = (view.build)(with.journal.clone(), Arc::clone(&with.resources), &with.changes);
+            inline.entry(view.processor.clone()).or_default().push(component);
+        }
+        for handlers in self.inline_handlers() {
+            let component = (handlers.build)(with.journal.clone(), Arc::clone(&with.resources));
+            inline.entry(handlers.handler.name.to_owned()).or_default().extend(component);
+        }
+        inline.into_iter().map(|(name, components)| (name, components.into())).collect()
+    }
+
+    fn inline_handlers(&self) -> impl Iterator<Item = &HandlersDeclaration> {
+        self.event_handlers.iter().filter(|handlers| handlers.mode == HandlersMode::Inline)
+    }
+
+    fn command_bus(&self, with: &Ingredients, inline: &ProcessorParts) -> (CommandBus, Vec<Arc<Usage>>) {
+        let names: HashSet<&str> = self.inline_handlers().map(|handlers| handlers.handler.name).collect();
+        let rows = inline.iter().filter(|(name, _)| names.contains(name.as_str())).flat_map(|(_, parts)| parts.iter());
+        let rows: Vec<Arc<dyn EventComponent>> = rows.cloned().collect();
         let inline: Vec<Arc<dyn Inline>> = self
             .view_handlers
             .iter()
@@ -185,6 +206,7 @@ impl Registrar {
             senders: Senders::new(self.command_handlers.iter().map(|handler| handler.sender)),
             observer: with.observer.clone(),
             inline: inline.into(),
+            rows: InlineRows::new(rows, &with.processor_config),
             documents: document_lanes(&with.command_config),
         };
         let policies = self.policies.iter().map(|declared| (declared.aggregate.id, declared.policy.clone())).collect();
@@ -255,7 +277,10 @@ impl Registrar {
         let asynchronous = views.iter().filter(|view| view.mode == ViewMode::Asynchronous);
         feeding.extend(asynchronous.map(|view| view.processor.clone()));
         // A component that both handles events and answers queries answers from what it wrote.
-        let own = self.event_handlers.iter().filter(|handlers| handlers.handler.id == handler.handler.id);
+        let own = self
+            .event_handlers
+            .iter()
+            .filter(|handlers| handlers.handler.id == handler.handler.id && handlers.mode != HandlersMode::Inline);
         feeding.extend(own.map(|handlers| handlers.handler.name.to_owned()));
         query::Surroundings { component: handler.handler.item, feeding, views }
     }

@@ -11,7 +11,7 @@ use crate::view::ViewMode;
 
 use super::named::Named;
 use super::problem::Problem;
-use super::registrar::Registrar;
+use super::registrar::{HandlersDeclaration, HandlersMode, Registrar};
 
 /// What handlers can ask for besides what they declare.
 pub(crate) struct Surroundings<'a> {
@@ -33,6 +33,8 @@ enum Place {
     View,
     InlineView,
     Events,
+    InlineEvents,
+    ExternalEvents,
     Query,
     Saga,
 }
@@ -126,6 +128,24 @@ impl Registrar {
             if name.starts_with("view:") || name.starts_with("saga:") {
                 problems
                     .push(Problem::ReservedProcessor { name: name.to_owned(), location: handlers.handler.location });
+            }
+        }
+        self.check_modes(problems);
+    }
+
+    /// What shares a processor shares its transactions.
+    fn check_modes(&self, problems: &mut Vec<Problem>) {
+        let mut first: Option<&HandlersDeclaration> = None;
+        for handlers in &self.event_handlers {
+            match first.filter(|first| first.handler.name == handlers.handler.name) {
+                None => first = Some(handlers),
+                Some(first) if first.mode != handlers.mode => problems.push(Problem::MixedProcessor {
+                    name: handlers.handler.name.to_owned(),
+                    places: [first, handlers]
+                        .map(|one| (one.handler.item.to_owned(), one.mode.word(), one.handler.location))
+                        .into(),
+                }),
+                Some(_) => {}
             }
         }
     }
@@ -311,7 +331,12 @@ impl Registrar {
             check(&view.view, place, &needs);
         }
         for handlers in &self.event_handlers {
-            check(&handlers.handler, Place::Events, &handlers.requirements);
+            let place = match handlers.mode {
+                HandlersMode::Asynchronous => Place::Events,
+                HandlersMode::Inline => Place::InlineEvents,
+                HandlersMode::External => Place::ExternalEvents,
+            };
+            check(&handlers.handler, place, &handlers.requirements);
         }
         for saga in &self.saga_handlers {
             check(&saga.saga, Place::Saga, &saga.requirements);
@@ -350,11 +375,17 @@ impl Registrar {
                     surroundings.store
                 )
             }),
-            Requirement::Recorded => (!matches!(place, Place::Events | Place::View | Place::Saga))
+            Requirement::Recorded | Requirement::Version if place == Place::InlineEvents => {
+                Some("asks for what is known of a stored event: one that is handled inline has no place yet".to_owned())
+            }
+            Requirement::Recorded => (!matches!(place, Place::Events | Place::ExternalEvents | Place::View | Place::Saga))
                 .then(|| "asks for what is known of a stored event, which it does not handle".to_owned()),
-            Requirement::Version => (!matches!(place, Place::Events | Place::View | Place::Saga | Place::Aggregate))
-                .then(|| "asks for `Version`, and there is no stream here whose version is known".to_owned()),
-            Requirement::Gateway => (!matches!(place, Place::Outside | Place::Query)).then(|| {
+            Requirement::Version => (!matches!(
+                place,
+                Place::Events | Place::ExternalEvents | Place::View | Place::Saga | Place::Aggregate
+            ))
+            .then(|| "asks for `Version`, and there is no stream here whose version is known".to_owned()),
+            Requirement::Gateway => (!matches!(place, Place::Outside | Place::Query | Place::ExternalEvents)).then(|| {
                 "asks for `Gateway`: what is pure sends nothing, and an event handler would wait for its own transaction; \
                  send commands from a saga"
                     .to_owned()
@@ -363,7 +394,11 @@ impl Registrar {
                 .then(|| format!("asks for the model `{}`, and decides on no command of an aggregate or a decision", key.name)),
             Requirement::Unseen => (place != Place::Aggregate)
                 .then(|| "asks for `Unseen`, and there is no stream here whose version a caller expects".to_owned()),
-            Requirement::Scheduler => (!matches!(place, Place::Outside | Place::Query | Place::Events)).then(|| {
+            Requirement::Scheduler => (!matches!(
+                place,
+                Place::Outside | Place::Query | Place::Events | Place::ExternalEvents
+            ))
+            .then(|| {
                 "asks for `Scheduler`, and what is pure schedules nothing: use a deadline of a saga, or an event handler"
                     .to_owned()
             }),

@@ -138,6 +138,13 @@ pub enum Problem {
         /// Where it is used.
         location: Location,
     },
+    /// Handlers that run differently name the same processor.
+    MixedProcessor {
+        /// The name.
+        name: String,
+        /// The components, how each runs, and where it is annotated.
+        places: Vec<(String, &'static str, Location)>,
+    },
     /// The documents of a view are stored with other indexes than the program has.
     Indexes {
         /// The view.
@@ -217,6 +224,14 @@ impl fmt::Display for Problem {
                 "the processor name `{name}` begins with `view:` or `saga:`, which are kept for views and sagas \
                  ({location})"
             ),
+            Self::MixedProcessor { name, places } => {
+                write!(f, "handlers of one processor run in the same way, and those of `{name}` do not: ")?;
+                for (index, (item, mode, location)) in places.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { ", " };
+                    write!(f, "{separator}`{item}` {mode} ({location})")?;
+                }
+                f.write_str(": name another processor")
+            }
             Self::Indexes { view, version, added, removed, location } => {
                 write!(f, "the documents of the view `{view}` at version {version} were stored ")?;
                 let lists = [("without the index", added), ("with the index", removed)];

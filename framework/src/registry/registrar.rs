@@ -14,7 +14,7 @@ use crate::message::{
     CodecError, Command, Decode, Event, Handlers, Json, MessageKind, Query, QueryKind, StreamQuery, TagsOf,
     UpcastError, UpcastStep,
 };
-use crate::processor::{EventComponent, EventHandlers, HandlersComponent};
+use crate::processor::{EventComponent, EventHandlers, ExternalComponent, ExternalHandlers, HandlersComponent};
 use crate::query::{self, AnsweredBy, StreamedBy};
 use crate::saga::{Saga, SagaHandlers};
 use crate::store::Journal;
@@ -158,8 +158,31 @@ pub(super) struct ViewDeclaration {
 
 pub(super) struct HandlersDeclaration {
     pub(super) handler: Named,
+    pub(super) mode: HandlersMode,
     pub(super) requirements: Vec<Requirement>,
     pub(super) build: fn(Journal, Arc<Resources>) -> Option<Arc<dyn EventComponent>>,
+}
+
+/// In which transaction event handlers run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HandlersMode {
+    /// In that of their processor.
+    Asynchronous,
+    /// In that of the append.
+    Inline,
+    /// In none.
+    External,
+}
+
+impl HandlersMode {
+    /// How a message calls it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Asynchronous => "asynchronous",
+            Self::Inline => "inline",
+            Self::External => "external",
+        }
+    }
 }
 
 type InsertDefault = Box<dyn Fn(&mut Resources) + Send + Sync>;
@@ -326,10 +349,25 @@ impl Registrar {
         self.component(component, location);
         self.event_handlers.push(HandlersDeclaration {
             handler: Named::of::<H>(H::PROCESSOR, location),
+            mode: if H::INLINE { HandlersMode::Inline } else { HandlersMode::Asynchronous },
             requirements: H::requirements(),
             build: |journal, resources| {
                 let component = resources.shared::<H>()?;
                 Some(Arc::new(HandlersComponent { component, journal, resources }))
+            },
+        });
+    }
+
+    /// Event handlers that write to other systems.
+    pub fn external_handlers<H: ExternalHandlers>(&mut self, component: Component<H>, location: Location) {
+        self.component(component, location);
+        self.event_handlers.push(HandlersDeclaration {
+            handler: Named::of::<H>(H::PROCESSOR, location),
+            mode: HandlersMode::External,
+            requirements: H::requirements(),
+            build: |journal, resources| {
+                let component = resources.shared::<H>()?;
+                Some(Arc::new(ExternalComponent { component, journal, resources }))
             },
         });
     }

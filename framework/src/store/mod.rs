@@ -203,6 +203,12 @@ pub trait Store: EventStore + Maintain {
     /// answer, has ended the transaction, or the store is closed.
     async fn join(&self, transaction: Box<dyn Any + Send>) -> Result<Box<dyn StoreTransaction>, StoreError>;
 
+    /// Whether the database has ended a transaction of this store in favour of another one, so that the same work may go well
+    /// the next time. `error` is what a handler made of the database's answer. Default: no.
+    fn has_lost_a_race(&self, _error: &(dyn std::error::Error + 'static)) -> bool {
+        false
+    }
+
     /// Reports that a node is alive, for the time `lease` from now, by the database's clock; the first time, that it is there.
     /// `processors` are those that it can run.
     ///

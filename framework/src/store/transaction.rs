@@ -146,6 +146,10 @@ pub trait StoreTransaction: Send {
     /// Undoes everything since [`StoreTransaction::mark`].
     async fn undo_to_mark(&mut self) -> Result<(), StoreError>;
 
+    /// Tells that a `#[setup]` may make tables in this transaction: where the database ends it with each of those, that is no
+    /// reason to refuse the commit. Default: nothing to be told.
+    fn makes_tables(&mut self) {}
+
     /// Makes everything permanent.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 

@@ -2,7 +2,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Type;
 
-use super::parse::{Arguments, Methods};
+use super::parse::{Arguments, Methods, Mode};
 use crate::block::Block;
 use crate::component;
 use crate::errors::Errors;
@@ -34,22 +34,31 @@ pub(super) fn all(block: &Block, arguments: &Arguments, methods: &Methods, error
             }
         },
     );
-    let setup = methods.setups.first().map(|(_, method)| once(&quote!(setup), ty, method, errors));
-    let reset = methods.resets.first().map(|(_, method)| once(&quote!(reset), ty, method, errors));
+    let external = arguments.mode == Mode::External;
+    let transaction = (!external).then(|| quote! { __transaction: &'a mut dyn __p::StoreTransaction, });
+    let once = |name: TokenStream, method: &Handler| once(&name, ty, method, transaction.as_ref(), errors);
+    let setup = methods.setups.first().map(|(_, method)| once(quote!(setup), method));
+    let reset = methods.resets.first().map(|(_, method)| once(quote!(reset), method));
+    let inline = (arguments.mode == Mode::Inline).then(|| quote! { const INLINE: bool = true; });
+    let (implemented, register) = match external {
+        true => (quote!(ExternalHandlers), quote!(external_handlers)),
+        false => (quote!(EventHandlers), quote!(event_handlers)),
+    };
     let requirements = requirements(methods.all());
     let (component, location) = (component::probed(ty), location(block.span()));
-    let registration = registration(ty, quote!(__r.event_handlers::<#ty>(#component, #location);), errors);
+    let registration = registration(ty, quote!(__r.#register::<#ty>(#component, #location);), errors);
     hidden(quote! {
         #[automatically_derived]
-        impl __p::EventHandlers for #ty {
+        impl __p::#implemented for #ty {
             const PROCESSOR: &'static str = #processor;
             const EVENTS: &'static [&'static str] = &[#(#names),*];
+            #inline
 
             fn handle<'a>(
                 &'a self,
                 __event: __p::Decode<'a>,
                 __context: &'a __p::Context<'a>,
-                __transaction: &'a mut dyn __p::StoreTransaction,
+                #transaction
             ) -> __p::BoxFuture<'a, ::core::result::Result<(), __p::HandlerError>> {
                 #handle
             }
@@ -84,7 +93,13 @@ fn arm(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
 }
 
 /// `fn setup` or `fn reset`.
-fn once(name: &TokenStream, ty: &Type, method: &Handler, errors: &Errors) -> TokenStream {
+fn once(
+    name: &TokenStream,
+    ty: &Type,
+    method: &Handler,
+    transaction: Option<&TokenStream>,
+    errors: &Errors,
+) -> TokenStream {
     let cfg = &method.cfg;
     let bindings = method.bindings();
     let result = result(method, method.call(ty, method.receiver.map(|_| quote!(self)), None));
@@ -104,7 +119,7 @@ fn once(name: &TokenStream, ty: &Type, method: &Handler, errors: &Errors) -> Tok
         fn #name<'a>(
             &'a self,
             __context: &'a __p::Context<'a>,
-            __transaction: &'a mut dyn __p::StoreTransaction,
+            #transaction
         ) -> ::core::option::Option<__p::BoxFuture<'a, ::core::result::Result<(), __p::HandlerError>>> {
             #body
         }

@@ -18,7 +18,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         Ok(block) => block,
         Err(tokens) => return tokens,
     };
-    let methods = parse::methods(&block, &mut errors);
+    let methods = parse::methods(&block, arguments.mode, &mut errors);
     check::all(&block, &methods, &mut errors);
     let code = emit::all(&block, &arguments, &methods, &errors);
     block.with(code, errors)

@@ -31,9 +31,17 @@ const HANDLES: Rules = Rules {
     others: true,
 };
 
+const HANDLES_EXTERNALLY: Rules = Rules { what: "an external event handler", mutable: None, ..HANDLES };
+
 const SETUPS: Rules = Rules { what: "a `#[setup]` method", message: None, ..HANDLES };
 
 const RESETS: Rules = Rules { what: "a `#[reset]` method", message: None, ..HANDLES };
+
+const SETS_UP_EXTERNALLY: Rules =
+    Rules { what: "a `#[setup]` method of external handlers", message: None, ..HANDLES_EXTERNALLY };
+
+const RESETS_EXTERNALLY: Rules =
+    Rules { what: "a `#[reset]` method of external handlers", message: None, ..HANDLES_EXTERNALLY };
 
 /// What the attribute of the block says.
 #[derive(Default)]
@@ -41,14 +49,35 @@ pub(super) struct Arguments {
     pub(super) processor: Option<LitStr>,
     /// Whether a replay passes the handlers by.
     pub(super) skips_replay: bool,
+    /// In which transaction the handlers run.
+    pub(super) mode: Mode,
+}
+
+/// In which transaction handlers run.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// In that of their processor.
+    #[default]
+    Asynchronous,
+    /// In that of the append.
+    Inline,
+    /// In none.
+    External,
 }
 
 pub(super) fn arguments(arguments: TokenStream, errors: &mut Errors) -> Arguments {
     let mut read = Arguments::default();
-    let mut keys = Keys::new("event_handlers", &["processor = \"sales-by-sku\"", "skip_replay"]);
+    let mut keys = Keys::new("event_handlers", &["processor = \"sales-by-sku\"", "skip_replay", "inline", "external"]);
     keys.read_list(arguments, errors, |key, input, errors| {
         match key.word {
             "skip_replay" => read.skips_replay = true,
+            "inline" | "external" if read.mode != Mode::Asynchronous => {
+                let message =
+                    "handlers run `inline`, in the transaction of the append, or `external`, in none: one of the two";
+                errors.at_span(key.span, message);
+            }
+            "inline" => read.mode = Mode::Inline,
+            "external" => read.mode = Mode::External,
             _ => check_name(read.processor.insert(value(input)?), errors),
         }
         Ok(())
@@ -61,16 +90,20 @@ pub(super) fn arguments(arguments: TokenStream, errors: &mut Errors) -> Argument
     read
 }
 
-pub(super) fn methods(block: &Block, errors: &mut Errors) -> Methods {
+pub(super) fn methods(block: &Block, mode: Mode, errors: &mut Errors) -> Methods {
+    let (handles, setups, resets) = match mode {
+        Mode::External => (&HANDLES_EXTERNALLY, &SETS_UP_EXTERNALLY, &RESETS_EXTERNALLY),
+        Mode::Asynchronous | Mode::Inline => (&HANDLES, &SETUPS, &RESETS),
+    };
     let mut methods = Methods::default();
     for method in &block.methods {
         check_bare(&method.attribute, errors);
         if method.marker == "setup" {
-            methods.setups.push((method.attribute.clone(), Handler::read(method, &SETUPS, errors)));
+            methods.setups.push((method.attribute.clone(), Handler::read(method, setups, errors)));
         } else if method.marker == "reset" {
-            methods.resets.push((method.attribute.clone(), Handler::read(method, &RESETS, errors)));
+            methods.resets.push((method.attribute.clone(), Handler::read(method, resets, errors)));
         } else {
-            methods.handlers.push(Handler::read(method, &HANDLES, errors));
+            methods.handlers.push(Handler::read(method, handles, errors));
         }
     }
     methods

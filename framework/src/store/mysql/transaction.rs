@@ -54,14 +54,16 @@ const MAINTAIN: &str = "SET @annals_maintenance = 1; UPDATE annals_lock SET chan
 /// ```
 ///
 /// It reads committed rows (`READ COMMITTED`), so a row that is read, decided on and written must be locked by reading it
-/// with `FOR UPDATE`. Statements that commit by themselves, such as `CREATE TABLE`, do not belong into a handler: what went
-/// before them is then committed without the token, and the transaction fails.
+/// with `FOR UPDATE`. Statements that commit by themselves, such as `CREATE TABLE`, belong into a `#[setup]` and not into a
+/// handler: what went before them is then committed without the token, and the transaction fails.
 #[derive(Debug)]
 pub struct MySqlTransaction {
     connection: Connection,
     appending: Appending,
     marked: bool,
     open: bool,
+    /// Whether statements that commit by themselves are expected.
+    makes_tables: bool,
 }
 
 #[derive(Debug)]
@@ -110,16 +112,17 @@ impl MySqlTransaction {
     }
 
     fn on(connection: Connection, appending: Appending) -> Self {
-        Self { connection, appending, marked: false, open: true }
+        Self { connection, appending, marked: false, open: true, makes_tables: false }
     }
 
     /// Commits what a handler has left open inside, and sees to it that nothing was committed before its time.
     async fn close_inner(&mut self) -> Result<(), BoxError> {
+        let makes_tables = self.makes_tables;
         let connection: &mut MySqlConnection = self;
         while MySqlTransactionManager::get_transaction_depth(connection) > 1 {
             within(PATIENCE, MySqlTransactionManager::commit(connection)).await?;
         }
-        connection.control(STILL_THERE).await
+        if makes_tables { Ok(()) } else { connection.control(STILL_THERE).await }
     }
 }
 
@@ -182,6 +185,10 @@ impl SqlTransaction for MySqlTransaction {
 
     fn appending(&self) -> &Appending {
         &self.appending
+    }
+
+    fn expect_tables(&mut self) {
+        self.makes_tables = true;
     }
 
     fn marked(&mut self) -> &mut bool {

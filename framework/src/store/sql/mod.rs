@@ -12,6 +12,7 @@ mod insert;
 mod join;
 mod json;
 mod maintain;
+mod races;
 mod read;
 mod rows;
 mod sagas;

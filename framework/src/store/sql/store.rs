@@ -171,6 +171,10 @@ impl<S: SqlStore> Store for S {
         Ok(Box::new(self.transaction().await.map_err(StoreError::unavailable)?))
     }
 
+    fn has_lost_a_race(&self, error: &(dyn std::error::Error + 'static)) -> bool {
+        super::races::has_lost(error)
+    }
+
     async fn join(&self, transaction: Box<dyn Any + Send>) -> Result<Box<dyn StoreTransaction>, StoreError> {
         join::join(self, transaction).await
     }

@@ -41,6 +41,9 @@ pub(crate) trait SqlTransaction: Session + Sized + 'static {
     /// Whether there is a mark.
     fn marked(&mut self) -> &mut bool;
 
+    /// As [`StoreTransaction::makes_tables`].
+    fn expect_tables(&mut self) {}
+
     /// Takes the append lock, which is held until the transaction ends. Fails if the database has ended the transaction
     /// before its time: what is written then would be permanent by itself.
     async fn lock_appends(&mut self) -> Result<(), BoxError>;
@@ -323,6 +326,10 @@ impl<T: SqlTransaction> StoreTransaction for T {
 
     async fn undo_to_mark(&mut self) -> Result<(), StoreError> {
         self.control("ROLLBACK TO SAVEPOINT annals_mark").await.map_err(StoreError::unavailable)
+    }
+
+    fn makes_tables(&mut self) {
+        self.expect_tables();
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
