@@ -59,9 +59,11 @@ async fn with_history(lasting: &Lasting) {
     app.shutdown().await.unwrap();
 }
 
-async fn reaches(app: &Annals, position: u64) -> ProcessorStatus {
-    let there = async || Some(status(app).await).filter(|status| status.position == Position::new(position));
-    eventually("so many are handled", there).await
+/// Waits until the status says this. What was done is counted a moment after it is stored.
+async fn told(app: &Annals, position: u64, rate: Option<f64>, remaining: Option<Duration>) -> ProcessorStatus {
+    let expected = (Position::new(position), rate, remaining);
+    let told = |status: &ProcessorStatus| (status.position, status.rate, status.remaining) == expected;
+    eventually(&format!("{expected:?}"), async || Some(status(app).await).filter(told)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,9 +72,10 @@ async fn the_rate_is_an_average_of_late_and_tells_what_remains() {
         with_history(&lasting).await;
         let (clock, pace) = (TestClock::default(), Paced::up_to(4));
         let app = lasting.start(paced(&pace, &clock)).await;
-        let four = reaches(&app, 4).await;
-        assert_eq!((four.rate, four.remaining), (Some(4.0), Some(Duration::from_millis(1_500))), "{four:?}");
+        let four = told(&app, 4, Some(4.0), Some(Duration::from_millis(1_500))).await;
         assert!((four.done() - 0.4).abs() < 1e-9);
+        let waits = async || (pace.up_to.receiver_count() > 0).then_some(());
+        eventually("the next page is begun", waits).await;
         clock.advance(Duration::from_secs(4));
         let later = status(&app).await;
         assert_eq!((later.rate, later.remaining), (Some(1.0), Some(Duration::from_secs(6))));
@@ -82,9 +85,8 @@ async fn the_rate_is_an_average_of_late_and_tells_what_remains() {
 
         pace.up_to.send_replace(i64::MAX);
         app.settled(PATIENCE).await.unwrap();
-        let there = status(&app).await;
-        // Four pages: the second was begun eleven seconds ago, all others now.
-        assert_eq!((there.rate, there.remaining), (Some(0.6), Some(Duration::ZERO)));
+        // The six that are done now were begun eleven seconds ago.
+        told(&app, 10, Some(0.6), Some(Duration::ZERO)).await;
         app.processors().stop("paced").unwrap();
         let stopped = async || Some(status(&app).await).filter(|status| !status.runs_here);
         let stopped = eventually("nobody works on it here", stopped).await;
@@ -100,17 +102,11 @@ async fn what_stops_before_an_event_remains_for_a_time_that_nobody_knows() {
         let (clock, pace) = (TestClock::default(), Paced::up_to(i64::MAX));
         pace.faults.fail("8", u32::MAX);
         let app = lasting.start(paced(&pace, &clock)).await;
-        // What is committed is counted a moment later.
-        let stopped = async || {
-            let stops = |status: &ProcessorStatus| status.segments[0].failure.is_some() && status.rate > Some(4.0);
-            Some(status(&app).await).filter(stops)
-        };
-        let stopped = eventually("it stops", stopped).await;
-        assert_eq!((stopped.position, stopped.rate, stopped.remaining), (Position::new(7), Some(7.0), None));
+        let stopped = told(&app, 7, Some(7.0), None).await;
+        assert!(stopped.segments[0].failure.is_some());
         pace.faults.heal("8");
         app.settled(PATIENCE).await.unwrap();
-        let there = status(&app).await;
-        assert_eq!((there.rate, there.remaining), (Some(10.0), Some(Duration::ZERO)), "each event counts once");
+        told(&app, 10, Some(10.0), Some(Duration::ZERO)).await;
         app.shutdown().await.unwrap();
     }
 }
@@ -128,7 +124,11 @@ async fn each_node_tells_what_it_has_handled_itself() {
             count(&one, &format!("t{number}"), 1).await;
         }
         one.settled(PATIENCE).await.unwrap();
-        let (first, second) = (status(&one).await.rate.unwrap(), status(&two).await.rate.unwrap());
+        let counted = async || {
+            let (first, second) = (status(&one).await.rate.unwrap(), status(&two).await.rate.unwrap());
+            (first + second > 39.9).then_some((first, second))
+        };
+        let (first, second) = eventually("all are counted", counted).await;
         assert!(first > 0.0 && second > 0.0 && (first + second - 40.0).abs() < 1e-9, "{first} and {second}");
         one.shutdown().await.unwrap();
         two.shutdown().await.unwrap();
