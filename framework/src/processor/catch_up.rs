@@ -12,11 +12,11 @@ use crate::store::{Advance, Journal, Read};
 use super::claims::{Held, claim_whole};
 use super::component::{EventComponent, criteria};
 use super::config::ProcessorConfig;
+use super::handling::handle_with;
 use super::node::Node;
 use super::passage::Passage;
 use super::routed::Router;
 use super::sequence::SequencingPolicy;
-use super::work::handle_with;
 
 /// The token of an inline view that has been brought up: from then on each append brings its documents along. Larger than
 /// any position, and still an integer of every database.

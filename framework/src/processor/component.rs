@@ -10,6 +10,7 @@ use crate::handler::{AfterCommit, HandlerError};
 use crate::message::RecordedEvent;
 use crate::store::{Criteria, Journal, Segment, StoreTransaction};
 
+use super::kept::{Carried, Memory};
 use super::passage::{Passage, ResetTo};
 use super::sequence::SequencingPolicy;
 
@@ -39,8 +40,8 @@ pub(crate) trait EventComponent: Send + Sync {
         true
     }
 
-    /// Begins a page.
-    fn batch(&self) -> Box<dyn Batch + '_>;
+    /// Begins a page, with what it has kept behind the one before.
+    fn batch(&self, carried: Carried) -> Box<dyn Batch + '_>;
 
     /// Makes what the handlers write to.
     async fn setup(&self, _transaction: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
@@ -112,6 +113,21 @@ pub(crate) trait Batch: Send {
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError>;
 
-    /// Writes what is kept in memory. Gives what is to be done after the commit.
-    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError>;
+    /// Writes what is kept in memory.
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<Finished, HandlerError>;
+}
+
+/// What a page leaves behind in a component.
+#[derive(Default)]
+pub(crate) struct Finished {
+    /// What is to be done after the commit.
+    pub(crate) after: AfterCommit,
+    /// What the next page begins with, if this one is committed.
+    pub(crate) memory: Option<Memory>,
+}
+
+impl From<AfterCommit> for Finished {
+    fn from(after: AfterCommit) -> Self {
+        Self { after, memory: None }
+    }
 }

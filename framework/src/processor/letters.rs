@@ -10,10 +10,11 @@ use crate::store::{DeadLetter, LetterState, Segment, StoreTransaction};
 
 use super::component::Step;
 use super::failure::{FailedEvent, OnError};
+use super::handling::handle_with;
 use super::passage::Attempt;
 use super::routed::Item;
 use super::streaming::{Interrupted, Running, StreamingProcessor};
-use super::work::{Outcome, handle_with, sequences};
+use super::work::{Outcome, sequences};
 
 /// Letters that are looked at together.
 const AT_ONCE: usize = 1000;
@@ -175,6 +176,7 @@ impl Running<'_> {
     /// Tries one dead letter; returns whether it is done.
     async fn retry(&mut self, letter: DeadLetter, held: usize) -> Result<bool, Interrupted> {
         let StreamingProcessor { name, journal, components, config, stop, .. } = self.processor;
+        self.kept.clear();
         let event = journal.event_at(letter.position).await?;
         let mut transaction = journal.store().begin().await?;
         transaction.guard(&self.claims(&BTreeSet::from([held]))).await?;

@@ -16,6 +16,7 @@ use super::building::{self, Family, Way};
 use super::claims::{self, Founding, Held, is_free};
 use super::component::{EventComponent, criteria};
 use super::config::ProcessorConfig;
+use super::kept::Kept;
 use super::node::{Cluster, Node};
 use super::progress::{Here, Progress};
 use super::routed::{Routed, Router};
@@ -97,6 +98,8 @@ pub(super) struct Running<'a> {
     epoch: u64,
     /// Events of the next page.
     size: usize,
+    /// What the components keep from page to page.
+    pub(super) kept: Kept,
     /// The next page, on its way.
     ahead: Option<Ahead>,
     /// What a version of a view has to do while it is built.
@@ -133,6 +136,7 @@ impl<'a> Running<'a> {
             letters: true,
             epoch: processor.progress.next_epoch(),
             size: FIRST_PAGE.min(processor.config.batch.max(1)),
+            kept: Kept::default(),
             ahead: None,
             way: None,
             front: None,

@@ -1,31 +1,26 @@
 //! Handling a page with the segments that are held.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use crate::handler::{AfterCommit, HandlerError, panic_message};
+use crate::handler::AfterCommit;
 use crate::message::{Position, RecordedEvent};
-use crate::store::{Advance, Claim, SegmentState, StoreTransaction, holding};
+use crate::store::{Advance, Claim, SegmentState, StoreTransaction};
 
 use super::claims::Held;
-use super::component::{Batch, EventComponent, Step};
-use super::config::ProcessorConfig;
+use super::component::Step;
 use super::details::{Details, Failure, Past, Trying};
 use super::failure::{FailedEvent, OnError};
+use super::handling::{handle_page, handle_with};
+use super::kept::Carried;
 use super::letters::Held as HeldUp;
 use super::newer::{NewerRevision, is_newer};
 use super::passage::{Attempt, Passage, ReplayStatus};
 use super::routed::{Item, Routed};
 use super::streaming::{Interrupted, Running, StreamingProcessor};
 
-/// How long a shut-down waits for a handler that is under way.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 /// After so many owners that ended badly one after the other, events are handled one by one, and written down before.
 const WARY: u32 = 2;
 /// After so many ends in the middle of one event it is parked.
@@ -174,6 +169,8 @@ impl Running<'_> {
         scanned: Position,
     ) -> Result<bool, Interrupted> {
         let StreamingProcessor { components, journal, config, stop, name, .. } = self.processor;
+        // Taken out first: whatever goes wrong from here on leaves nothing behind.
+        let mut memories = self.kept.take(&self.held, components.len());
         if mine.iter().any(|mine| mine.item.fault.is_some()) {
             return Ok(false);
         }
@@ -200,9 +197,16 @@ impl Running<'_> {
             let passage = self.held[held].passage(item.step.hash, event.recorded.position);
             by_component[item.component].push((event, item.step, passage));
         }
-        for (component, steps) in components.iter().zip(by_component).filter(|(_, steps)| !steps.is_empty()) {
-            match handle_with(&**component, steps, &mut *transaction, config, stop).await {
-                Ok(done) => after.join(done),
+        for ((component, steps), memory) in components.iter().zip(by_component).zip(&mut memories) {
+            if steps.is_empty() {
+                continue;
+            }
+            let carried = Carried { memory: memory.take(), limit: config.memory };
+            match handle_page(&**component, steps, carried, &mut *transaction, config, stop).await {
+                Ok(done) => {
+                    after.join(done.after);
+                    *memory = done.memory;
+                }
                 Err(error) => {
                     tracing::debug!(processor = name, %error, "a page failed, its events are handled one by one");
                     return Ok(false);
@@ -214,6 +218,7 @@ impl Running<'_> {
         transaction.advance(&moved.iter().map(|(_, held)| held.advance()).collect::<Vec<_>>()).await?;
         transaction.commit().await?;
         self.committed(moved, after);
+        self.kept.keep(&self.held, memories);
         Ok(true)
     }
 
@@ -246,6 +251,7 @@ impl Running<'_> {
         stops: &HashMap<usize, Failure>,
     ) -> Result<Option<(usize, Failure)>, Interrupted> {
         let journal = &self.processor.journal;
+        self.kept.clear();
         let mut transaction = journal.store().begin().await?;
         transaction.guard(&self.claims(&(0..self.held.len()).collect())).await?;
         let after = AfterCommit::default();
@@ -439,63 +445,4 @@ pub(super) fn sequences<'s>(steps: impl Iterator<Item = (&'s Step, &'s RecordedE
         names.insert(event.recorded.stream.to_string());
     }
     names.into_iter().collect()
-}
-
-fn panicked(component: &dyn EventComponent, panic: &(dyn std::any::Any + Send)) -> HandlerError {
-    HandlerError::new(format!("a handler of {} panicked: {}", component.label(), panic_message(panic)))
-}
-
-/// Has a component take `steps`. A panic is an error, and so is a step that takes too long. Gives what is to be done after the
-/// commit.
-pub(super) async fn handle_with(
-    component: &dyn EventComponent,
-    steps: Vec<(&RecordedEvent, Step, Passage)>,
-    transaction: &mut dyn StoreTransaction,
-    config: &ProcessorConfig,
-    stop: &CancellationToken,
-) -> Result<AfterCommit, HandlerError> {
-    let work = async {
-        let mut batch: Box<dyn Batch + '_> = component.batch();
-        let wanted = steps.iter().map(|(event, step, _)| (*event, step.sequence.as_deref().unwrap_or_default()));
-        batch.prepare(&wanted.collect::<Vec<_>>(), transaction).await?;
-        for (event, step, passage) in steps {
-            in_time(component, batch.handle(event, step, &passage, transaction), config, stop).await?;
-        }
-        batch.finish(transaction).await
-    };
-    caught(component, work).await
-}
-
-/// Runs code of a component that holds a transaction. A panic is an error.
-pub(super) async fn caught<T>(
-    component: &dyn EventComponent,
-    work: impl Future<Output = Result<T, HandlerError>>,
-) -> Result<T, HandlerError> {
-    let ended = AssertUnwindSafe(holding(work)).catch_unwind().await;
-    ended.unwrap_or_else(|panic| Err(panicked(component, &*panic)))
-}
-
-/// Gives a handler the time that is configured, or less when the application is shut down.
-async fn in_time(
-    component: &dyn EventComponent,
-    handled: impl Future<Output = Result<(), HandlerError>>,
-    config: &ProcessorConfig,
-    stop: &CancellationToken,
-) -> Result<(), HandlerError> {
-    let mut handled = std::pin::pin!(handled);
-    // Most handlers are done at once, and need no timer.
-    if let Some(done) = (&mut handled).now_or_never() {
-        return done;
-    }
-    let time = async {
-        tokio::select! {
-            () = tokio::time::sleep(config.handler_time) => {}
-            () = async { stop.cancelled().await; tokio::time::sleep(SHUTDOWN_GRACE).await } => {}
-        }
-    };
-    tokio::select! {
-        biased;
-        handled = handled => handled,
-        () = time => Err(HandlerError::new(format!("a handler of {} took too long", component.label()))),
-    }
 }

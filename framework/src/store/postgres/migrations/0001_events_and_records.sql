@@ -141,7 +141,8 @@ CREATE TABLE annals_snapshots (
     PRIMARY KEY (tenant, category, stream_id, state_schema)
 );
 
--- Documents of views. One without a body was removed; its revision goes on if it comes back.
+-- Documents of views. One without a body was removed; its revision goes on if it comes back. Pages have room for another
+-- version of each row, so that the index stays as it is when a document is written.
 CREATE TABLE annals_documents (
     tenant       text   NOT NULL COLLATE "C",
     view         text   NOT NULL COLLATE "C",
@@ -150,7 +151,7 @@ CREATE TABLE annals_documents (
     revision     bigint NOT NULL,
     body         bytea,
     PRIMARY KEY (tenant, view, view_version, document_key)
-);
+) WITH (fillfactor = 50);
 
 -- The documents of views for whoever reads them in plain SQL: one row for each, with its body as JSON. What the framework
 -- keeps for itself in the same table is left out.
@@ -263,9 +264,14 @@ RETURNS TABLE (document_key text, revision bigint, body bytea) LANGUAGE plpgsql 
 BEGIN
     PERFORM pg_advisory_xact_lock(annals_view_lock(wanted_tenant, wanted_view, wanted_version));
     RETURN QUERY SELECT d.document_key, d.revision, d.body
-    FROM annals_documents d
-    WHERE d.tenant = wanted_tenant AND d.view = wanted_view AND d.view_version = wanted_version AND d.body IS NOT NULL
-        AND d.document_key = ANY (ARRAY(SELECT jsonb_array_elements_text(wanted_keys)));
+    FROM (SELECT DISTINCT value COLLATE "C" AS k FROM jsonb_array_elements_text(wanted_keys)) q
+    CROSS JOIN LATERAL (
+        SELECT d.document_key, d.revision, d.body
+        FROM annals_documents d
+        WHERE d.tenant = wanted_tenant AND d.view = wanted_view AND d.view_version = wanted_version
+            AND d.document_key = q.k AND d.body IS NOT NULL
+        OFFSET 0
+    ) d;
 END
 $$;
 
