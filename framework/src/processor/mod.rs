@@ -10,6 +10,7 @@
 //! of the sequence behind it, and others go on. It is tried again with growing pauses, then parked until somebody retries
 //! or evicts it.
 
+mod ahead;
 mod building;
 mod catch_up;
 mod claims;

@@ -152,7 +152,6 @@ impl SqlTransaction for PostgresTransaction {
         self.fetch(lock).await.map(|_| ())
     }
 
-    /// As arrays: from JSON the server would take the bodies apart and put them together again.
     async fn put_documents(&mut self, view: &ViewId, bodies: &[(&str, Option<&[u8]>)]) -> Result<(), BoxError> {
         let (keys, bodies): (Vec<&str>, Vec<Option<&[u8]>>) = bodies.iter().copied().unzip();
         let put = sqlx::query(self.statements().write_documents);

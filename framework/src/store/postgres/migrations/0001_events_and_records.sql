@@ -141,8 +141,7 @@ CREATE TABLE annals_snapshots (
     PRIMARY KEY (tenant, category, stream_id, state_schema)
 );
 
--- Documents of views. One without a body was removed; its revision goes on if it comes back. Pages have room for another
--- version of each row, so that the index stays as it is when a document is written.
+-- Documents of views. One without a body was removed; its revision goes on if it comes back.
 CREATE TABLE annals_documents (
     tenant       text   NOT NULL COLLATE "C",
     view         text   NOT NULL COLLATE "C",
@@ -151,7 +150,7 @@ CREATE TABLE annals_documents (
     revision     bigint NOT NULL,
     body         bytea,
     PRIMARY KEY (tenant, view, view_version, document_key)
-) WITH (fillfactor = 50);
+);
 
 -- The documents of views for whoever reads them in plain SQL: one row for each, with its body as JSON. What the framework
 -- keeps for itself in the same table is left out.
