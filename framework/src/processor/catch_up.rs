@@ -13,10 +13,10 @@ use super::claims::{Held, claim_all};
 use super::component::{EventComponent, Step, criteria};
 use super::config::ProcessorConfig;
 use super::details::Details;
+use super::handling::handle_with;
 use super::node::Node;
 use super::passage::Passage;
 use super::routed::{Item, Router};
-use super::work::handle_with;
 
 /// The token of what was brought up: from then on each append brings it along. Larger than any position, and still an
 /// integer of every database.

@@ -11,6 +11,7 @@ use crate::message::RecordedEvent;
 use crate::store::{Criteria, Journal, Segment, StoreTransaction};
 
 use super::external::Called;
+use super::kept::{Carried, Memory};
 use super::passage::{Passage, ResetTo};
 use super::sequence::SequencingPolicy;
 
@@ -40,8 +41,8 @@ pub(crate) trait EventComponent: Send + Sync {
         true
     }
 
-    /// Begins a page.
-    fn batch(&self) -> Box<dyn Batch + '_>;
+    /// Begins a page, with what it has kept behind the one before.
+    fn batch(&self, carried: Carried) -> Box<dyn Batch + '_>;
 
     /// How it is run outside of transactions; `None` where it is not.
     fn external(&self) -> Option<&dyn External> {
@@ -125,6 +126,21 @@ pub(crate) trait Batch: Send {
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError>;
 
-    /// Writes what is kept in memory. Gives what is to be done after the commit.
-    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError>;
+    /// Writes what is kept in memory.
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<Finished, HandlerError>;
+}
+
+/// What a page leaves behind in a component.
+#[derive(Default)]
+pub(crate) struct Finished {
+    /// What is to be done after the commit.
+    pub(crate) after: AfterCommit,
+    /// What the next page begins with, if this one is committed.
+    pub(crate) memory: Option<Memory>,
+}
+
+impl From<AfterCommit> for Finished {
+    fn from(after: AfterCommit) -> Self {
+        Self { after, memory: None }
+    }
 }

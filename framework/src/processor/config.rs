@@ -32,6 +32,10 @@ pub struct ProcessorConfig {
     /// How long the transaction of a page should take. Default 50 ms. More is faster in catching up; less holds the right to
     /// write for a shorter time, where a database gives it to one at a time.
     pub batch_time: Duration,
+    /// How much of its documents a view keeps in memory from one page to the next, on each node, so that it does not read again
+    /// what it has just written; those that were used longest ago go first. Unit: bytes, counted as the stored documents with
+    /// their keys and 128 more for each; in memory they may take a few times as much. Default 16 MiB; 0 keeps none.
+    pub memory: usize,
     /// How long one handler may take for one event; more is a failure like any other. Default 10 s. Until a handler
     /// returns, its transaction holds the right to write, and commands wait: hand slow work to others.
     pub handler_time: Duration,
@@ -72,6 +76,7 @@ impl Default for ProcessorConfig {
         Self {
             batch: 4096,
             batch_time: Duration::from_millis(50),
+            memory: 16 * 1024 * 1024,
             handler_time: Duration::from_secs(10),
             concurrency: 16,
             attempts: 5,

@@ -15,11 +15,11 @@ use crate::store::{
 use super::component::{EventComponent, ProcessorParts};
 use super::details::{Ahead, Details, Past};
 use super::error::ProcessorError;
+use super::handling::caught;
 use super::node::Node;
 use super::passage::ResetTo;
 use super::progress::{Processors, Progress};
 use super::start::StartAt;
-use super::work::caught;
 
 /// The processors of an application: `app.processors()`. What it changes holds for all nodes, and survives restarts, except
 /// where it says otherwise.

@@ -9,8 +9,9 @@ use crate::handler::{AfterCommit, Context, HandlerError, Requirement, Resources}
 use crate::message::{Decode, Metadata, RecordedEvent};
 use crate::store::{Journal, StoreTransaction};
 
-use super::component::{Batch, EventComponent, External, Step};
+use super::component::{Batch, EventComponent, External, Finished, Step};
 use super::idempotency::Receiver;
+use super::kept::Carried;
 use super::passage::{Passage, ResetTo};
 use super::sequence::SequencingPolicy;
 use super::side_effects::Outbox;
@@ -80,7 +81,7 @@ impl<H: ExternalHandlers> EventComponent for ExternalComponent<H> {
         H::replays(event)
     }
 
-    fn batch(&self) -> Box<dyn Batch + '_> {
+    fn batch(&self, _: Carried) -> Box<dyn Batch + '_> {
         Box::new(Calls { component: self, called: Vec::new() })
     }
 
@@ -173,11 +174,11 @@ impl<H: ExternalHandlers> Batch for Calls<'_, H> {
         Ok(())
     }
 
-    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<Finished, HandlerError> {
         let after = AfterCommit::default();
         for called in self.called {
             after.join(called.store(transaction).await?);
         }
-        Ok(after)
+        Ok(after.into())
     }
 }

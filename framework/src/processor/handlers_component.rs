@@ -8,9 +8,10 @@ use crate::handler::{AfterCommit, Context, HandlerError, Resources};
 use crate::message::{Metadata, RecordedEvent};
 use crate::store::{Journal, StoreTransaction};
 
-use super::component::{Batch, EventComponent, Step};
+use super::component::{Batch, EventComponent, Finished, Step};
 use super::handlers::EventHandlers;
 use super::idempotency::Receiver;
+use super::kept::Carried;
 use super::passage::{Passage, ResetTo};
 use super::sequence::SequencingPolicy;
 use super::side_effects::Outbox;
@@ -40,7 +41,7 @@ impl<H: EventHandlers> EventComponent for HandlersComponent<H> {
         H::replays(event)
     }
 
-    fn batch(&self) -> Box<dyn Batch + '_> {
+    fn batch(&self, _: Carried) -> Box<dyn Batch + '_> {
         let outbox = Outbox::default();
         outbox.of(H::PROCESSOR);
         Box::new(OneByOne { component: self, after: AfterCommit::default(), outbox })
@@ -108,8 +109,8 @@ impl<H: EventHandlers> Batch for OneByOne<'_, H> {
         self.outbox.check()
     }
 
-    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<Finished, HandlerError> {
         self.outbox.store(transaction, &self.after).await?;
-        Ok(self.after)
+        Ok(self.after.into())
     }
 }

@@ -10,13 +10,17 @@ use crate::store::{DeadLetter, LetterState, Segment, StoreTransaction};
 
 use super::component::Step;
 use super::failure::{FailedEvent, OnError};
+use super::flight::{Entry, Flight, Key};
+use super::handling::handle_with;
 use super::passage::Attempt;
 use super::routed::Item;
 use super::streaming::{Interrupted, Running, StreamingProcessor};
-use super::work::{Outcome, handle_with, sequences};
+use super::work::{Outcome, sequences};
 
 /// Letters that are looked at together.
 const AT_ONCE: usize = 1000;
+/// After so many ends in the middle of one event it is parked.
+const POISONOUS: u32 = 3;
 
 /// The sequences that are held up, each by component and name.
 #[derive(Debug, Default)]
@@ -62,6 +66,65 @@ impl Running<'_> {
             held.insert(&component, &sequence);
         }
         Ok(held)
+    }
+
+    /// Puts a step aside whose sequence is held up, or at which programs end; `None` for one that may be taken.
+    pub(super) async fn aside(
+        &mut self,
+        transaction: &mut dyn StoreTransaction,
+        event: &RecordedEvent,
+        step: &Named<'_>,
+        held: usize,
+        held_up: &mut Held,
+    ) -> Result<Option<Outcome>, Interrupted> {
+        let StreamingProcessor { config, name, .. } = self.processor;
+        let place = (step.component, step.place);
+        if let Some(behind) = held_up.behind(step.component, step.sequence.as_deref(), event) {
+            let error = "waits behind an event of the same sequence".to_owned();
+            return self.put_aside(transaction, event, place, &behind, 0, error, held_up).await.map(Some);
+        }
+        if !self.is_poison(held, event) {
+            return Ok(None);
+        }
+        let position = event.recorded.position;
+        let times = self.held[held].details.trying.map_or(0, |trying| trying.times.saturating_sub(1));
+        let error = format!("the program ended {times} times while it was handled");
+        tracing::error!(processor = name, %position, event = %event.recorded.name, error, "an event is parked");
+        let attempts = config.attempts.max(1);
+        self.put_aside(transaction, event, place, step.sequence(), attempts, error, held_up).await.map(Some)
+    }
+
+    /// Whether programs end at `event`.
+    pub(super) fn is_poison(&self, held: usize, event: &RecordedEvent) -> bool {
+        let trying = self.held[held].details.trying;
+        trying.is_some_and(|trying| trying.position == event.recorded.position.get() && trying.times > POISONOUS)
+    }
+
+    /// Does `what` with a step that has failed, and of which nothing is written.
+    pub(super) async fn failed(
+        &mut self,
+        transaction: &mut dyn StoreTransaction,
+        event: &RecordedEvent,
+        step: &Named<'_>,
+        error: &HandlerError,
+        what: OnError,
+        held_up: &mut Held,
+    ) -> Result<Outcome, Interrupted> {
+        let StreamingProcessor { config, name, .. } = self.processor;
+        let position = event.recorded.position;
+        tracing::warn!(processor = name, %position, event = %event.recorded.name, %error, ?what, "an event failed");
+        let (error, place) = (error.to_string(), (step.component, step.place));
+        let attempts = match what {
+            OnError::Stop => return Ok(Outcome::Stop(error)),
+            OnError::Skip => {
+                let letter = self.letter(event, place, step.sequence(), 1, error);
+                transaction.add_letter(DeadLetter { state: LetterState::Skipped, ..letter }).await?;
+                return Ok(Outcome::Done);
+            }
+            OnError::Park => config.attempts.max(1),
+            OnError::Retry => 1,
+        };
+        self.put_aside(transaction, event, place, step.sequence(), attempts, error, held_up).await
     }
 
     /// Puts a step among the dead letters, unless there are as many as there may be: then its segment stops before it.
@@ -175,6 +238,7 @@ impl Running<'_> {
     /// Tries one dead letter; returns whether it is done.
     async fn retry(&mut self, letter: DeadLetter, held: usize) -> Result<bool, Interrupted> {
         let StreamingProcessor { journal, components, config, stop, .. } = self.processor;
+        self.kept.clear();
         let event = journal.event_at(letter.position).await?;
         let mut transaction = journal.store().begin().await?;
         transaction.guard(&self.claims(&BTreeSet::from([held]))).await?;
@@ -270,5 +334,82 @@ impl Running<'_> {
             OnError::Skip => LetterState::Skipped,
         };
         DeadLetter { attempts: attempt.number, state, error: error.to_string(), ..letter }
+    }
+}
+
+impl<'a> Running<'a> {
+    /// Adds dead letters that are due, one of each sequence; returns how long until the next is due.
+    pub(super) async fn letters_into(&mut self, flight: &mut Flight<'a>) -> Result<Option<Duration>, Interrupted> {
+        let StreamingProcessor { name, journal, config, .. } = self.processor;
+        let (store, tenant) = (journal.store(), journal.tenant());
+        if !self.letters {
+            return Ok(None);
+        }
+        let latest = journal.now().plus(config.longest_pause * 3);
+        let until = match store.next_letter(tenant, name).await? {
+            // No pause is so long: what is due later was put aside by a node whose clock is ahead.
+            Some(next) if next > latest => next,
+            _ => journal.now(),
+        };
+        for letter in store.due_letters(tenant, name, until, AT_ONCE).await? {
+            let hash = Segment::hash_of(&letter.sequence);
+            let Some(held) = self.held.iter().position(|held| held.claim.segment.has(hash)) else { continue };
+            let key = (letter.position, letter.place, self.held[held].claim.segment.id(), true);
+            if !flight.contains(&key) {
+                self.letter_into(key, letter, held, flight).await?;
+            }
+        }
+        self.letters = store.letter_count(tenant, name).await?.letters > 0;
+        let (next, now) = (store.next_letter(tenant, name).await?, journal.now());
+        Ok(next.map(|due| if due > now { due.since(now) } else { config.poll }))
+    }
+
+    async fn letter_into(
+        &mut self,
+        key: Key,
+        letter: DeadLetter,
+        held: usize,
+        flight: &mut Flight<'a>,
+    ) -> Result<(), Interrupted> {
+        let claim = self.held[held].claim.clone();
+        let Some(event) = self.processor.journal.event_at(letter.position).await? else {
+            // The event is gone, and with it what was to be done.
+            let mut transaction = self.processor.journal.store().begin().await?;
+            transaction.guard(&[claim]).await?;
+            transaction.remove_letter(&letter).await?;
+            return Ok(transaction.commit().await?);
+        };
+        let items = self.router.steps(&event).await;
+        let chosen = self.places_of(&letter, &items);
+        let hash = Segment::hash_of(&letter.sequence);
+        let calls = items.into_iter().filter(|item| chosen.contains(&item.place));
+        let entry = Entry {
+            event: Arc::new(event),
+            calls: calls.map(|item| (item.component, item.fault)).collect(),
+            sequence: Some(letter.sequence.as_str().into()),
+            hash,
+            segment: claim.segment,
+            fence: claim.fence,
+            letter: Some(letter),
+        };
+        flight.add(key, entry, false);
+        Ok(())
+    }
+}
+
+/// A step, as a letter names it.
+pub(super) struct Named<'a> {
+    pub(super) component: &'a str,
+    pub(super) place: u32,
+    pub(super) sequence: Option<Arc<str>>,
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn of(item: &Item, component: &'a str) -> Self {
+        Self { component, place: item.place, sequence: item.step.sequence.clone() }
+    }
+
+    fn sequence(&self) -> &str {
+        self.sequence.as_deref().unwrap_or("all")
     }
 }

@@ -10,6 +10,7 @@
 //! of the sequence behind it, and others go on. It is tried again with growing pauses, then parked until somebody retries
 //! or evicts it.
 
+mod ahead;
 mod building;
 mod catch_up;
 mod claims;
@@ -23,8 +24,10 @@ mod failure;
 mod flight;
 mod handlers;
 mod handlers_component;
+mod handling;
 mod health;
 mod idempotency;
+mod kept;
 mod letters;
 mod newer;
 mod node;
@@ -59,14 +62,15 @@ pub use status::{ProcessorStatus, SegmentFailure, SegmentStatus};
 pub(crate) use building::{Family, is_read, ready_at};
 pub(crate) use catch_up::{catch_up, leave_inline};
 pub(crate) use claims::{claim_whole, found_all};
-pub(crate) use component::{Batch, EventComponent, ProcessorParts, Step};
+pub(crate) use component::{Batch, EventComponent, Finished, ProcessorParts, Step};
 pub(crate) use details::{is_replaying, reached};
 pub(crate) use external::ExternalComponent;
 pub(crate) use handlers_component::HandlersComponent;
+pub(crate) use handling::handle_with;
 pub(crate) use idempotency::Receiver;
+pub(crate) use kept::Carried;
 pub(crate) use node::Node;
 pub(crate) use passage::Passage;
 pub(crate) use progress::{Behind, Here, Processors};
 pub(crate) use side_effects::Outbox;
 pub(crate) use streaming::StreamingProcessor;
-pub(crate) use work::handle_with;

@@ -15,21 +15,20 @@ use tokio::time::Instant;
 
 use crate::handler::{AfterCommit, HandlerError};
 use crate::message::{Position, RecordedEvent, StreamId};
-use crate::store::{Advance, DeadLetter, Read, Segment, StoreError, StoreTransaction};
+use crate::store::{Advance, Criteria, Read, Segment, StoreError, StoreTransaction};
 
 use super::claims::Held;
 use super::details::{Failure, Trying};
 use super::external::Called;
 use super::failure::FailedEvent;
 use super::flight::{Came, Entry, Flight, Key};
+use super::handling::{in_time, unharmed};
+use super::letters::Named;
 use super::passage::{Attempt, Passage};
 use super::rate::Work;
 use super::routed::Routed;
 use super::streaming::{FLUSH, IDLE_TOKEN_LAG, Interrupted, Running, StreamingProcessor};
-use super::work::{Named, Outcome, in_time, sequences, unharmed};
-
-/// Dead letters that are looked at together.
-const LETTERS_AT_ONCE: usize = 100;
+use super::work::{Outcome, sequences};
 
 impl<'a> Running<'a> {
     /// Whether the handlers run outside of transactions.
@@ -107,7 +106,7 @@ impl<'a> Running<'a> {
         self.stopped.retain(|_, until| *until > now);
         let active = self.held.iter().filter(|held| !self.stopped.contains_key(&held.claim.segment.id()));
         let Some(from) = active.map(|held| flight.read(held)).min() else { return Ok(false) };
-        let read = Read::matching(self.criteria.clone(), from).limit(self.size);
+        let read = Read::matching(Criteria::clone(&self.criteria), from).limit(self.size);
         let Routed { events, items, scanned, more } = self.router.clone().page(read).await?;
         let events: Vec<Arc<RecordedEvent>> = events.into_iter().map(Arc::new).collect();
         let mine = self.mine_from(|item| &*events[item.event], items, |held| flight.read(held));
@@ -145,64 +144,6 @@ impl<'a> Running<'a> {
             flight.have_read(held.claim.segment, scanned);
         }
         Ok(more || self.held.iter().any(|held| flight.read(held) < scanned))
-    }
-
-    /// Adds dead letters that are due, one of each sequence; returns how long until the next is due.
-    async fn letters_into(&mut self, flight: &mut Flight<'a>) -> Result<Option<Duration>, Interrupted> {
-        let StreamingProcessor { name, journal, config, .. } = self.processor;
-        let (store, tenant) = (journal.store(), journal.tenant());
-        if !self.letters {
-            return Ok(None);
-        }
-        let latest = journal.now().plus(config.longest_pause * 3);
-        let until = match store.next_letter(tenant, name).await? {
-            // No pause is so long: what is due later was put aside by a node whose clock is ahead.
-            Some(next) if next > latest => next,
-            _ => journal.now(),
-        };
-        for letter in store.due_letters(tenant, name, until, LETTERS_AT_ONCE).await? {
-            let hash = Segment::hash_of(&letter.sequence);
-            let Some(held) = self.held.iter().position(|held| held.claim.segment.has(hash)) else { continue };
-            let key = (letter.position, letter.place, self.held[held].claim.segment.id(), true);
-            if !flight.contains(&key) {
-                self.letter_into(key, letter, held, flight).await?;
-            }
-        }
-        self.letters = store.letter_count(tenant, name).await?.letters > 0;
-        let (next, now) = (store.next_letter(tenant, name).await?, journal.now());
-        Ok(next.map(|due| if due > now { due.since(now) } else { config.poll }))
-    }
-
-    async fn letter_into(
-        &mut self,
-        key: Key,
-        letter: DeadLetter,
-        held: usize,
-        flight: &mut Flight<'a>,
-    ) -> Result<(), Interrupted> {
-        let claim = self.held[held].claim.clone();
-        let Some(event) = self.processor.journal.event_at(letter.position).await? else {
-            // The event is gone, and with it what was to be done.
-            let mut transaction = self.processor.journal.store().begin().await?;
-            transaction.guard(&[claim]).await?;
-            transaction.remove_letter(&letter).await?;
-            return Ok(transaction.commit().await?);
-        };
-        let items = self.router.steps(&event).await;
-        let chosen = self.places_of(&letter, &items);
-        let hash = Segment::hash_of(&letter.sequence);
-        let calls = items.into_iter().filter(|item| chosen.contains(&item.place));
-        let entry = Entry {
-            event: Arc::new(event),
-            calls: calls.map(|item| (item.component, item.fault)).collect(),
-            sequence: Some(letter.sequence.as_str().into()),
-            hash,
-            segment: claim.segment,
-            fence: claim.fence,
-            letter: Some(letter),
-        };
-        flight.add(key, entry, false);
-        Ok(())
     }
 
     /// Begins as many steps as may be under way, again and again as long as others end at once.

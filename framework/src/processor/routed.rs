@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::handler::HandlerError;
 use crate::message::{Position, RecordedEvent};
-use crate::store::{Journal, Read, ReadError};
+use crate::store::{Journal, Page, Read, ReadError};
 
 use super::component::{EventComponent, Step};
 use super::sequence::{SequencingPolicy, by_stream};
@@ -55,11 +55,16 @@ impl Router {
     /// Reads a page and routes it.
     pub(crate) async fn page(self, read: Read) -> Result<Routed, ReadError> {
         let page = self.journal.read(read).await?;
+        Ok(self.routed(page).await)
+    }
+
+    /// Routes a page.
+    pub(crate) async fn routed(&self, page: Page) -> Routed {
         let mut items = Vec::with_capacity(page.events.len());
         for (number, event) in page.events.iter().enumerate() {
             self.route(number, event, &mut items).await;
         }
-        Ok(Routed { events: page.events, items, scanned: page.scanned, more: page.more })
+        Routed { events: page.events, items, scanned: page.scanned, more: page.more }
     }
 
     /// The steps of one event.

@@ -4,18 +4,19 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::error::chain;
 use crate::message::Position;
-use crate::store::{Claim, Criteria, Journal, Read, ReadError, SegmentState, StoreError};
+use crate::store::{Claim, Criteria, Journal, ReadError, SegmentState, StoreError};
 
+use super::ahead::{Coming, Next, Source};
 use super::building::{self, Family, Way};
 use super::claims::{self, Founding, Held, is_free};
 use super::component::{EventComponent, criteria};
 use super::config::ProcessorConfig;
+use super::kept::Kept;
 use super::node::{Cluster, Node};
 use super::progress::{Here, Progress};
 use super::rate::Work;
@@ -86,7 +87,7 @@ impl StreamingProcessor {
 pub(super) struct Running<'a> {
     pub(super) processor: &'a StreamingProcessor,
     pub(super) router: Router,
-    pub(super) criteria: Criteria,
+    pub(super) criteria: Arc<Criteria>,
     /// The segments of this node, by their ids.
     pub(super) held: Vec<Held>,
     /// Segments that stop before an event, and until when.
@@ -103,23 +104,14 @@ pub(super) struct Running<'a> {
     epoch: u64,
     /// Events of the next page.
     pub(super) size: usize,
+    /// What the components keep from page to page.
+    pub(super) kept: Kept,
     /// The next page, on its way.
-    ahead: Option<Ahead>,
+    ahead: Option<Coming<Next>>,
     /// What a version of a view has to do while it is built.
     way: Option<Way>,
     /// Up to where the old version has handled everything, where that was met.
     front: Option<Position>,
-}
-
-struct Ahead {
-    from: Position,
-    page: JoinHandle<Result<Routed, ReadError>>,
-}
-
-impl Drop for Ahead {
-    fn drop(&mut self) {
-        self.page.abort();
-    }
 }
 
 impl<'a> Running<'a> {
@@ -132,7 +124,7 @@ impl<'a> Running<'a> {
         Self {
             processor,
             router,
-            criteria: criteria(&processor.components),
+            criteria: Arc::new(criteria(&processor.components)),
             held: Vec::new(),
             stopped: HashMap::new(),
             resting: HashMap::new(),
@@ -141,6 +133,7 @@ impl<'a> Running<'a> {
             letters: true,
             epoch: processor.progress.next_epoch(),
             size: FIRST_PAGE.min(processor.config.batch.max(1)),
+            kept: Kept::default(),
             ahead: None,
             way: None,
             front: None,
@@ -362,23 +355,23 @@ impl<'a> Running<'a> {
         let ahead = self.ahead.take().filter(|ahead| ahead.from == from);
         // What was read ahead may have been read before the newest event was appended, whose signal has been seen since.
         let early = ahead.is_some();
-        let page = match ahead {
-            Some(mut ahead) => match (&mut ahead.page).await {
-                Ok(page) => page?,
-                Err(_) => self.read(from).await?,
-            },
-            None => self.read(from).await?,
+        let ready = match ahead {
+            Some(ahead) => ahead.here().await,
+            None => None,
+        };
+        let source = Source { router: self.router.clone(), criteria: Arc::clone(&self.criteria) };
+        let (page, behind) = match ready {
+            Some(ready) => ready?,
+            None => source.page(from, self.size, None).await?,
         };
         let page = self.allowed(page);
         if page.more {
-            let read = self.read_from(page.scanned);
-            let page_ahead = tokio::spawn(self.router.clone().page(read));
-            self.ahead = Some(Ahead { from: page.scanned, page: page_ahead });
+            self.ahead = Some(source.begin(page.scanned, self.size, behind));
         }
-        let (more, full) = (page.more, page.events.len() >= self.size);
+        let (more, events) = (page.more, page.events.len());
         let begun = Instant::now();
         self.measured(page).await?;
-        self.adapt(begun.elapsed(), full);
+        self.adapt(events, begun.elapsed());
         self.store_tokens(IDLE_TOKEN_LAG).await?;
         self.publish();
         let lagging =
@@ -400,21 +393,16 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    async fn read(&self, from: Position) -> Result<Routed, ReadError> {
-        self.router.clone().page(self.read_from(from)).await
-    }
-
-    fn read_from(&self, from: Position) -> Read {
-        Read::matching(self.criteria.clone(), from).limit(self.size)
-    }
-
-    /// Finds the size of pages that are handled in the time that is wanted.
-    fn adapt(&mut self, took: Duration, full: bool) {
+    /// Finds the size of pages that are handled in the time that is wanted, after one of so many events.
+    fn adapt(&mut self, events: usize, took: Duration) {
         let config = &self.processor.config;
-        if took > config.batch_time {
-            self.size = (self.size / 2).max(1);
-        } else if full && took < config.batch_time / 2 {
-            self.size = (self.size * 2).min(config.batch.max(1));
+        let share = config.batch_time.as_secs_f64() / took.as_secs_f64().max(f64::MIN_POSITIVE);
+        // At most half or twice as many: one page says little, and the next one was perhaps read already.
+        let wanted = (events as f64 * share.clamp(0.5, 2.0)) as usize;
+        if share < 1.0 {
+            self.size = wanted.clamp((self.size / 2).max(1), self.size);
+        } else if events >= self.size {
+            self.size = wanted.min(config.batch.max(1));
         }
     }
 

@@ -1,36 +1,29 @@
 //! Handling a page with the segments that are held.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use crate::handler::{AfterCommit, HandlerError, panic_message};
+use crate::handler::AfterCommit;
 use crate::message::{Position, RecordedEvent};
-use crate::store::{Advance, Claim, DeadLetter, LetterState, SegmentState, StoreTransaction, holding};
+use crate::store::{Advance, Claim, SegmentState, StoreTransaction};
 
 use super::claims::Held;
-use super::component::{Batch, EventComponent, Step};
-use super::config::ProcessorConfig;
+use super::component::Step;
 use super::details::{Failure, Past};
 use super::failure::{FailedEvent, OnError};
-use super::letters::Held as HeldUp;
+use super::handling::{handle_page, handle_with};
+use super::kept::Carried;
+use super::letters::{Held as HeldUp, Named};
 use super::newer::{NewerRevision, is_newer};
 use super::passage::{Attempt, Passage, ReplayStatus};
 use super::rate::count_handled;
 use super::routed::{Item, Routed};
 use super::streaming::{Interrupted, Running, StreamingProcessor};
 
-/// How long a shut-down waits for a handler that is under way.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 /// After so many owners that ended badly one after the other, events are handled one by one, and written down before.
 const WARY: u32 = 2;
-/// After so many ends in the middle of one event it is parked.
-const POISONOUS: u32 = 3;
 
 impl Held {
     /// Its position and, where they have changed, its details.
@@ -206,6 +199,8 @@ impl Running<'_> {
         scanned: Position,
     ) -> Result<bool, Interrupted> {
         let StreamingProcessor { components, journal, config, stop, name, .. } = self.processor;
+        // Taken out first: whatever goes wrong from here on leaves nothing behind.
+        let mut memories = self.kept.take(&self.held, components.len());
         if mine.iter().any(|mine| mine.item.fault.is_some()) {
             return Ok(false);
         }
@@ -232,9 +227,16 @@ impl Running<'_> {
             let passage = self.held[held].passage(item.step.hash, event.recorded.position);
             by_component[item.component].push((event, item.step, passage));
         }
-        for (component, steps) in components.iter().zip(by_component).filter(|(_, steps)| !steps.is_empty()) {
-            match handle_with(&**component, steps, &mut *transaction, config, stop).await {
-                Ok(done) => after.join(done),
+        for ((component, steps), memory) in components.iter().zip(by_component).zip(&mut memories) {
+            if steps.is_empty() {
+                continue;
+            }
+            let carried = Carried { memory: memory.take(), limit: config.memory };
+            match handle_page(&**component, steps, carried, &mut *transaction, config, stop).await {
+                Ok(done) => {
+                    after.join(done.after);
+                    *memory = done.memory;
+                }
                 Err(error) => {
                     tracing::debug!(processor = name, %error, "a page failed, its events are handled one by one");
                     return Ok(false);
@@ -246,6 +248,7 @@ impl Running<'_> {
         transaction.advance(&moved.iter().map(|(_, held)| held.advance()).collect::<Vec<_>>()).await?;
         transaction.commit().await?;
         self.committed(moved, after);
+        self.kept.keep(&self.held, memories);
         Ok(true)
     }
 
@@ -278,6 +281,7 @@ impl Running<'_> {
         stops: &HashMap<usize, Failure>,
     ) -> Result<Option<(usize, Failure)>, Interrupted> {
         let journal = &self.processor.journal;
+        self.kept.clear();
         let mut transaction = journal.store().begin().await?;
         transaction.guard(&self.claims(&(0..self.held.len()).collect())).await?;
         let after = AfterCommit::default();
@@ -382,65 +386,6 @@ impl Running<'_> {
         self.failed(transaction, event, &step, &error, what, held_up).await
     }
 
-    /// Puts a step aside whose sequence is held up, or at which programs end; `None` for one that may be taken.
-    pub(super) async fn aside(
-        &mut self,
-        transaction: &mut dyn StoreTransaction,
-        event: &RecordedEvent,
-        step: &Named<'_>,
-        held: usize,
-        held_up: &mut HeldUp,
-    ) -> Result<Option<Outcome>, Interrupted> {
-        let StreamingProcessor { config, name, .. } = self.processor;
-        let place = (step.component, step.place);
-        if let Some(behind) = held_up.behind(step.component, step.sequence.as_deref(), event) {
-            let error = "waits behind an event of the same sequence".to_owned();
-            return self.put_aside(transaction, event, place, &behind, 0, error, held_up).await.map(Some);
-        }
-        if !self.is_poison(held, event) {
-            return Ok(None);
-        }
-        let position = event.recorded.position;
-        let times = self.held[held].details.trying.map_or(0, |trying| trying.times.saturating_sub(1));
-        let error = format!("the program ended {times} times while it was handled");
-        tracing::error!(processor = name, %position, event = %event.recorded.name, error, "an event is parked");
-        let attempts = config.attempts.max(1);
-        self.put_aside(transaction, event, place, step.sequence(), attempts, error, held_up).await.map(Some)
-    }
-
-    /// Whether programs end at `event`.
-    pub(super) fn is_poison(&self, held: usize, event: &RecordedEvent) -> bool {
-        let trying = self.held[held].details.trying;
-        trying.is_some_and(|trying| trying.position == event.recorded.position.get() && trying.times > POISONOUS)
-    }
-
-    /// Does `what` with a step that has failed, and of which nothing is written.
-    pub(super) async fn failed(
-        &mut self,
-        transaction: &mut dyn StoreTransaction,
-        event: &RecordedEvent,
-        step: &Named<'_>,
-        error: &HandlerError,
-        what: OnError,
-        held_up: &mut HeldUp,
-    ) -> Result<Outcome, Interrupted> {
-        let StreamingProcessor { config, name, .. } = self.processor;
-        let position = event.recorded.position;
-        tracing::warn!(processor = name, %position, event = %event.recorded.name, %error, ?what, "an event failed");
-        let (error, place) = (error.to_string(), (step.component, step.place));
-        let attempts = match what {
-            OnError::Stop => return Ok(Outcome::Stop(error)),
-            OnError::Skip => {
-                let letter = self.letter(event, place, step.sequence(), 1, error);
-                transaction.add_letter(DeadLetter { state: LetterState::Skipped, ..letter }).await?;
-                return Ok(Outcome::Done);
-            }
-            OnError::Park => config.attempts.max(1),
-            OnError::Retry => 1,
-        };
-        self.put_aside(transaction, event, place, step.sequence(), attempts, error, held_up).await
-    }
-
     /// What is to become of an event that has failed.
     pub(super) fn decide(&self, failed: &FailedEvent<'_>) -> OnError {
         self.processor.decide(failed)
@@ -464,23 +409,6 @@ impl Running<'_> {
     }
 }
 
-/// A step, as a letter names it.
-pub(super) struct Named<'a> {
-    pub(super) component: &'a str,
-    pub(super) place: u32,
-    pub(super) sequence: Option<Arc<str>>,
-}
-
-impl<'a> Named<'a> {
-    pub(super) fn of(item: &Item, component: &'a str) -> Self {
-        Self { component, place: item.place, sequence: item.step.sequence.clone() }
-    }
-
-    fn sequence(&self) -> &str {
-        self.sequence.as_deref().unwrap_or("all")
-    }
-}
-
 /// What became of a step.
 pub(super) enum Outcome {
     /// It was handled, or put aside.
@@ -497,69 +425,4 @@ pub(super) fn sequences<'s>(steps: impl Iterator<Item = (&'s Step, &'s RecordedE
         names.insert(event.recorded.stream.to_string());
     }
     names.into_iter().collect()
-}
-
-/// Has a component take `steps`. A panic is an error, and so is a step that takes too long. Gives what is to be done after the
-/// commit.
-pub(crate) async fn handle_with(
-    component: &dyn EventComponent,
-    steps: Vec<(&RecordedEvent, Step, Passage)>,
-    transaction: &mut dyn StoreTransaction,
-    config: &ProcessorConfig,
-    stop: &CancellationToken,
-) -> Result<AfterCommit, HandlerError> {
-    let work = async {
-        let mut batch: Box<dyn Batch + '_> = component.batch();
-        let wanted = steps.iter().map(|(event, step, _)| (*event, step.sequence.as_deref().unwrap_or_default()));
-        batch.prepare(&wanted.collect::<Vec<_>>(), transaction).await?;
-        for (event, step, passage) in steps {
-            in_time(component, batch.handle(event, step, &passage, transaction), config, stop).await?;
-        }
-        batch.finish(transaction).await
-    };
-    caught(component, work).await
-}
-
-/// Runs code of a component that holds a transaction. A panic is an error.
-pub(super) async fn caught<T>(
-    component: &dyn EventComponent,
-    work: impl Future<Output = Result<T, HandlerError>>,
-) -> Result<T, HandlerError> {
-    unharmed(component, holding(work)).await
-}
-
-/// Runs code of a component. A panic is an error.
-pub(super) async fn unharmed<T>(
-    component: &dyn EventComponent,
-    work: impl Future<Output = Result<T, HandlerError>>,
-) -> Result<T, HandlerError> {
-    let ended = AssertUnwindSafe(work).catch_unwind().await;
-    ended.unwrap_or_else(|panic| {
-        Err(HandlerError::new(format!("a handler of {} panicked: {}", component.label(), panic_message(&*panic))))
-    })
-}
-
-/// Gives a handler the time that is configured, or less when the application is shut down.
-pub(super) async fn in_time(
-    component: &dyn EventComponent,
-    handled: impl Future<Output = Result<(), HandlerError>>,
-    config: &ProcessorConfig,
-    stop: &CancellationToken,
-) -> Result<(), HandlerError> {
-    let mut handled = std::pin::pin!(handled);
-    // Most handlers are done at once, and need no timer.
-    if let Some(done) = (&mut handled).now_or_never() {
-        return done;
-    }
-    let time = async {
-        tokio::select! {
-            () = tokio::time::sleep(config.handler_time) => {}
-            () = async { stop.cancelled().await; tokio::time::sleep(SHUTDOWN_GRACE).await } => {}
-        }
-    };
-    tokio::select! {
-        biased;
-        handled = handled => handled,
-        () = time => Err(HandlerError::new(format!("a handler of {} took too long", component.label()))),
-    }
 }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::handler::{AfterCommit, Context, HandlerError, Resources};
 use crate::message::{RecordedEvent, SagaId};
-use crate::processor::{Batch, EventComponent, Passage, ResetTo, SequencingPolicy, Step};
+use crate::processor::{Batch, Carried, EventComponent, Finished, Passage, ResetTo, SequencingPolicy, Step};
 use crate::store::{Association, Journal, StoreTransaction};
 
 use super::error::SagaError;
@@ -57,7 +57,7 @@ impl<S: SagaHandlers> EventComponent for SagaComponent<S> {
         false
     }
 
-    fn batch(&self) -> Box<dyn Batch + '_> {
+    fn batch(&self, _: Carried) -> Box<dyn Batch + '_> {
         Box::new(SagaBatch { component: self, looked_up: BTreeSet::new(), instances: Vec::new() })
     }
 
@@ -148,7 +148,7 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
         Ok(())
     }
 
-    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<Finished, HandlerError> {
         let journal = &self.component.journal;
         let now = journal.now();
         let changed = self.instances.into_iter().filter(Instance::has_changed);
@@ -158,6 +158,6 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
         if !writes.is_empty() {
             transaction.write_sagas(writes).await?;
         }
-        Ok(AfterCommit::default())
+        Ok(Finished::default())
     }
 }

@@ -15,6 +15,7 @@ mod followed;
 mod follower;
 mod handle;
 pub mod index;
+mod memory;
 mod processor;
 mod query;
 mod rebuild;

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::command::inline::Inline;
 use crate::handler::{AfterCommit, Context, HandlerError, Resources, panic_message};
 use crate::message::{Decode, Position, RecordedEvent, Timestamp};
-use crate::processor::{Batch, EventComponent, Outbox, Passage, ResetTo, SequencingPolicy, Step};
+use crate::processor::{Batch, Carried, EventComponent, Finished, Outbox, Passage, ResetTo, SequencingPolicy, Step};
 use crate::store::{
     Document, DocumentChange, DocumentWrite, IndexChange, IndexEntry, Journal, Limits, StoreError, StoreTransaction,
 };
@@ -18,6 +18,7 @@ use crate::store::{
 use super::changes::{ViewChanges, record_change, record_replay};
 use super::enrich::Enrichment;
 use super::fold::{Keep, ViewHandlers, ViewStep};
+use super::memory::Memory;
 use super::{ViewMode, index};
 
 /// The entries of a document that is not there.
@@ -161,16 +162,15 @@ impl<V: ViewHandlers> EventComponent for ViewComponent<V> {
         Ok(steps.into_iter().map(|step| Step::of(step.key.as_str()).with(step)).collect())
     }
 
-    fn batch(&self) -> Box<dyn Batch + '_> {
+    fn batch(&self, Carried { memory, limit }: Carried) -> Box<dyn Batch + '_> {
         let outbox = Outbox::default();
         outbox.of(V::NAME);
-        Box::new(ViewBatch {
-            component: self,
-            documents: HashMap::new(),
-            entries: HashMap::new(),
-            enrichment: None,
-            outbox,
-        })
+        let memory = memory.and_then(|memory| memory.downcast::<Memory<V>>().ok());
+        let mut memory = memory.map(|memory| *memory).unwrap_or_default();
+        memory.turn();
+        // Appends write the documents of inline views without asking any processor.
+        let limit = if V::MODE == ViewMode::Asynchronous { limit } else { 0 };
+        Box::new(ViewBatch { component: self, memory, limit, changed: Vec::new(), enrichment: None, outbox })
     }
 
     async fn reset(&self, to: &ResetTo, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
@@ -185,25 +185,18 @@ impl<V: ViewHandlers> EventComponent for ViewComponent<V> {
     }
 }
 
-/// The documents of a page, kept in memory until all its events are folded.
+/// The documents of a page, kept in memory until all its events are folded, and some of them until later pages.
 struct ViewBatch<'a, V> {
     component: &'a ViewComponent<V>,
-    /// By key.
-    documents: HashMap<String, Kept<V>>,
-    /// By key, the entries of documents as they were read.
-    entries: HashMap<String, BTreeSet<IndexEntry>>,
+    memory: Memory<V>,
+    /// How many bytes of documents are kept behind the page.
+    limit: usize,
+    /// Keys of documents to be written.
+    changed: Vec<String>,
     /// What was looked up for the page, and for which events.
     enrichment: Option<(BTreeSet<Position>, Enrichment)>,
     /// What the handlers have sent.
     outbox: Outbox,
-}
-
-/// A document of a page.
-struct Kept<V> {
-    /// `None`: there is none with this key.
-    document: Option<V>,
-    /// Whether it is to be written.
-    changed: bool,
 }
 
 impl<V: ViewHandlers> ViewBatch<'_, V> {
@@ -213,7 +206,7 @@ impl<V: ViewHandlers> ViewBatch<'_, V> {
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         // Once each, which is fewer than there are events, and in the order in which a database has them.
-        let missing: HashSet<&str> = keys.filter(|key| !self.documents.contains_key(*key)).collect();
+        let missing: HashSet<&str> = keys.filter(|key| !self.memory.has(key)).collect();
         let mut missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
         missing.sort_unstable();
         if missing.is_empty() {
@@ -227,13 +220,13 @@ impl<V: ViewHandlers> ViewBatch<'_, V> {
         };
         for document in found {
             let read = self.component.read(&document)?;
-            if !V::INDEXES.is_empty() {
-                self.entries.insert(document.key.clone(), index::entries(Some(&read))?);
-            }
-            self.documents.insert(document.key, Kept { document: Some(read), changed: false });
+            let entries = index::entries(Some(&read))?;
+            self.memory.add(document.key, Some(read), entries, document.body.len());
         }
         for key in missing {
-            self.documents.entry(key).or_insert(Kept { document: None, changed: false });
+            if !self.memory.has(&key) {
+                self.memory.add(key, None, BTreeSet::new(), 0);
+            }
         }
         Ok(())
     }
@@ -266,10 +259,10 @@ impl<V: ViewHandlers> Batch for ViewBatch<'_, V> {
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         let step: ViewStep<V> = step.take().ok_or_else(|| HandlerError::new("the step of a view has no work"))?;
-        if !self.documents.contains_key(&step.key) {
+        if !self.memory.has(&step.key) {
             self.load(std::iter::once(step.key.as_str()), transaction).await?;
         }
-        let Self { component, documents, enrichment, outbox, .. } = self;
+        let Self { component, memory, changed, enrichment, outbox, .. } = self;
         let alone;
         let enrichment = match enrichment {
             Some((events, found)) if events.contains(&event.recorded.position) => &*found,
@@ -278,38 +271,41 @@ impl<V: ViewHandlers> Batch for ViewBatch<'_, V> {
                 &alone
             }
         };
-        let Some(kept) = documents.get_mut(&step.key) else {
+        let Some(kept) = memory.of(&step.key) else {
             return Err(HandlerError::new("a document was not looked for"));
         };
+        if !std::mem::replace(&mut kept.changed, true) {
+            changed.push(step.key.clone());
+        }
         kept.document = component.fold_in(kept.document.take(), step, event, enrichment, Some((passage, outbox)))?;
-        outbox.check()?;
-        kept.changed = true;
-        Ok(())
+        outbox.check()
     }
 
-    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
+    async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<Finished, HandlerError> {
         let after = AfterCommit::default();
-        self.outbox.store(transaction, &after).await?;
-        let mut writes = Vec::new();
-        for (key, Kept { document, changed }) in self.documents {
-            if changed {
-                let before = self.entries.get(&key).unwrap_or(&NO_ENTRIES);
-                let (body, index) =
-                    (self.component.write(document.as_ref())?, index::change(before, document.as_ref())?);
-                writes.push(DocumentChange { key, body, index });
-            }
+        let Self { component, mut memory, limit, mut changed, outbox, .. } = *self;
+        outbox.store(transaction, &after).await?;
+        if changed.is_empty() {
+            return Ok(after.into());
         }
-        if !writes.is_empty() {
-            writes.sort_by(|one, other| one.key.cmp(&other.key));
-            let keys: Vec<String> = writes.iter().map(|write| write.key.clone()).collect();
-            transaction.write_documents(&self.component.id(), writes).await?;
-            if V::MODE == ViewMode::Asynchronous {
-                record_change(&self.component.id(), transaction).await?;
-            }
-            let changes = self.component.changes.clone();
-            after.later().push(move || changes.changed(V::NAME, Some(&keys)));
+        changed.sort_unstable();
+        let mut writes = Vec::with_capacity(changed.len());
+        for key in &changed {
+            let Some(kept) = memory.of(key) else { continue };
+            let body = component.write(kept.document.as_ref())?;
+            let entries = index::entries(kept.document.as_ref())?;
+            let index = IndexChange::between(&kept.entries, &entries);
+            memory.stored(key, entries, body.as_ref().map_or(0, Vec::len));
+            writes.push(DocumentChange { key: key.clone(), body, index });
         }
-        Ok(after)
+        transaction.write_documents(&component.id(), writes).await?;
+        if V::MODE == ViewMode::Asynchronous {
+            record_change(&component.id(), transaction).await?;
+        }
+        let changes = component.changes.clone();
+        after.later().push(move || changes.changed(V::NAME, Some(&changed)));
+        let memory = memory.within(limit).map(|memory| Box::new(memory) as Box<_>);
+        Ok(Finished { after, memory })
     }
 }
 

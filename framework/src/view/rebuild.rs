@@ -94,6 +94,9 @@ impl<V: ViewHandlers> Views<V> {
         let body = component.write(document.as_ref()).map_err(HandlerError::into_source)?;
         transaction.write_documents(&self.id(), vec![DocumentChange { key: key.to_owned(), body, index }]).await?;
         component.tell(&mut *transaction).await?;
+        // Its owner has the document as it was in memory: with another fencing number it reads it anew.
+        let owned = rows.into_iter().filter(|row| row.segment.has(hash));
+        transaction.write_segments(journal.tenant(), owned.map(SegmentWrite::Change).collect()).await?;
         let mut from = (Position::START, 0);
         loop {
             let letters = journal.store().dead_letters(journal.tenant(), &processor, from, LETTERS).await?;

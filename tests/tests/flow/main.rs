@@ -41,6 +41,7 @@ mod updates;
 mod view_enrichment;
 mod view_indexes;
 mod view_keys;
+mod view_memory;
 mod view_reads;
 mod view_sql;
 mod view_versions;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::store::error::BoxError;
+use crate::store::records::ViewId;
 use crate::store::sql::{Appending, Dialect, Ended, Failure, Row, Session, SqlTransaction, Statement, first};
 
 use super::dialect::DIALECT;
@@ -149,6 +150,14 @@ impl SqlTransaction for PostgresTransaction {
         self.is_open().await?;
         let lock = Statement::new(LOCK).bind(self.append_lock);
         self.fetch(lock).await.map(|_| ())
+    }
+
+    async fn put_documents(&mut self, view: &ViewId, bodies: &[(&str, Option<&[u8]>)]) -> Result<(), BoxError> {
+        let (keys, bodies): (Vec<&str>, Vec<Option<&[u8]>>) = bodies.iter().copied().unzip();
+        let put = sqlx::query(self.statements().write_documents);
+        let put = put.bind(&view.tenant).bind(&view.name).bind(i64::from(view.version));
+        put.bind(keys).bind(bodies).execute(&mut *self.inner).await?;
+        Ok(())
     }
 
     fn failure(error: BoxError) -> Failure {

@@ -54,6 +54,16 @@ pub(crate) trait SqlTransaction: Session + Sized + 'static {
         append::prepare(self, dialect, batch).await
     }
 
+    /// Writes bodies of documents, each key once and in order; `None` removes one.
+    async fn put_documents(&mut self, view: &ViewId, bodies: &[(&str, Option<&[u8]>)]) -> Result<(), BoxError> {
+        let writes = bodies.iter().map(|(key, body)| {
+            let (text, digits) = body.map(json::bytes).unwrap_or_default();
+            (key, text, digits)
+        });
+        let text = self.statements().write_documents;
+        self.execute(of_view(text, view).bind(json::list(writes)?)).await.map(|_| ())
+    }
+
     /// What an error of a statement before the commit means.
     fn failure(error: BoxError) -> Failure;
 
@@ -167,13 +177,8 @@ impl<T: SqlTransaction> StoreTransaction for T {
     }
 
     async fn write_documents(&mut self, view: &ViewId, changes: Vec<DocumentChange>) -> Result<(), StoreError> {
-        let writes = changes.iter().map(|change| {
-            let (text, digits) = change.body.as_deref().map(json::bytes).unwrap_or_default();
-            (&change.key, text, digits)
-        });
-        let writes = json::list(writes).map_err(StoreError::unavailable)?;
-        let statement = of_view(self.statements().write_documents, view).bind(writes);
-        run(self, statement).await?;
+        let bodies = last_of_each(&changes);
+        self.put_documents(view, &bodies).await.map_err(StoreError::unavailable)?;
         let index = composed(changes.iter().map(|change| (view, change.key.as_str(), &change.index)));
         for (text, entries) in Entries::of(&index).map_err(StoreError::unavailable)?.statements(self.statements()) {
             run(self, Statement::new(text).bind(entries)).await?;
@@ -343,6 +348,18 @@ impl<T: SqlTransaction> StoreTransaction for T {
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
+}
+
+/// The bodies by their keys, so that two transactions that write the same documents wait for each other in the same order.
+/// Of one key the last counts.
+fn last_of_each(changes: &[DocumentChange]) -> Vec<(&str, Option<&[u8]>)> {
+    let mut bodies: Vec<_> = changes.iter().map(|change| (change.key.as_str(), change.body.as_deref())).collect();
+    if !bodies.is_sorted_by(|(one, _), (other, _)| one < other) {
+        bodies.reverse();
+        bodies.sort_by_key(|(key, _)| *key);
+        bodies.dedup_by_key(|(key, _)| *key);
+    }
+    bodies
 }
 
 /// A statement for the documents of `view` under `keys`.

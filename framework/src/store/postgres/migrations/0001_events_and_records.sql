@@ -263,9 +263,14 @@ RETURNS TABLE (document_key text, revision bigint, body bytea) LANGUAGE plpgsql 
 BEGIN
     PERFORM pg_advisory_xact_lock(annals_view_lock(wanted_tenant, wanted_view, wanted_version));
     RETURN QUERY SELECT d.document_key, d.revision, d.body
-    FROM annals_documents d
-    WHERE d.tenant = wanted_tenant AND d.view = wanted_view AND d.view_version = wanted_version AND d.body IS NOT NULL
-        AND d.document_key = ANY (ARRAY(SELECT jsonb_array_elements_text(wanted_keys)));
+    FROM (SELECT DISTINCT value COLLATE "C" AS k FROM jsonb_array_elements_text(wanted_keys)) q
+    CROSS JOIN LATERAL (
+        SELECT d.document_key, d.revision, d.body
+        FROM annals_documents d
+        WHERE d.tenant = wanted_tenant AND d.view = wanted_view AND d.view_version = wanted_version
+            AND d.document_key = q.k AND d.body IS NOT NULL
+        OFFSET 0
+    ) d;
 END
 $$;
 

@@ -1,8 +1,7 @@
--- $1 tenant, $2 view, $3 its version, $4 [[key, text, hexadecimal]]. In the order of the keys, so that two
--- transactions that write the same documents wait for each other in the same order. Of one key the last write counts.
+-- $1 tenant, $2 view, $3 its version, $4 [key], each once and in order, $5 [body]. Arrays, since from JSON the server would take
+-- the bodies apart and put them together again. To update those that are there with a join is a fifth faster as long as a
+-- view is small: the planner then reads all of it, and does so with a large one too where its statistics are old.
 INSERT INTO annals_documents AS d (tenant, view, view_version, document_key, revision, body)
-SELECT DISTINCT ON (value ->> 0)
-    $1, $2, $3::bigint, value ->> 0, 1, coalesce(convert_to(value ->> 1, 'UTF8'), decode(value ->> 2, 'hex'))
-FROM jsonb_array_elements($4::text::jsonb) WITH ORDINALITY q (value, number)
-ORDER BY value ->> 0, number DESC
+SELECT $1, $2, $3, q.k, 1, q.body
+FROM unnest($4::text[], $5::bytea[]) q (k, body)
 ON CONFLICT (tenant, view, view_version, document_key) DO UPDATE SET revision = d.revision + 1, body = excluded.body
