@@ -212,8 +212,9 @@ impl Ranked {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_that_cannot_be_read_stops_its_own_events_alone_and_can_be_built_anew() {
     for lasting in Lasting::each() {
-        let builder = tallies().include::<Ranked>().include::<Sums>().processors(|all| all.attempts = 1);
-        let app = lasting.start(builder).await;
+        // A document in memory would be written over the one that cannot be read.
+        let builder = tallies().include::<Ranked>().include::<Sums>();
+        let app = lasting.start(builder.processors(|all| (all.attempts, all.memory) = (1, 0))).await;
         let (bad, good) = ("bad".to_owned(), "good".to_owned());
         for group in [&bad, &good] {
             count(&app, group, 1).await;
