@@ -438,6 +438,7 @@ pub fn event_sourcing(arguments: TokenStream, block: TokenStream) -> TokenStream
 /// |---|---|
 /// | `#[event_handlers(processor = "sales-by-sku")]` | the processor that runs the handlers; required |
 /// | `#[event_handlers(processor = "..", skip_replay)]` | after a reset the handlers are not called for events that they have handled before |
+/// | `#[event_handlers(processor = "..", name = "..")]` | what the component is called in dead letters and idempotency keys; the processor's name unless given. Of several components of one processor all but one need it |
 /// | `#[event_handlers(processor = "..", inline)]` | the handlers run in the transaction of the append, and their error refuses it |
 /// | `#[event_handlers(processor = "..", external)]` | the handlers run outside of transactions, at least once; they take no transaction |
 /// | `#[handle]` on a method | handles the event that is its first parameter, by value or by reference |

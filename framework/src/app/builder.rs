@@ -448,6 +448,8 @@ impl Builder {
         for (name, change) in self.single_processors {
             change(processor_configs.entry(name).or_insert_with(|| self.processors.clone()));
         }
+        self.processors.check("all processors")?;
+        processor_configs.iter().try_for_each(|(name, config)| config.check(&format!("the processor `{name}`")))?;
         let unknown = processor_configs.keys().find(|name| processors.get(name).is_none());
         if let Some(name) = unknown {
             return Err(StartError::NoProcessor { name: name.clone(), known: processors.names() });
@@ -551,6 +553,9 @@ async fn set_up(journal: &Journal, component: &dyn EventComponent) -> Result<(),
         component: component.label().to_owned(),
         source: error.into_source(),
     };
+    if let Some(external) = component.external() {
+        return external.make().await.map_err(failed);
+    }
     let mut transaction = journal.store().begin().await.map_err(|error| failed(error.into()))?;
     transaction.makes_tables();
     component.setup(&mut *transaction).await.map_err(failed)?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::command::{CommandFailure, SendError};
 use crate::handler::error::chain;
+use crate::processor::SettingError;
 use crate::query::QueryError;
 use crate::registry::Problem;
 use crate::store::error::BoxError;
@@ -82,12 +83,15 @@ pub enum StartError {
         /// The names that there are.
         known: Vec<String>,
     },
+    /// A setting of a processor is outside of its limits.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// This program could not make itself known as a node. Start again when the database answers.
     #[error("this program could not make itself known as a node")]
     Node(#[from] StoreError),
     /// A view or handlers could not begin or stop to run inline: they could not be brought up to the events that were stored
     /// before, or other nodes still run them in another way. What was handled is kept; the next start goes on from there.
-    #[error("`{token}` could not change to or from `inline`")]
+    #[error("`{token}` could not begin to run inline, or stop to")]
     Inline {
         /// Name of its token: that of its processor, where it has one.
         token: String,

@@ -18,7 +18,7 @@ use crate::store::{
 use super::class::Senders;
 use super::config::CommandConfig;
 use super::error::{CommandError, CommandFailure, Rejection};
-use super::inline::{Inline, InlineRows};
+use super::inline::{Inline, InlineRows, RowsRefused};
 use super::interceptor::Interceptors;
 use super::keys;
 use super::lane::{Appending, Lanes, Turn};
@@ -230,7 +230,7 @@ impl Executor {
                         tokio::time::sleep(self.config.conflict_pause * tries.count).await;
                         continue;
                     }
-                    Err(error) => return Err(tries.not_tried(rows_failure(error))),
+                    Err(refused) => return Err(tries.not_tried(rows_failure(refused))),
                 }
             } else {
                 self.journal.append(tried).await
@@ -267,8 +267,10 @@ impl Executor {
         &self,
         append: Append,
         events: &[RecordedEvent],
-    ) -> Result<Result<Appended, AppendError>, HandlerError> {
-        let mut transaction = self.journal.store().begin().await?;
+    ) -> Result<Result<Appended, AppendError>, RowsRefused> {
+        let begun = self.journal.store().begin().await;
+        let mut transaction =
+            begun.map_err(|error| RowsRefused { by: "the store".to_owned(), source: error.into() })?;
         let after = self.rows.handle(events, &mut *transaction).await?;
         let appended = self.journal.commit_with(transaction, append).await;
         if appended.is_ok() {
@@ -278,8 +280,8 @@ impl Executor {
     }
 
     /// Whether the database has ended the transaction of a handler in favour of another one.
-    fn has_lost_a_race(&self, error: &HandlerError) -> bool {
-        self.journal.store().has_lost_a_race(error.source())
+    fn has_lost_a_race(&self, refused: &RowsRefused) -> bool {
+        self.journal.store().has_lost_a_race(refused.source.source())
     }
 
     /// Waits for turns at the documents that `events` concern, in an order that all appends share.
@@ -442,8 +444,8 @@ fn inline_failure(error: HandlerError) -> CommandFailure {
     CommandFailure::handler("an inline view", error)
 }
 
-fn rows_failure(error: HandlerError) -> CommandFailure {
-    CommandFailure::handler("an inline event handler", error)
+fn rows_failure(refused: RowsRefused) -> CommandFailure {
+    CommandFailure::handler(format!("{} (inline)", refused.by), refused.source)
 }
 
 fn codec<C: Command>(source: crate::message::CodecError) -> CommandFailure {

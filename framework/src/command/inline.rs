@@ -50,20 +50,29 @@ impl InlineRows {
         &self,
         events: &[RecordedEvent],
         transaction: &mut dyn StoreTransaction,
-    ) -> Result<AfterCommit, HandlerError> {
+    ) -> Result<AfterCommit, RowsRefused> {
         let after = AfterCommit::default();
         for component in self.components.iter() {
+            let refused = |source| RowsRefused { by: component.label().to_owned(), source };
             let mut steps = Vec::new();
             for event in events.iter().filter(|event| handles(&**component, event)) {
-                let routed = component.route(event, &SequencingPolicy::Stream).await?;
+                let routed = component.route(event, &SequencingPolicy::Stream).await.map_err(refused)?;
                 steps.extend(routed.into_iter().map(|step| (event, step, Passage::default())));
             }
             if !steps.is_empty() {
-                after.join(handle_with(&**component, steps, transaction, &self.config, &self.never).await?);
+                let handled = handle_with(&**component, steps, transaction, &self.config, &self.never).await;
+                after.join(handled.map_err(refused)?);
             }
         }
         Ok(after)
     }
+}
+
+/// Why rows could not be written.
+pub(crate) struct RowsRefused {
+    /// The handlers.
+    pub(crate) by: String,
+    pub(crate) source: HandlerError,
 }
 
 fn handles(component: &dyn EventComponent, event: &RecordedEvent) -> bool {

@@ -79,14 +79,16 @@ async fn handle_all(
             let event = &page.events[item.event];
             let Some(owner) = taker(&held, &item, event.recorded.position) else { continue };
             if let Some(fault) = item.fault {
-                return Err(HandlerError::new(fault.to_string()));
+                let (name, at) = (&event.recorded.name, event.recorded.position);
+                return Err(HandlerError::new(format!("the event `{name}` at {at} cannot be decoded: {fault}")));
             }
             let passage = owner.passage(item.step.hash, event.recorded.position);
             by_component[item.component].push((event, item.step, passage));
         }
         let after = AfterCommit::default();
         for (component, steps) in components.iter().zip(by_component).filter(|(_, steps)| !steps.is_empty()) {
-            after.join(handle_with(&**component, steps, &mut *transaction, config, &never).await?);
+            let handled = handle_with(&**component, steps, &mut *transaction, config, &never).await;
+            after.join(handled.map_err(|error| not_taken(&**component, position, page.scanned, &error))?);
         }
         position = page.scanned;
         let moved = held.iter_mut().filter(|held| held.position < position).map(|held| {
@@ -101,6 +103,15 @@ async fn handle_all(
         }
         tracing::debug!(%position, "what runs inline is brought up to stored events");
     }
+}
+
+/// What was stored before is refused: nobody else can be asked to do without it.
+fn not_taken(component: &dyn EventComponent, from: Position, to: Position, error: &HandlerError) -> HandlerError {
+    HandlerError::new(format!(
+        "`{}` refuses a stored event behind {from}, {to} at the latest: {error}. What runs inline takes the events that were \
+         stored before, at start; it has to take each of them",
+        component.label()
+    ))
 }
 
 /// The segment that has not handled the step yet.
@@ -144,6 +155,8 @@ pub(crate) async fn leave_inline(
     node: &Node,
     processors: impl IntoIterator<Item = (String, u32)>,
 ) -> Result<(), (String, HandlerError)> {
+    let looked = node.look().await;
+    looked.map_err(|error| ("nodes".to_owned(), error.into()))?;
     let cluster = node.cluster().borrow().clone();
     for (name, segments) in processors {
         if cluster.segments(&name).iter().all(|row| row.position != BROUGHT_UP) {

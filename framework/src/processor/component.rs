@@ -67,6 +67,12 @@ pub(crate) trait EventComponent: Send + Sync {
 pub(crate) trait External: Send + Sync {
     /// Handles `event`. Gives what is to be stored when it went well.
     async fn call(&self, event: &RecordedEvent, passage: &Passage) -> Result<Called, HandlerError>;
+
+    /// Makes what the handlers write to.
+    async fn make(&self) -> Result<(), HandlerError>;
+
+    /// Removes what the handlers have written. An error where that is not possible.
+    async fn empty(&self, to: &ResetTo) -> Result<(), HandlerError>;
 }
 
 /// What processors consist of, by their names.

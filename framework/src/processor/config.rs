@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
+use crate::store::Segment;
+
 use super::failure::ErrorPolicy;
 use super::newer::NewerRevision;
 use super::sequence::SequencingPolicy;
@@ -94,7 +96,38 @@ impl Default for ProcessorConfig {
     }
 }
 
+/// A setting of a processor that is outside of its limits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{setting}` of {processor} is {value}, and has to be {limit}")]
+pub struct SettingError {
+    /// The processor, or all of them.
+    pub processor: String,
+    /// The setting.
+    pub setting: &'static str,
+    /// What it is.
+    pub value: String,
+    /// What it may be.
+    pub limit: &'static str,
+}
+
 impl ProcessorConfig {
+    /// The first setting that is outside of its limits.
+    pub(crate) fn check(&self, processor: &str) -> Result<(), SettingError> {
+        let least = "at least 1";
+        let numbers = [
+            ("batch", self.batch, self.batch >= 1, least),
+            ("concurrency", self.concurrency, self.concurrency >= 1, least),
+            ("attempts", self.attempts as usize, self.attempts >= 1, least),
+            ("segments", self.segments as usize, (1..=Segment::MOST).contains(&self.segments), "1 to 1024"),
+        ];
+        match numbers.into_iter().find(|(_, _, fits, _)| !fits) {
+            None => Ok(()),
+            Some((setting, value, _, limit)) => {
+                Err(SettingError { processor: processor.to_owned(), setting, value: value.to_string(), limit })
+            }
+        }
+    }
+
     /// The pause after the failed attempt number `attempt` (from 1); `None` when it was the last.
     pub(crate) fn pause_after(&self, attempt: u32) -> Option<Duration> {
         (attempt < self.attempts).then(|| self.pause_before(attempt))

@@ -15,7 +15,7 @@ use crate::store::{
 use super::component::{EventComponent, ProcessorParts};
 use super::details::{Ahead, Details, Past};
 use super::error::ProcessorError;
-use super::handling::caught;
+use super::handling::{caught, unharmed};
 use super::node::Node;
 use super::passage::ResetTo;
 use super::progress::{Processors, Progress};
@@ -249,6 +249,13 @@ impl ProcessorsHandle {
         let head = self.journal.store().head().await.map_err(StoreError::unavailable)?;
         let position = start.position(&self.journal, head).await?;
         let to = ResetTo::new(position, context.clone());
+        // Other systems are emptied while no transaction is open; if the rest fails, they are the next time.
+        for component in components {
+            if let Some(external) = component.external() {
+                let emptied = unharmed(&**component, external.empty(&to)).await;
+                emptied.map_err(|error| refused(processor, "be reset", &error))?;
+            }
+        }
         let tenant = self.journal.tenant();
         let mut transaction = self.journal.store().begin().await?;
         let rows = transaction.lock_segments(tenant, processor).await?;

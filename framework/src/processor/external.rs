@@ -26,6 +26,9 @@ pub trait ExternalHandlers: Send + Sync + Sized + 'static {
     const PROCESSOR: &'static str;
     /// Names of the events that are handled.
     const EVENTS: &'static [&'static str];
+    /// What the component is called in dead letters and [idempotency keys](super::IdempotencyKey): a stored name, which no other
+    /// component of the processor has. Default: the processor's.
+    const NAME: &'static str = Self::PROCESSOR;
 
     /// Handles `event`. After an error it is tried again, then parked. It may be handled again although it went well, where the
     /// program ends before that is written down.
@@ -66,7 +69,7 @@ pub(crate) struct ExternalComponent<H> {
 #[async_trait]
 impl<H: ExternalHandlers> EventComponent for ExternalComponent<H> {
     fn label(&self) -> &str {
-        std::any::type_name::<H>()
+        H::NAME
     }
 
     fn events(&self) -> &[&'static str] {
@@ -89,24 +92,7 @@ impl<H: ExternalHandlers> EventComponent for ExternalComponent<H> {
         Some(self)
     }
 
-    async fn setup(&self, _: &mut dyn StoreTransaction) -> Result<(), HandlerError> {
-        let metadata = Metadata::new();
-        let context = Context::new(self.journal.now(), &metadata, &self.resources);
-        match self.component.setup(&context) {
-            Some(setup) => setup.await,
-            None => Ok(()),
-        }
-    }
-
-    async fn reset(&self, to: &ResetTo, _: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
-        let metadata = Metadata::new();
-        let context = Context::new(self.journal.now(), &metadata, &self.resources).with_reset(to);
-        match self.component.reset(&context) {
-            Some(reset) => reset.await?,
-            // What is never replayed has nothing to undo.
-            None if H::EVENTS.iter().all(|event| !H::replays(event)) => {}
-            None => return Err(HandlerError::new(format!("`{}` has no `#[reset]`", self.label()))),
-        }
+    async fn reset(&self, _: &ResetTo, _: &mut dyn StoreTransaction) -> Result<AfterCommit, HandlerError> {
         Ok(AfterCommit::default())
     }
 }
@@ -117,7 +103,7 @@ impl<H: ExternalHandlers> External for ExternalComponent<H> {
         let called = Called::default();
         called.outbox.of(H::PROCESSOR);
         let receiver = Receiver { processor: H::PROCESSOR, component: self.label(), part: 0 };
-        for (part, decoded) in self.journal.decode(event).await?.into_iter().enumerate() {
+        for (part, decoded) in self.journal.decode(event).await?.enumerate() {
             let context = Context::of_event(self.journal.now(), &event.recorded, &self.resources)
                 .with_passage(passage)
                 .with_receiver(Receiver { part, ..receiver })
@@ -129,6 +115,26 @@ impl<H: ExternalHandlers> External for ExternalComponent<H> {
         }
         called.outbox.check()?;
         Ok(called)
+    }
+
+    async fn make(&self) -> Result<(), HandlerError> {
+        let metadata = Metadata::new();
+        let context = Context::new(self.journal.now(), &metadata, &self.resources);
+        match self.component.setup(&context) {
+            Some(setup) => setup.await,
+            None => Ok(()),
+        }
+    }
+
+    async fn empty(&self, to: &ResetTo) -> Result<(), HandlerError> {
+        let metadata = Metadata::new();
+        let context = Context::new(self.journal.now(), &metadata, &self.resources).with_reset(to);
+        match self.component.reset(&context) {
+            Some(reset) => reset.await,
+            // What is never replayed has nothing to undo.
+            None if H::EVENTS.iter().all(|event| !H::replays(event)) => Ok(()),
+            None => Err(HandlerError::new(format!("`{}` has no `#[reset]`", self.label()))),
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) enum Came {
     Failed(Arc<HandlerError>, OnError),
     /// Its sequence is held up, or programs end at it.
     Aside,
+    /// It was cut short by a shut-down, and counts as not begun.
+    Cut,
 }
 
 /// Steps of one sequence are taken one after the other: by component, by segment where each has its own, by sequence. Letters
@@ -61,10 +63,14 @@ pub(super) struct Flight<'a> {
     begun: u64,
     /// Segments that stop before a step that has ended: what lies behind it does not begin.
     halted: HashSet<u32>,
+    /// Steps that are written down, behind one of their segment that is not: they are not called again.
+    done: BTreeSet<Key>,
     /// How far the events of each segment have been read, by its id, with the fencing number of the claim.
     read: HashMap<u32, (u64, Position)>,
     /// Since when it is at work without a result that was written down.
     pub(super) since: Option<Timestamp>,
+    /// When dead letters are to be looked for again; `None`: now.
+    pub(super) letters_at: Option<Instant>,
     /// When the database last said that the claims hold.
     pub(super) confirmed: Option<Instant>,
 }
@@ -77,7 +83,8 @@ impl<'a> Flight<'a> {
         };
         self.read.retain(|segment, (fence, _)| holds(*segment, *fence));
         self.halted.retain(|segment| self.read.contains_key(segment));
-        self.forget(|entry| !holds(entry.segment.id(), entry.fence));
+        self.done.retain(|(.., segment, _)| self.read.contains_key(segment));
+        self.forget(|_, entry| !holds(entry.segment.id(), entry.fence));
         for held in held {
             self.read.entry(held.claim.segment.id()).or_insert((held.claim.fence, held.position));
         }
@@ -85,8 +92,10 @@ impl<'a> Flight<'a> {
 
     /// Reads a segment anew from `position` on.
     pub(super) fn go_back(&mut self, segment: Segment, position: Position) {
-        self.forget(|entry| {
-            entry.segment == segment && entry.letter.is_none() && entry.event.recorded.position > position
+        let under_way: HashSet<Key> = self.under_way.keys().copied().collect();
+        self.forget(|key, entry| {
+            let behind = entry.segment == segment && entry.letter.is_none() && entry.event.recorded.position > position;
+            behind && !under_way.contains(key)
         });
         self.halted.remove(&segment.id());
         if let Some((_, read)) = self.read.get_mut(&segment.id()) {
@@ -94,8 +103,18 @@ impl<'a> Flight<'a> {
         }
     }
 
-    fn forget(&mut self, gone: impl Fn(&Entry) -> bool) {
-        let gone: Vec<Key> = self.entries.iter().filter(|(_, entry)| gone(entry)).map(|(key, _)| *key).collect();
+    /// A step is written down. It counts for the token as soon as all before it are.
+    pub(super) fn done(&mut self, key: Key) {
+        self.done.insert(key);
+    }
+
+    /// The token of a segment is written down.
+    pub(super) fn passed(&mut self, segment: Segment, position: Position) {
+        self.done.retain(|key| key.2 != segment.id() || key.0 > position);
+    }
+
+    fn forget(&mut self, gone: impl Fn(&Key, &Entry) -> bool) {
+        let gone: Vec<Key> = self.entries.iter().filter(|(key, entry)| gone(key, entry)).map(|(key, _)| *key).collect();
         gone.into_iter().for_each(|key| drop(self.remove(key)));
     }
 
@@ -111,11 +130,13 @@ impl<'a> Flight<'a> {
         }
     }
 
-    /// Everything before this position is written down, as far as the segment has been read.
+    /// Everything up to this position is written down, as far as the segment has been read.
     pub(super) fn done_before(&self, held: &Held) -> Position {
         let open =
             self.entries.iter().find(|((_, _, segment, letter), _)| *segment == held.claim.segment.id() && !letter);
-        open.map_or_else(|| self.read(held), |((position, ..), _)| Position::new(position.get() - 1))
+        let before = |position: Position| Position::new(position.get() - 1);
+        // Behind an event at which the segment stopped there may be some that are under way.
+        open.map_or_else(|| self.read(held), |((position, ..), _)| before(*position).min(self.read(held)))
     }
 
     /// Steps that are not written down.
@@ -129,6 +150,9 @@ impl<'a> Flight<'a> {
 
     /// Adds a step behind those of its sequence; one that is put aside has ended.
     pub(super) fn add(&mut self, key: Key, entry: Entry, aside: bool) {
+        if self.entries.contains_key(&key) || self.done.contains(&key) {
+            return;
+        }
         let lane = self.lanes.entry(lane_of(key, &entry)).or_default();
         lane.push_back(key);
         if aside {
@@ -176,6 +200,16 @@ impl<'a> Flight<'a> {
         self.under_way.len()
     }
 
+    /// How many of them are dead letters.
+    pub(super) fn letters_under_way(&self) -> usize {
+        self.under_way.keys().filter(|key| key.3).count()
+    }
+
+    /// Has dead letters looked for at `instant` at the latest.
+    pub(super) fn look_for_letters(&mut self, instant: Instant) {
+        self.letters_at = self.letters_at.map(|at| at.min(instant));
+    }
+
     /// Waits until one has ended; pending for ever where none is under way.
     pub(super) async fn next(&mut self) {
         match self.calls.next().await {
@@ -201,6 +235,9 @@ impl<'a> Flight<'a> {
             return;
         }
         self.under_way.remove(&key);
+        if matches!(came, Came::Cut) {
+            return;
+        }
         if matches!(came, Came::Failed(_, OnError::Stop)) && !key.3 {
             self.halted.insert(key.2);
         }
@@ -213,6 +250,11 @@ impl<'a> Flight<'a> {
                 self.leave_lane(key);
             }
         }
+    }
+
+    /// Whether something has ended that is not written down.
+    pub(super) fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
     }
 
     /// The steps that have ended, to be written down.

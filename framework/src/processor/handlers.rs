@@ -17,6 +17,9 @@ pub trait EventHandlers: Send + Sync + Sized + 'static {
     const PROCESSOR: &'static str;
     /// Names of the events that are handled.
     const EVENTS: &'static [&'static str];
+    /// What the component is called in dead letters and [idempotency keys](super::IdempotencyKey): a stored name, which no other
+    /// component of the processor has. Default: the processor's.
+    const NAME: &'static str = Self::PROCESSOR;
     /// Whether they run in the transaction of the append, whose events they see without position and version. What was stored
     /// before is handed over at start, once. Default: no.
     const INLINE: bool = false;

@@ -26,7 +26,7 @@ pub(crate) struct HandlersComponent<H> {
 #[async_trait]
 impl<H: EventHandlers> EventComponent for HandlersComponent<H> {
     fn label(&self) -> &str {
-        std::any::type_name::<H>()
+        H::NAME
     }
 
     fn events(&self) -> &[&'static str] {
@@ -96,7 +96,7 @@ impl<H: EventHandlers> Batch for OneByOne<'_, H> {
     ) -> Result<(), HandlerError> {
         let HandlersComponent { component, journal, resources } = self.component;
         let receiver = Receiver { processor: H::PROCESSOR, component: self.component.label(), part: 0 };
-        for (part, decoded) in journal.decode(event).await?.into_iter().enumerate() {
+        for (part, decoded) in journal.decode(event).await?.enumerate() {
             let context = Context::of_event(journal.now(), &event.recorded, resources)
                 .with_passage(passage)
                 .with_receiver(Receiver { part, ..receiver })

@@ -10,8 +10,8 @@ use crate::handler::{Context, ContextError, FromContext};
 /// however often it is handled, on whichever node, also in a replay; another one for every other event and component. Handlers
 /// of events take it as a parameter, and send it along, as in a header `Idempotency-Key`.
 ///
-/// As text it is a UUID of version 5 (RFC 9562), 36 characters, made of the event's id, the name of the processor, and the path of the
-/// component's type: a type that is moved or renamed has other keys.
+/// As text it is a UUID of version 5 (RFC 9562), 36 characters, made of the event's id and the names of the processor and of
+/// the component (`#[event_handlers(processor = "..", name = "..")]`).
 ///
 /// ```
 /// use annals::prelude::*;

@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::handler::{AfterCommit, HandlerError};
 use crate::message::RecordedEvent;
 use crate::store::{DeadLetter, LetterState, Segment, StoreTransaction};
@@ -239,6 +241,9 @@ impl Running<'_> {
     async fn retry(&mut self, letter: DeadLetter, held: usize) -> Result<bool, Interrupted> {
         let StreamingProcessor { journal, components, config, stop, .. } = self.processor;
         self.kept.clear();
+        if self.is_orphan(&letter) {
+            return self.leave_orphan(letter, held).await;
+        }
         let event = journal.event_at(letter.position).await?;
         let mut transaction = journal.store().begin().await?;
         transaction.guard(&self.claims(&BTreeSet::from([held]))).await?;
@@ -262,6 +267,7 @@ impl Running<'_> {
                 };
                 match handled {
                     Ok(done) => after.join(done),
+                    Err(_) if stop.is_cancelled() => return Err(Interrupted::ShutDown),
                     Err(error) => {
                         failed = Some(error);
                         break;
@@ -281,6 +287,28 @@ impl Running<'_> {
             components.iter().for_each(|component| component.committed());
         }
         Ok(done)
+    }
+
+    /// Whether nobody in this program can take the letter.
+    fn is_orphan(&self, letter: &DeadLetter) -> bool {
+        !self.processor.components.iter().any(|component| component.label() == letter.component)
+    }
+
+    /// Parks a letter whose component has another name now, or is gone.
+    async fn leave_orphan(&mut self, letter: DeadLetter, held: usize) -> Result<bool, Interrupted> {
+        let DeadLetter { component, position, .. } = &letter;
+        let processor = &self.processor.name;
+        tracing::error!(processor, component, %position, "a dead letter belongs to no component of this program");
+        let error = format!(
+            "no component of `{processor}` is called `{component}` in this program: give one this name (`name = \"..\"`), or \
+             evict the letter. {}",
+            letter.error
+        );
+        let mut transaction = self.processor.journal.store().begin().await?;
+        transaction.guard(&self.claims(&BTreeSet::from([held]))).await?;
+        transaction.update_letter(&DeadLetter { error, state: LetterState::Parked, ..letter }).await?;
+        transaction.commit().await?;
+        Ok(false)
     }
 
     /// Writes down what became of another attempt; returns whether the letter is done.
@@ -345,6 +373,10 @@ impl<'a> Running<'a> {
         if !self.letters {
             return Ok(None);
         }
+        let now = Instant::now();
+        if let Some(at) = flight.letters_at.filter(|at| *at > now) {
+            return Ok(Some(at - now));
+        }
         let latest = journal.now().plus(config.longest_pause * 3);
         let until = match store.next_letter(tenant, name).await? {
             // No pause is so long: what is due later was put aside by a node whose clock is ahead.
@@ -360,8 +392,11 @@ impl<'a> Running<'a> {
             }
         }
         self.letters = store.letter_count(tenant, name).await?.letters > 0;
-        let (next, now) = (store.next_letter(tenant, name).await?, journal.now());
-        Ok(next.map(|due| if due > now { due.since(now) } else { config.poll }))
+        let (next, clock) = (store.next_letter(tenant, name).await?, journal.now());
+        // One that is due by now is under way, or belongs to another node.
+        let wait = next.map_or(config.poll, |due| if due > clock { due.since(clock) } else { config.poll });
+        flight.letters_at = Some(now + wait);
+        Ok(Some(wait))
     }
 
     async fn letter_into(
@@ -371,6 +406,9 @@ impl<'a> Running<'a> {
         held: usize,
         flight: &mut Flight<'a>,
     ) -> Result<(), Interrupted> {
+        if self.is_orphan(&letter) {
+            return self.leave_orphan(letter, held).await.map(|_| ());
+        }
         let claim = self.held[held].claim.clone();
         let Some(event) = self.processor.journal.event_at(letter.position).await? else {
             // The event is gone, and with it what was to be done.

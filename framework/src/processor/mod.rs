@@ -43,7 +43,7 @@ mod status;
 mod streaming;
 mod work;
 
-pub use config::ProcessorConfig;
+pub use config::{ProcessorConfig, SettingError};
 pub use control::ProcessorsHandle;
 pub use error::ProcessorError;
 pub use external::ExternalHandlers;

@@ -46,6 +46,9 @@ impl<'a> Running<'a> {
         let mut look = true;
         while !stop.is_cancelled() {
             progress.pulse.beat();
+            // Before anything else is read or begun: what waits behind a failure must find its letter.
+            let ended = flight.take();
+            self.write_down(ended, &mut flight).await?;
             // A sender that is gone changes nothing any more.
             look |= appended.has_changed().unwrap_or(false) || head.has_changed().unwrap_or(false);
             appended.borrow_and_update();
@@ -53,17 +56,17 @@ impl<'a> Running<'a> {
             let seen = Arc::clone(&cluster.borrow_and_update());
             let started_here = *started.borrow_and_update();
             self.busy = flight.busy();
-            look |= self.share(&seen, started_here).await?;
+            if self.share(&seen, started_here).await? {
+                (look, flight.letters_at) = (true, None);
+            }
             flight.keep(&self.held);
             let next_letter = if self.held.is_empty() { None } else { self.letters_into(&mut flight).await? };
-            let room = flight.len() < self.size && !self.held.is_empty();
+            let room = flight.len() < config.batch.max(self.size) && !self.held.is_empty();
             if look && room {
                 look = self.page_into(&mut flight).await?;
             }
             self.begin_all(&mut flight).await?;
-            let ended = flight.take();
-            if !ended.is_empty() {
-                self.write_down(ended, &mut flight).await?;
+            if flight.has_ended() {
                 continue;
             }
             self.advance_to(&mut flight).await?;
@@ -79,7 +82,7 @@ impl<'a> Running<'a> {
                 _ = head.changed() => look = true,
                 _ = cluster.changed() => {}
                 _ = started.changed() => {}
-                () = progress.wake.notified() => self.letters = true,
+                () = progress.wake.notified() => (self.letters, flight.letters_at) = (true, None),
                 () = tokio::time::sleep(wait), if self.letters || !self.stopped.is_empty() => look |= !self.stopped.is_empty(),
                 () = tokio::time::sleep(flush), if behind => self.store_tokens(0).await?,
                 () = stop.cancelled() => {}
@@ -180,6 +183,8 @@ impl<'a> Running<'a> {
     async fn begin_some(&mut self, flight: &mut Flight<'a>) -> Result<(), Interrupted> {
         let at_once = self.processor.config.concurrency.max(1);
         let free = at_once.saturating_sub(flight.under_way());
+        // What fails again and again leaves half of the places to others.
+        let mut letters = at_once.div_ceil(2).saturating_sub(flight.letters_under_way());
         let mut alone: HashSet<u32> = HashSet::new();
         let mut chosen: Vec<(Key, usize, BoxFuture<'a, Came>)> = Vec::new();
         for (key, entry) in flight.ready() {
@@ -196,6 +201,10 @@ impl<'a> Running<'a> {
                     continue;
                 }
             }
+            if key.3 && letters == 0 {
+                continue;
+            }
+            letters -= usize::from(key.3);
             chosen.push((*key, held, self.call(entry, &self.held[held])));
         }
         let wary = chosen.iter().filter(|(key, held, _)| !key.3 && self.held[*held].is_wary());
@@ -247,6 +256,9 @@ impl<'a> Running<'a> {
                 match called {
                     Ok(called) => done.push(called),
                     Err(error) => {
+                        if processor.stop.is_cancelled() {
+                            return Came::Cut;
+                        }
                         let component = processor.components[component].label();
                         let name = &processor.name;
                         let failed =
@@ -296,11 +308,14 @@ impl<'a> Running<'a> {
                         None
                     }
                     Came::Failed(error, _) => Some(error),
-                    Came::Aside => continue,
+                    Came::Aside | Came::Cut => continue,
                 };
                 let failed = failed.as_deref().map(|error| (error, &*event));
-                self.settle(&mut *transaction, letter, attempt, failed).await?;
+                let settled = self.settle(&mut *transaction, letter, attempt, failed).await?;
                 self.letters = true;
+                // Behind one that is done the next of its sequence is due.
+                let pause = if settled { Duration::ZERO } else { self.processor.config.pause };
+                flight.look_for_letters(Instant::now() + pause);
                 continue;
             }
             if stops.contains_key(&held) {
@@ -308,7 +323,9 @@ impl<'a> Running<'a> {
             }
             let component = calls.first().map_or("", |(component, _)| components[*component].label());
             let step = Named { component, place: key.1, sequence };
+            let fails = !matches!(came, Came::Called(_));
             let outcome = match came {
+                Came::Cut => continue,
                 Came::Called(called) => {
                     store(called, &mut *transaction, &after).await?;
                     handled += 1;
@@ -323,6 +340,12 @@ impl<'a> Running<'a> {
                     aside.unwrap_or_else(|| Outcome::Stop(String::new()))
                 }
             };
+            if fails {
+                flight.look_for_letters(Instant::now() + self.processor.config.pause / 2);
+            }
+            if matches!(outcome, Outcome::Done) {
+                flight.done(key);
+            }
             if let Outcome::Stop(error) = outcome {
                 let (event, at) = (event.recorded.name.to_string(), self.processor.journal.now());
                 stops.insert(held, Failure { position: position.get(), event, error, at });
@@ -338,6 +361,7 @@ impl<'a> Running<'a> {
             }
             let mut held = before.at(flight.done_before(before).max(before.position));
             positions = positions.max(held.position.get() - before.position.get());
+            flight.passed(held.claim.segment, held.position);
             if let Some(stop) = stop.filter(|stop| !stop.error.is_empty()) {
                 held.details.failure = Some(stop);
                 held.changed = true;

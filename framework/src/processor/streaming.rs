@@ -50,6 +50,9 @@ pub(super) enum Interrupted {
     Store(#[from] StoreError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A handler was cut short: what it did is undone, and counts as nothing.
+    #[error("the application is shut down")]
+    ShutDown,
 }
 
 impl StreamingProcessor {
@@ -63,7 +66,7 @@ impl StreamingProcessor {
             let ended = if running.is_outside() { running.run_outside().await } else { running.run().await };
             self.progress.let_go();
             match ended {
-                Ok(()) => {}
+                Ok(()) | Err(Interrupted::ShutDown) => {}
                 Err(Interrupted::Store(StoreError::ClaimLost { segment, .. })) => {
                     tracing::info!(processor = self.name, %segment, "a segment was taken over or changed");
                     self.node.refresh();

@@ -237,6 +237,7 @@ impl Running<'_> {
                     after.join(done.after);
                     *memory = done.memory;
                 }
+                Err(_) if stop.is_cancelled() => return Err(Interrupted::ShutDown),
                 Err(error) => {
                     tracing::debug!(processor = name, %error, "a page failed, its events are handled one by one");
                     return Ok(false);
@@ -378,6 +379,7 @@ impl Running<'_> {
                 after.join(done);
                 return Ok(Outcome::Done);
             }
+            Err(_) if stop.is_cancelled() => return Err(Interrupted::ShutDown),
             Err(error) => error,
         };
         transaction.undo_to_mark().await?;

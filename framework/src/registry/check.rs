@@ -133,8 +133,19 @@ impl Registrar {
         self.check_modes(problems);
     }
 
-    /// What shares a processor shares its transactions.
+    /// What shares a processor shares its transactions, and is told apart by names.
     fn check_modes(&self, problems: &mut Vec<Problem>) {
+        let called = |handlers: &HandlersDeclaration| (handlers.handler.name, handlers.name);
+        for (number, handlers) in self.event_handlers.iter().enumerate() {
+            let same = self.event_handlers[..number].iter().find(|other| called(other) == called(handlers));
+            if let Some(other) = same {
+                problems.push(Problem::DuplicateComponent {
+                    processor: handlers.handler.name.to_owned(),
+                    name: handlers.name,
+                    places: [other, handlers].map(|one| (one.handler.item.to_owned(), one.handler.location)).into(),
+                });
+            }
+        }
         let mut first: Option<&HandlersDeclaration> = None;
         for handlers in &self.event_handlers {
             match first.filter(|first| first.handler.name == handlers.handler.name) {

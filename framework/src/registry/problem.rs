@@ -138,6 +138,15 @@ pub enum Problem {
         /// Where it is used.
         location: Location,
     },
+    /// Two components of a processor have the same name: a dead letter would not know to which it belongs.
+    DuplicateComponent {
+        /// The processor.
+        processor: String,
+        /// What both are called.
+        name: &'static str,
+        /// The components, and where they are annotated.
+        places: Vec<(String, Location)>,
+    },
     /// Handlers that run differently name the same processor.
     MixedProcessor {
         /// The name.
@@ -224,6 +233,14 @@ impl fmt::Display for Problem {
                 "the processor name `{name}` begins with `view:` or `saga:`, which are kept for views and sagas \
                  ({location})"
             ),
+            Self::DuplicateComponent { processor, name, places } => {
+                write!(f, "two components of the processor `{processor}` are called `{name}` in its dead letters: ")?;
+                list(f, places)?;
+                write!(
+                    f,
+                    ": give one a name, as in `#[event_handlers(processor = \"{processor}\", name = \"totals\")]`"
+                )
+            }
             Self::MixedProcessor { name, places } => {
                 write!(f, "handlers of one processor run in the same way, and those of `{name}` do not: ")?;
                 for (index, (item, mode, location)) in places.iter().enumerate() {

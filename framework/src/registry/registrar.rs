@@ -159,6 +159,8 @@ pub(super) struct ViewDeclaration {
 pub(super) struct HandlersDeclaration {
     pub(super) handler: Named,
     pub(super) mode: HandlersMode,
+    /// What it is called among those of its processor.
+    pub(super) name: &'static str,
     pub(super) requirements: Vec<Requirement>,
     pub(super) build: fn(Journal, Arc<Resources>) -> Option<Arc<dyn EventComponent>>,
 }
@@ -349,6 +351,7 @@ impl Registrar {
         self.component(component, location);
         self.event_handlers.push(HandlersDeclaration {
             handler: Named::of::<H>(H::PROCESSOR, location),
+            name: H::NAME,
             mode: if H::INLINE { HandlersMode::Inline } else { HandlersMode::Asynchronous },
             requirements: H::requirements(),
             build: |journal, resources| {
@@ -363,6 +366,7 @@ impl Registrar {
         self.component(component, location);
         self.event_handlers.push(HandlersDeclaration {
             handler: Named::of::<H>(H::PROCESSOR, location),
+            name: H::NAME,
             mode: HandlersMode::External,
             requirements: H::requirements(),
             build: |journal, resources| {

@@ -39,6 +39,7 @@ pub(super) fn all(block: &Block, arguments: &Arguments, methods: &Methods, error
     let once = |name: TokenStream, method: &Handler| once(&name, ty, method, transaction.as_ref(), errors);
     let setup = methods.setups.first().map(|(_, method)| once(quote!(setup), method));
     let reset = methods.resets.first().map(|(_, method)| once(quote!(reset), method));
+    let name = arguments.name.as_ref().map(|name| quote! { const NAME: &'static str = #name; });
     let inline = (arguments.mode == Mode::Inline).then(|| quote! { const INLINE: bool = true; });
     let (implemented, register) = match external {
         true => (quote!(ExternalHandlers), quote!(external_handlers)),
@@ -52,6 +53,7 @@ pub(super) fn all(block: &Block, arguments: &Arguments, methods: &Methods, error
         impl __p::#implemented for #ty {
             const PROCESSOR: &'static str = #processor;
             const EVENTS: &'static [&'static str] = &[#(#names),*];
+            #name
             #inline
 
             fn handle<'a>(

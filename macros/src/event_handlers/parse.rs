@@ -47,6 +47,8 @@ const RESETS_EXTERNALLY: Rules =
 #[derive(Default)]
 pub(super) struct Arguments {
     pub(super) processor: Option<LitStr>,
+    /// What the component is called among those of its processor.
+    pub(super) name: Option<LitStr>,
     /// Whether a replay passes the handlers by.
     pub(super) skips_replay: bool,
     /// In which transaction the handlers run.
@@ -67,7 +69,10 @@ pub(super) enum Mode {
 
 pub(super) fn arguments(arguments: TokenStream, errors: &mut Errors) -> Arguments {
     let mut read = Arguments::default();
-    let mut keys = Keys::new("event_handlers", &["processor = \"sales-by-sku\"", "skip_replay", "inline", "external"]);
+    let mut keys = Keys::new(
+        "event_handlers",
+        &["processor = \"sales-by-sku\"", "name = \"totals\"", "skip_replay", "inline", "external"],
+    );
     keys.read_list(arguments, errors, |key, input, errors| {
         match key.word {
             "skip_replay" => read.skips_replay = true,
@@ -78,6 +83,7 @@ pub(super) fn arguments(arguments: TokenStream, errors: &mut Errors) -> Argument
             }
             "inline" => read.mode = Mode::Inline,
             "external" => read.mode = Mode::External,
+            "name" => check_name(read.name.insert(value(input)?), errors),
             _ => check_name(read.processor.insert(value(input)?), errors),
         }
         Ok(())

@@ -196,7 +196,7 @@ async fn an_inline_handler_that_fails_refuses_the_append() {
             kept.faults.fail(fault, u32::MAX);
             let refused = app.send(Count { tally: "a".into(), group: "a".into(), amount: 5 }).await.unwrap_err();
             let told = format!("{refused:?}");
-            assert!(told.contains("an inline event handler") && told.contains("told to"), "{told}");
+            assert!(told.contains("inline-ledger (inline)") && told.contains("told to"), "{told}");
             assert_eq!((counted(&app, "a").await, kept.entries().await), (1, vec![1]));
             kept.faults.heal(fault);
         }
@@ -331,6 +331,6 @@ async fn the_answer_of_a_refused_append_names_the_handler() {
     kept.faults.fail("inline 5", 1);
     let refused = app.send(Count { tally: "a".into(), group: "a".into(), amount: 5 }).await.unwrap_err();
     let SendError::Failed(CommandFailure::Handler { command, .. }) = refused else { panic!("{refused:?}") };
-    assert_eq!(command, "an inline event handler");
+    assert_eq!(command, "inline-ledger (inline)");
     app.shutdown().await.unwrap();
 }

@@ -15,6 +15,7 @@ mod document_keys;
 mod errand;
 mod etags;
 mod external;
+mod external_ends;
 mod gather;
 mod given;
 mod inline_handlers;

@@ -54,7 +54,7 @@ impl Ledger {
 /// A second component on the same processor.
 struct Audit(Faults);
 
-#[event_handlers(processor = "ledger")]
+#[event_handlers(processor = "ledger", name = "audit")]
 impl Audit {
     #[setup]
     async fn table(&self, tx: &mut SqliteTransaction) -> Result<(), HandlerError> {
