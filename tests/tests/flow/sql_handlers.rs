@@ -260,7 +260,7 @@ async fn a_setup_that_fails_is_a_start_up_error_and_leaves_nothing() {
     faults.fail("setup", 1);
     let audit = tallies().include::<Audit>().resource(Audit(faults.clone())).store(file.url());
     let error = audit.start().await.unwrap_err();
-    assert!(matches!(&error, StartError::Setup { component, .. } if component.ends_with("Audit")), "{error}");
+    assert!(matches!(&error, StartError::Setup { component, .. } if component == "audit"), "{error}");
     let tables = "SELECT count(*) FROM sqlite_master WHERE name = 'audit'";
     let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut connection(&file).await).await.unwrap();
     assert_eq!(tables, 0);
