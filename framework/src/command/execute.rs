@@ -11,8 +11,8 @@ use crate::aggregate::{Events, KeyChange};
 use crate::handler::{Context, HandlerError, Resources, panic_message};
 use crate::message::{Command, EventId, Position, Recorded, RecordedEvent, StreamId, Timestamp, Version};
 use crate::store::{
-    Append, AppendError, Appended, CommandRecord, Condition, Conflict, Expected, Journal, NewEvent, Outcome,
-    StoreTransaction,
+    Append, AppendError, Appended, CommandRecord, Condition, Conflict, Expected, Journal, NewEvent, Outcome, Read,
+    ReadError, StoreTransaction,
 };
 
 use super::class::Senders;
@@ -27,6 +27,9 @@ use super::monitor::Observer;
 
 /// How often an append is repeated whose outcome is unknown, or whose inline documents have moved.
 const APPEND_ATTEMPTS: u32 = 16;
+
+/// How many events of a stream are looked at for one whose append has no known outcome.
+const LATEST: usize = 1000;
 
 /// What every handler of commands works with.
 #[derive(Clone)]
@@ -222,7 +225,9 @@ impl Executor {
                 let writes = inline.writes(&events).await;
                 tried.documents.extend(writes.map_err(|error| tries.not_tried(inline_failure(error)))?);
             }
-            let appended = if rows {
+            // What handlers wrote is there if the events are: run again, they would meet their own rows.
+            let settled = tries.maybe_stored && rows && self.is_stored(&append).await?;
+            let appended = if rows && !settled {
                 match self.append_with_rows(tried, &events).await {
                     Ok(appended) => appended,
                     Err(error) if self.has_lost_a_race(&error) && tries.count < APPEND_ATTEMPTS => {
@@ -260,6 +265,15 @@ impl Executor {
         let appended = self.journal.commit_with(transaction, append).await?;
         after.committed();
         Ok(appended)
+    }
+
+    /// Whether the last event of `append` is stored, which was appended a moment ago if it was.
+    async fn is_stored(&self, append: &Append) -> Result<bool, CommandFailure> {
+        let Some(last) = append.events.last() else { return Ok(false) };
+        let read = Read::stream(last.stream.clone(), None).backward().without_payloads().limit(LATEST);
+        let unknown = |source: ReadError| AppendError::OutcomeUnknown { source: source.into() };
+        let page = self.journal.read(read).await.map_err(unknown)?;
+        Ok(page.events.iter().any(|event| event.recorded.id == last.id))
     }
 
     /// Appends in one transaction with what inline handlers write. An error of theirs comes before anything is appended.

@@ -139,6 +139,10 @@ pub(crate) async fn claim_all(
         let owner = row.owner.as_deref();
         owner.is_some_and(|owner| owner != node.id() && cluster.is_live(owner))
     };
+    // As it was a moment ago, which costs nothing to ask.
+    if cluster.segments(processor).iter().any(taken) {
+        return Ok(None);
+    }
     let founding = Founding { segments: 1, start: StartAt::Oldest, family: None };
     let all = |rows: &[SegmentRow]| {
         let ids = rows.iter().map(|row| row.segment.id());

@@ -284,11 +284,11 @@ impl ProcessorsHandle {
         Ok(())
     }
 
-    /// The dead letters of `processor`, oldest first.
+    /// The dead letters of `processor`, oldest first; also of one that this program does not have, as long as it has left some.
     ///
     /// # Errors
-    /// When the store does not answer.
-    pub async fn dead_letters(&self, processor: &str) -> Result<Vec<DeadLetter>, StoreError> {
+    /// [`ProcessorError::Unknown`] where there are neither letters nor a processor of that name.
+    pub async fn dead_letters(&self, processor: &str) -> Result<Vec<DeadLetter>, ProcessorError> {
         let mut all: Vec<DeadLetter> = Vec::new();
         loop {
             let after = all.last().map_or((Position::START, 0), |letter| (letter.position, letter.place));
@@ -296,6 +296,9 @@ impl ProcessorsHandle {
             let more = page.len() == LETTERS;
             all.extend(page);
             if !more {
+                if all.is_empty() {
+                    self.known(processor)?;
+                }
                 return Ok(all);
             }
         }
@@ -312,7 +315,7 @@ impl ProcessorsHandle {
     /// Has those dead letters of `processor` tried again that `chosen` chooses; returns how many.
     ///
     /// ```
-    /// # async fn again(app: &annals::Annals) -> Result<(), annals::store::StoreError> {
+    /// # async fn again(app: &annals::Annals) -> Result<(), annals::processor::ProcessorError> {
     /// app.processors().retry_where("sales-by-sku", |letter| letter.event == "order.placed").await?;
     /// app.processors().retry_where("sales-by-sku", |_| true).await?;
     /// # Ok(())
@@ -320,10 +323,14 @@ impl ProcessorsHandle {
     /// ```
     ///
     /// # Errors
-    /// When the store does not answer.
-    pub async fn retry_where(&self, processor: &str, chosen: impl Fn(&DeadLetter) -> bool) -> Result<u64, StoreError> {
+    /// As [`ProcessorsHandle::dead_letters`].
+    pub async fn retry_where(
+        &self,
+        processor: &str,
+        chosen: impl Fn(&DeadLetter) -> bool,
+    ) -> Result<u64, ProcessorError> {
         let letters: Vec<DeadLetter> = self.dead_letters(processor).await?.into_iter().filter(chosen).collect();
-        self.retry_all(&letters).await
+        Ok(self.retry_all(&letters).await?)
     }
 
     async fn retry_all(&self, letters: &[DeadLetter]) -> Result<u64, StoreError> {
@@ -353,10 +360,14 @@ impl ProcessorsHandle {
     /// Gives those dead letters of `processor` up that `chosen` chooses; returns how many.
     ///
     /// # Errors
-    /// When the store does not answer.
-    pub async fn evict_where(&self, processor: &str, chosen: impl Fn(&DeadLetter) -> bool) -> Result<u64, StoreError> {
+    /// As [`ProcessorsHandle::dead_letters`].
+    pub async fn evict_where(
+        &self,
+        processor: &str,
+        chosen: impl Fn(&DeadLetter) -> bool,
+    ) -> Result<u64, ProcessorError> {
         let letters: Vec<DeadLetter> = self.dead_letters(processor).await?.into_iter().filter(chosen).collect();
-        self.evict_all(&letters).await
+        Ok(self.evict_all(&letters).await?)
     }
 
     async fn evict_all(&self, letters: &[DeadLetter]) -> Result<u64, StoreError> {

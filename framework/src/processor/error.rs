@@ -7,7 +7,7 @@ use crate::store::StoreError;
 #[non_exhaustive]
 pub enum ProcessorError {
     /// There is no processor of this name. `app.processors().status()` lists them.
-    #[error("there is no processor `{processor}`; there are {known:?}")]
+    #[error("there is no processor `{processor}`; there are {known:?}, and what runs inline has none")]
     Unknown {
         /// The name.
         processor: String,

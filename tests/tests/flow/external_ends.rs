@@ -179,6 +179,11 @@ async fn components_of_one_processor_need_names_and_settings_have_limits() {
         "{double}"
     );
 
+    let app = lasting.start(tallies()).await;
+    let unknown = app.processors().dead_letters("mial").await.unwrap_err().to_string();
+    assert!(unknown.starts_with("there is no processor `mial`"), "{unknown}");
+    app.shutdown().await.unwrap();
+
     let refused = lasting.try_start(tallies().processors(|all| all.segments = 5000)).await.unwrap_err();
     assert_eq!(refused.to_string(), "`segments` of all processors is 5000, and has to be 1 to 1024");
     let post = Post::default();

@@ -102,7 +102,7 @@ macro_rules! ledgers {
         #[derive(Default)]
         pub(in super::super) struct $ledger;
 
-        #[event_handlers(processor = "ledger")]
+        #[event_handlers(processor = "ledger", name = $handler)]
         impl $ledger {
             #[handle]
             async fn counted(

@@ -57,8 +57,8 @@ async fn a_poisonous_event_is_parked(database: Database) {
         assert!(begun.elapsed() < 2 * PATIENCE, "nothing waits behind it");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let of_first = |letter: &DeadLetter| letter.position == poison.position && letter.component.ends_with("First");
-    let of_second = |letter: &DeadLetter| letter.position == poison.position && letter.component.ends_with("Second");
+    let of_first = |letter: &DeadLetter| letter.position == poison.position && letter.component == "first";
+    let of_second = |letter: &DeadLetter| letter.position == poison.position && letter.component == "second";
     assert_eq!(stage.app.processors().evict_where(LEDGER, of_first).await.unwrap(), 1);
     assert_eq!(stage.app.processors().retry_where(LEDGER, of_second).await.unwrap(), 1);
     stage.rows(2 * events - 1).await;
