@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use annals::prelude::*;
-use annals::processor::ProcessorStatus;
+use annals::processor::{ProcessorError, ProcessorStatus};
 use annals::view::{ViewHandlers, processor_name};
 
 use crate::game::Game;
@@ -27,11 +27,13 @@ pub async fn open<V: ViewHandlers>(address: &str, name: &str) -> annals::Result<
 /// How the processor of the view `V` is doing, on all nodes.
 ///
 /// # Errors
-/// When the store does not answer.
-pub async fn status<V: ViewHandlers>(app: &Annals) -> annals::Result<ProcessorStatus> {
+/// When the store does not answer, or the program does not have the view.
+pub async fn status<V: ViewHandlers>(app: &Annals) -> Result<ProcessorStatus, ProcessorError> {
     let all = app.processors().status().await?;
-    let own = all.into_iter().find(|status| status.name == processor_name::<V>());
-    Ok(own.expect("the application has the view"))
+    let known = all.iter().map(|status| status.name.clone()).collect();
+    let processor = processor_name::<V>();
+    let own = all.into_iter().find(|status| status.name == processor);
+    own.ok_or(ProcessorError::Unknown { processor, known })
 }
 
 /// How many segments each node works on, by the names of the nodes.
