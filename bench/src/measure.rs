@@ -42,6 +42,11 @@ impl Sample {
         Self { elapsed, latencies }
     }
 
+    /// The same operations over another time.
+    pub(crate) fn again(elapsed: Duration, other: Self) -> Self {
+        Self { elapsed, ..other }
+    }
+
     /// How many operations were timed.
     pub(crate) fn operations(&self) -> u64 {
         self.latencies.len() as u64

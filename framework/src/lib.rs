@@ -13,12 +13,14 @@
 //! | write rows of one's own | `#[event_handlers(processor = "..")]` | [`processor`], [`guide::processors`] |
 //! | answer questions | `#[query_handlers]` | [`query`] |
 //! | drive a long process | `#[derive(Saga)]`, `#[saga_handlers]` | [`saga`] |
+//! | write a long process as one function | `#[derive(Workflow)]`, `#[workflow_handlers]` | [`workflow`], [`guide::workflows`] |
 //! | read what old programs have stored | `#[upcasters]` | [`guide::evolution`] |
 //!
 //! [`guide`] has a page for each theme, and a [table](guide::axon) for those who come from Axon.
 //!
 //! Whatever a macro does can be written by hand with public traits and [`Annals::builder`]. What is promised stands in
-//! [`guarantees`](mod@guarantees); how commands are sent, tried again and scheduled in [`guide::commands`].
+//! [`guarantees`](mod@guarantees); how commands are sent and tried again in [`guide::commands`], what is to happen later in
+//! [`guide::deadlines`].
 //!
 //! # Cargo features
 //!
@@ -57,6 +59,7 @@ pub mod store;
 pub mod subscription;
 pub mod testing;
 pub mod view;
+pub mod workflow;
 
 #[doc = include_str!("docs/guarantees.md")]
 pub mod guarantees {}
@@ -71,16 +74,24 @@ pub mod guide {
     pub mod commands {}
     #[doc = include_str!("docs/dead_letters.md")]
     pub mod dead_letters {}
+    #[doc = include_str!("docs/deadlines.md")]
+    pub mod deadlines {}
     #[doc = include_str!("docs/decisions.md")]
     pub mod decisions {}
     #[doc = include_str!("docs/evolution.md")]
     pub mod evolution {}
+    #[doc = include_str!("docs/processes.md")]
+    pub mod processes {}
     #[doc = include_str!("docs/processors.md")]
     pub mod processors {}
     #[doc = include_str!("docs/queries.md")]
     pub mod queries {}
     #[doc = include_str!("docs/rebuild.md")]
     pub mod rebuild {}
+    #[doc = include_str!("docs/sagas.md")]
+    pub mod sagas {}
+    #[doc = include_str!("docs/steps.md")]
+    pub mod steps {}
     #[doc = include_str!("docs/subscriptions.md")]
     pub mod subscriptions {}
     #[doc = include_str!("docs/testing.md")]
@@ -89,6 +100,8 @@ pub mod guide {
     pub mod units {}
     #[doc = include_str!("docs/views.md")]
     pub mod views {}
+    #[doc = include_str!("docs/workflows.md")]
+    pub mod workflows {}
 }
 
 /// The programs of the README, compiled and run as tests.
@@ -109,3 +122,4 @@ pub use query::QueryError;
 pub use saga::Saga;
 pub use uuid::Uuid;
 pub use view::{View, ViewError, Views};
+pub use workflow::Workflow;

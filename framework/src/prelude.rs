@@ -1,6 +1,6 @@
 //! What an application usually needs: `use annals::prelude::*;`
 
-pub use crate::aggregate::{Aggregate, Decision, Entity, Events, Lifecycle, Model};
+pub use crate::aggregate::{Aggregate, Deadlines, Decision, Entity, Events, Lifecycle, Model};
 pub use crate::app::Annals;
 pub use crate::catalogue::Described;
 pub use crate::command::{Gateway, Scheduler, UnitOfWork, Unseen};
@@ -19,6 +19,7 @@ pub use crate::store::PostgresTransaction;
 pub use crate::store::SqliteTransaction;
 pub use crate::store::{Criteria, Criterion};
 pub use crate::view::{Keep, View, Views};
+pub use crate::workflow::{Flow, Workflow};
 pub use annals_macros::*;
 pub use serde::{Deserialize, Serialize};
 #[cfg(feature = "mysql")]

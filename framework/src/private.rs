@@ -9,10 +9,15 @@ mod upcast;
 
 use std::marker::PhantomData;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::message::Json;
+
 pub use crate::aggregate::{
-    Aggregate, Applied, AppliedTo, Creation, Decision, Entities, Entity, EventSourced, Events, EvolveError, HandledBy,
-    IntoEvents, IntoLifecycle, Lifecycle, Misfit, Refusal, SnapshotPolicy, Snapshots, StateStored, StoredState,
-    UniqueKey,
+    Aggregate, Applied, AppliedTo, Creation, Deadlines, Decision, Entities, Entity, EventSourced, Events, EvolveError,
+    HandledBy, IntoEvents, IntoLifecycle, Lifecycle, Misfit, Refusal, SnapshotPolicy, Snapshots, StateStored,
+    StoredState, UniqueKey,
 };
 pub use crate::catalogue::{Described, Field, Presence, Shape, Types, Variant};
 pub use crate::command::{
@@ -20,19 +25,23 @@ pub use crate::command::{
 };
 pub use crate::handler::{Context, ContextError, FromContext, HandlerError, Requirement};
 pub use crate::message::{
-    Asks, Command, Decode, DomainError, Event, Gather, Lifting, Never, Query, Single, StreamQuery, Tag, Target,
-    UpcastError, UpcastStep, Updated, Violations,
+    Asks, Command, Decode, DomainError, Event, Gather, Lifting, Metadata, Never, Query, Single, StreamQuery, Tag,
+    Target, UpcastError, UpcastStep, Updated, Violations,
 };
 pub use crate::processor::{EventHandlers, ExternalHandlers};
 pub use crate::query::{AnsweredBy, QueryError, Rows, StreamedBy};
 pub use crate::registry::{Component, Location, Registrar, Registration};
-pub use crate::saga::{DeadlineHandler, Effects, RejectionHandler, Saga, SagaHandlers, SagaInput, SagaRole, Steps};
+pub use crate::saga::{
+    BeginFn, DeadlineHandler, Effects, EndHandler, RejectionHandler, ReplyHandler, Saga, SagaHandlers, SagaInput,
+    SagaRole, StateUpcast, Steps,
+};
 pub use crate::store::{Association, Criteria, StoreTransaction};
 pub use crate::view::index::value::Wraps;
 pub use crate::view::{
     Enrichment, Index, IndexEntries, IndexValue, Indexed, IntoKeep, Keep, LiftDocument, View, ViewHandlers, ViewMode,
     ViewSource, ViewStep, lift_document,
 };
+pub use crate::workflow::{AwaitedBy, Flow, FoundBy, Workflow, WorkflowHandlers, WorkflowInput};
 pub use described::Inside;
 pub use futures_util::future::BoxFuture;
 pub use upcast::{OutputOf, Owner, StepOf, upcast_step};
@@ -299,7 +308,46 @@ pub fn keys_of<V: View, E, I: IntoIterator<Item = V::Key>>(of: fn(&E) -> I, even
 /// By what the instance of a saga is found.
 #[must_use]
 pub fn association(key: &str, value: &dyn std::fmt::Display) -> Association {
-    Association { key: key.to_owned(), value: value.to_string() }
+    Association::new(key, value)
+}
+
+/// By what the instances of a saga are found, where an event has several values, or may have none.
+pub fn associations<I: IntoIterator<Item: std::fmt::Display>>(key: &str, values: I) -> Vec<Association> {
+    values.into_iter().map(|value| Association::new(key, value)).collect()
+}
+
+/// The same, where a function makes the values of the event.
+pub fn associations_by<E, I: IntoIterator<Item: std::fmt::Display>>(
+    key: &str,
+    of: fn(&E) -> I,
+    event: &E,
+) -> Vec<Association> {
+    associations(key, of(event))
+}
+
+/// Lifts the state of a saga by one version.
+///
+/// # Errors
+/// When the old state does not have the shape that the function takes.
+pub fn lift_state<P: DeserializeOwned, R: Serialize>(lift: fn(P) -> R, state: Json) -> Result<Json, String> {
+    let old = serde_json::from_value(state).map_err(|error| error.to_string())?;
+    serde_json::to_value(lift(old)).map_err(|error| error.to_string())
+}
+
+/// The text of a value by which events find their instance.
+#[must_use]
+pub fn value_text(value: &dyn std::fmt::Display) -> String {
+    value.to_string()
+}
+
+/// What the function of a workflow awaits, as it is: the compiler sees whether it is a step.
+pub fn step<S: crate::workflow::Step>(step: S) -> S {
+    step
+}
+
+/// A future of which the macro has checked what it awaits.
+pub fn part<F: Future>(future: F) -> crate::workflow::Part<F> {
+    crate::workflow::Part::checked(future)
 }
 
 /// The refusal of a command for an entity that is not there.
@@ -354,6 +402,28 @@ pub trait IsReason<W> {
 
 impl<W> IsReason<W> for W {
     fn reason(&self) -> &W {
+        self
+    }
+}
+
+/// What an `#[accepted]` method takes is the reply of its command.
+#[diagnostic::on_unimplemented(
+    message = "the method takes `{W}`, but the reply of its command is `{Self}`",
+    label = "expected `{Self}`"
+)]
+pub trait IsReplyOf<W: ?Sized> {
+    /// The reply.
+    fn reply(&self) -> &W;
+}
+
+impl<W> IsReplyOf<W> for W {
+    fn reply(&self) -> &W {
+        self
+    }
+}
+
+impl IsReplyOf<str> for String {
+    fn reply(&self) -> &str {
         self
     }
 }

@@ -10,12 +10,16 @@ use crate::attributes::listed;
 use crate::errors::Errors;
 
 /// Every marker of a method, in any of our blocks.
-const MARKERS: [&str; 13] = [
+const MARKERS: [&str; 20] = [
     "handle",
     "apply",
     "start",
     "end",
+    "begin",
+    "accepted",
     "rejected",
+    "ended",
+    "compensate",
     "deadline",
     "steps",
     "setup",
@@ -24,6 +28,9 @@ const MARKERS: [&str; 13] = [
     "boundary",
     "condition",
     "enrich",
+    "run",
+    "awaits",
+    "part",
 ];
 
 /// A block without our attributes, and the methods that carried one.

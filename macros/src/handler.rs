@@ -52,6 +52,8 @@ pub(crate) struct Parameter {
 pub(crate) enum Role {
     /// `&mut Events<Self>`
     Events,
+    /// `&mut Deadlines`
+    Deadlines,
     /// `&mut Effects`
     Effects,
     /// `&mut UnitOfWork`
@@ -174,6 +176,11 @@ impl Handler {
         self.parameters.iter().enumerate().map(|(index, parameter)| parameter.binding(index)).collect()
     }
 
+    /// What `role` is bound to by [`Handler::bindings`], if there is such a parameter.
+    pub(crate) fn local_of(&self, role: Role) -> Option<Ident> {
+        self.parameters.iter().position(|parameter| parameter.role == role).map(local)
+    }
+
     /// The call: `receiver` and `message` as given, then the parameters. With `.await` if it is async.
     pub(crate) fn call(&self, ty: &Type, receiver: Option<TokenStream>, message: Option<TokenStream>) -> TokenStream {
         let name = &self.name;
@@ -282,7 +289,7 @@ impl Message {
 impl Role {
     /// Whether a method takes at most one of them.
     fn is_single(self) -> bool {
-        matches!(self, Self::Events | Self::Effects | Self::Work | Self::Transaction | Self::Rows)
+        matches!(self, Self::Events | Self::Deadlines | Self::Effects | Self::Work | Self::Transaction | Self::Rows)
     }
 }
 
@@ -290,12 +297,14 @@ impl Parameter {
     fn binding(&self, index: usize) -> TokenStream {
         let (local, ty) = (local(index), &self.ty);
         let value = match self.role {
+            Role::Deadlines => quote! { <__p::Deadlines as ::core::default::Default>::default() },
             Role::Events | Role::Effects | Role::Work | Role::Rows => return TokenStream::new(),
             Role::Transaction => quote_spanned! {ty.span()=> __p::transaction::<#ty>(__transaction)? },
             Role::Reference => quote_spanned! {ty.span()=> __context.reference::<#ty>()? },
             Role::Value => quote_spanned! {ty.span()=> <#ty as __p::FromContext>::from_context(__context)? },
         };
-        quote! { let #local = #value; }
+        let mutable = (self.role == Role::Deadlines).then(|| quote!(mut));
+        quote! { let #mutable #local = #value; }
     }
 
     fn argument(&self, index: usize) -> TokenStream {
@@ -304,6 +313,10 @@ impl Parameter {
             Role::Effects => quote_spanned! {self.ty.span()=> __effects },
             Role::Work => quote_spanned! {self.ty.span()=> __work },
             Role::Rows => quote_spanned! {self.ty.span()=> &mut __rows },
+            Role::Deadlines => {
+                let local = local(index);
+                quote_spanned! {self.ty.span()=> &mut #local }
+            }
             Role::Transaction | Role::Reference | Role::Value => local(index).into_token_stream(),
         }
     }
@@ -311,7 +324,7 @@ impl Parameter {
     fn requirement(&self) -> Option<TokenStream> {
         let ty = &self.ty;
         match self.role {
-            Role::Events | Role::Effects | Role::Work | Role::Rows => None,
+            Role::Events | Role::Deadlines | Role::Effects | Role::Work | Role::Rows => None,
             Role::Transaction => Some(quote_spanned! {ty.span()=> __p::Requirement::transaction::<#ty>() }),
             Role::Reference => Some(quote_spanned! {ty.span()=> __p::Requirement::reference::<#ty>() }),
             Role::Value => Some(quote_spanned! {ty.span()=> <#ty as __p::FromContext>::requirement() }),
@@ -320,7 +333,7 @@ impl Parameter {
 }
 
 impl Output {
-    fn read(output: &ReturnType) -> Self {
+    pub(crate) fn read(output: &ReturnType) -> Self {
         let ReturnType::Type(_, ty) = output else { return Self::Nothing };
         if matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty()) {
             return Self::Nothing;
@@ -491,7 +504,7 @@ fn message(
         None => rule.by_value,
     };
     if !matches!(ty, Type::Path(_) | Type::Group(_))
-        || last_name(ty).is_some_and(|name| name == "Events" || name == "Effects")
+        || last_name(ty).is_some_and(|name| name == "Events" || name == "Effects" || name == "Deadlines")
     {
         errors.at(
             &argument.ty,
@@ -521,6 +534,12 @@ fn parameter(ty: &Type, rules: &Rules, errors: &mut Errors) -> Option<Parameter>
         Type::Reference(reference) if reference.mutability.is_some() => {
             (mutable(&reference.elem, ty, rules, errors)?, &*reference.elem)
         }
+        Type::Path(_)
+            if rules.mutable == Some(Role::Events) && last_name(ty).is_some_and(|name| name == "Deadlines") =>
+        {
+            errors.at(ty, "deadlines are set and taken back in place: expected `&mut Deadlines`");
+            return None;
+        }
         Type::Reference(reference) => (Role::Reference, &*reference.elem),
         other => (Role::Value, other),
     };
@@ -542,11 +561,18 @@ fn mutable(ty: &Type, whole: &Type, rules: &Rules, errors: &mut Errors) -> Optio
     let what = rules.what;
     let message = match (named.as_deref(), rules.mutable) {
         (Some("Events"), Some(Role::Events)) => return Some(Role::Events),
+        (Some("Deadlines"), Some(Role::Events)) => return Some(Role::Deadlines),
         (Some("Effects"), Some(Role::Effects)) => return Some(Role::Effects),
         (Some("UnitOfWork"), Some(Role::Work)) => return Some(Role::Work),
         (Some("Rows"), Some(Role::Rows)) => return Some(Role::Rows),
         (Some("Events"), _) => {
             format!("{what} records no events: only a command handler of an aggregate or a decision does")
+        }
+        (Some("Deadlines"), Some(Role::Effects)) => {
+            format!("{what} sets a deadline with `effects.deadline(..)`: expected `&mut Effects`")
+        }
+        (Some("Deadlines"), _) => {
+            format!("{what} sets no deadlines: only a command handler of an aggregate or a decision does")
         }
         (Some("Effects"), _) => format!("{what} has no effects: only a saga has"),
         (Some("UnitOfWork"), _) => {
@@ -554,7 +580,9 @@ fn mutable(ty: &Type, whole: &Type, rules: &Rules, errors: &mut Errors) -> Optio
         }
         (Some("Rows"), _) => format!("{what} writes no rows: only a query handler does"),
         (_, Some(Role::Transaction)) => return Some(Role::Transaction),
-        (_, Some(Role::Events)) => "expected `&mut Events<Self>`: nothing else can be changed here".to_owned(),
+        (_, Some(Role::Events)) => {
+            "expected `&mut Events<Self>` or `&mut Deadlines`: nothing else can be changed here".to_owned()
+        }
         (_, Some(Role::Work)) => "expected `&mut UnitOfWork`: nothing else can be changed here".to_owned(),
         (_, Some(Role::Rows)) => format!(
             "{what} cannot change a parameter: expected `{0}` or `&{0}`, or `&mut Rows<..>` for the rows of an answer",

@@ -29,6 +29,9 @@ mod subject;
 mod upcasters;
 mod view;
 mod view_handlers;
+mod workflow;
+mod workflow_body;
+mod workflow_handlers;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -237,6 +240,34 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Saga, attributes(saga))]
 pub fn derive_saga(input: TokenStream) -> TokenStream {
     saga::expand(&parse_macro_input!(input as DeriveInput)).into()
+}
+
+/// A workflow: the input of a long process that is written as one `async fn`.
+///
+/// | attribute | meaning | default |
+/// |---|---|---|
+/// | `#[workflow(name = "order-flow")]` | the stored name | required |
+/// | `#[workflow(version = 2)]` | counts the changes of its function; an instance remembers the one that it was begun under | 1 |
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// #[derive(Workflow, Serialize, Deserialize, Clone)]
+/// #[workflow(name = "order-flow", version = 2)]
+/// struct OrderFlow {
+///     order: String,
+/// }
+/// # #[workflow_handlers]
+/// # impl OrderFlow {
+/// #     #[run]
+/// #     async fn run(self, _flow: Flow<Self>) -> Result<(), Never> { Ok(()) }
+/// # }
+///
+/// assert_eq!((OrderFlow::NAME, OrderFlow::VERSION), ("order-flow", 2));
+/// ```
+#[proc_macro_derive(Workflow, attributes(workflow))]
+pub fn derive_workflow(input: TokenStream) -> TokenStream {
+    workflow::expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
 /// An identifier: a struct around one value, known by its text.
@@ -641,4 +672,82 @@ pub fn saga_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream 
 #[proc_macro_attribute]
 pub fn upcasters(arguments: TokenStream, block: TokenStream) -> TokenStream {
     upcasters::expand(arguments.into(), block.into()).into()
+}
+
+/// What a workflow does: one block for each workflow.
+///
+/// | attribute on a method | meaning |
+/// |---|---|
+/// | `#[run]` | the function: `async fn run(self, flow: Flow<Self>) -> Result<(), OrderFailure>`; one of them |
+/// | `#[awaits(PaymentReceived, by = order)]` on the function | it can wait for this event, whose field `order` has the value of the input's field `order` |
+/// | `#[awaits(PaymentReceived, by = payment, with = purchase)]` | the same with a field of the input that has another name |
+/// | `#[awaits(RefundMade, by = refund, given)]` | the function gives the value: `flow.event_of::<RefundMade>(refund)` |
+/// | `#[start(by = order)]` | an event begins an instance, where none is found by its field: `fn placed(event: &OrderPlaced) -> Self` |
+/// | `#[part]` | an `async fn` that awaits steps, and that the function awaits |
+///
+/// In the function nothing but steps can be awaited: what `flow` gives, and parts. What differs from run to run (the time of the
+/// machine, random numbers, tasks, files) is refused as far as the macro sees it; it belongs into `flow.call(..)`.
+///
+/// ```
+/// use annals::prelude::*;
+/// use std::time::Duration;
+///
+/// # #[derive(Command, Serialize, Deserialize)] #[command(name = "stock.reserve")] struct ReserveStock { #[target] order: String }
+/// # #[derive(Command, Serialize, Deserialize)] #[command(name = "order.cancel")] struct CancelOrder { #[target] order: String }
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "order.placed")] struct OrderPlaced { order: String }
+/// # #[derive(Event, Serialize, Deserialize)] #[event(name = "payment.received")] struct PaymentReceived { order: String }
+/// #[derive(Workflow, Serialize, Deserialize, Clone)]
+/// #[workflow(name = "order-flow")]
+/// struct OrderFlow {
+///     order: String,
+/// }
+///
+/// #[workflow_handlers]
+/// impl OrderFlow {
+///     #[start(by = order)]
+///     fn placed(event: &OrderPlaced) -> Self {
+///         Self { order: event.order.clone() }
+///     }
+///
+///     #[run]
+///     #[awaits(PaymentReceived, by = order)]
+///     async fn run(self, flow: Flow<Self>) -> Result<(), Never> {
+///         flow.send(ReserveStock { order: self.order.clone() }).await?;
+///         let paid = flow.event::<PaymentReceived>().within(Duration::from_secs(900)).await;
+///         if paid.is_none() {
+///             flow.send(CancelOrder { order: self.order }).await?;
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn workflow_handlers(arguments: TokenStream, block: TokenStream) -> TokenStream {
+    workflow_handlers::expand(arguments.into(), block.into()).into()
+}
+
+/// Makes a step of an `async fn` that awaits steps, so that the function of a workflow can await it. In the block of a workflow
+/// the short form is `#[part]`.
+///
+/// ```
+/// use annals::prelude::*;
+///
+/// # #[derive(Command, Serialize, Deserialize)] #[command(name = "lamp.switch")] struct Switch { #[target] lamp: String }
+/// # #[derive(Workflow, Serialize, Deserialize, Clone)] #[workflow(name = "lamps")] struct Lamps;
+/// #[workflow_part]
+/// async fn switch(flow: &Flow<Lamps>, lamp: &str) -> Result<(), Never> {
+///     flow.send(Switch { lamp: lamp.to_owned() }).await
+/// }
+///
+/// #[workflow_handlers]
+/// impl Lamps {
+///     #[run]
+///     async fn run(self, flow: Flow<Self>) -> Result<(), Never> {
+///         switch(&flow, "hall").await
+///     }
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn workflow_part(arguments: TokenStream, function: TokenStream) -> TokenStream {
+    workflow_body::expand_part(arguments.into(), function.into()).into()
 }

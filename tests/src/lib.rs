@@ -5,3 +5,4 @@
 pub mod orders;
 #[cfg(feature = "servers")]
 pub mod servers;
+pub mod wrapped;

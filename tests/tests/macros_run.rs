@@ -11,7 +11,7 @@ use annals::handler::{Context, Requirement, Resources, Shared};
 use annals::message::{Decode, Payloads, RecordedEvent, Tag, UpcastError};
 use annals::prelude::*;
 use annals::query::AnsweredBy;
-use annals::saga::{SagaHandlers, SagaRole};
+use annals::saga::{Association, SagaHandlers, SagaRole};
 use annals::view::{ViewHandlers, ViewMode, ViewSource};
 
 #[derive(Identifier, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
@@ -491,14 +491,15 @@ fn a_view_is_routed_by_its_key() {
 fn a_saga_is_found_by_its_association() {
     assert_eq!(Fulfilment::EVENTS, ["order.placed", "order.added"]);
     let event = stored("order.placed", 2, r#"{"order":"o-1","quantity":4}"#);
-    let input = decoded(&event, Fulfilment::route).unwrap().unwrap();
+    let input = decoded(&event, |event| Fulfilment::route(event, &Metadata::new())).unwrap().unwrap();
     assert_eq!(input.role, SagaRole::Start);
-    assert_eq!((input.association.key.as_str(), input.association.value.as_str()), ("order", "o-1"));
+    assert_eq!(input.associations, [Association::new("order", "o-1")]);
     let mut effects = Effects::new(Timestamp::EPOCH, Payloads::json());
     in_context(|context| (input.handle)(&mut Fulfilment::default(), context, &mut effects)).unwrap();
     assert!(format!("{effects:?}").contains("order.add"));
-    let ended = decoded(&stored("order.added", 1, r#"{"quantity":4}"#), Fulfilment::route).unwrap().unwrap();
-    assert_eq!((ended.role, ended.association.value.as_str()), (SagaRole::End, "4"));
+    let added = stored("order.added", 1, r#"{"quantity":4}"#);
+    let ended = decoded(&added, |event| Fulfilment::route(event, &Metadata::new())).unwrap().unwrap();
+    assert_eq!((ended.role, ended.associations), (SagaRole::End, vec![Association::new("quantity", "4")]));
 }
 
 #[test]

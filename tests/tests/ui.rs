@@ -23,6 +23,9 @@ fn ui_faults_are_reported_under_the_words_that_the_user_wrote() {
         "upcasters",
         "view",
         "view_handlers",
+        "workflow",
+        "workflow_handlers",
+        "workflow_part",
     ] {
         cases.compile_fail(format!("ui/{group}/*.rs"));
     }

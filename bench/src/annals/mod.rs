@@ -6,6 +6,7 @@ mod account;
 mod append;
 mod direct;
 mod idle;
+mod orders;
 mod projection;
 mod read;
 
@@ -24,6 +25,7 @@ use account::PayIn;
 pub(crate) use append::Enrolled;
 pub(crate) use direct::Direct;
 pub(crate) use idle::IDLE_PROCESSORS;
+pub(crate) use orders::Orders;
 pub(crate) use projection::fill;
 pub(crate) use read::Follower;
 

@@ -9,6 +9,7 @@ mod growth;
 mod memory;
 mod projection;
 mod reading;
+mod sagas;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -44,10 +45,12 @@ pub(crate) enum Workload {
     Growth,
     /// A view: catching up with many events, its delay, and what it costs while nothing happens.
     Projection,
+    /// Orders decided through a saga, beside the commands of the bare aggregates; with and without many open sagas.
+    Sagas,
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Commands,
         Self::Append,
         Self::Replay,
@@ -58,6 +61,7 @@ impl Workload {
         Self::Bus,
         Self::Growth,
         Self::Projection,
+        Self::Sagas,
     ];
 
     /// Measures all of its cases.
@@ -75,6 +79,7 @@ impl Workload {
             Self::Bus => bus::run(run).await,
             Self::Growth => growth::run(run).await,
             Self::Projection => projection::run(run).await,
+            Self::Sagas => sagas::run(run).await,
         }
     }
 }

@@ -73,7 +73,8 @@ impl Shop {
     async fn until_planned(&self, count: usize) {
         let planned = async {
             loop {
-                let open = self.app.journal().store().open_effects("", "order-fulfilment", 10).await.unwrap();
+                let open =
+                    self.app.journal().store().sagas().open_effects("", "order-fulfilment", None, 10).await.unwrap();
                 if open.len() == count {
                     return;
                 }

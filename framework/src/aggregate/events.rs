@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::message::{CodecError, Payloads, Tag};
 
+use super::deadlines::Deadlines;
 use super::evolve::AppliedTo;
 use super::lifecycle::{Applied, Lifecycle, Misfit};
 
@@ -13,6 +14,7 @@ pub struct Events<S> {
     left: Option<S>,
     misfit: Option<Misfit>,
     lifecycle: Lifecycle,
+    deadlines: Deadlines,
 }
 
 /// One decided event, ready to be stored and applied.
@@ -97,6 +99,28 @@ impl<S> Events<S> {
         self.emitted.iter().map(|event| &**event)
     }
 
+    /// Sets deadlines and takes them back, to be stored with the events.
+    pub fn deadlines(&mut self) -> &mut Deadlines {
+        &mut self.deadlines
+    }
+
+    /// Takes in what a handler has said that takes `&mut Deadlines`.
+    #[doc(hidden)]
+    pub fn wait_for(&mut self, deadlines: Deadlines) {
+        self.deadlines.extend(deadlines);
+    }
+
+    /// What was set and taken back.
+    pub(crate) fn awaited(&self) -> &Deadlines {
+        &self.deadlines
+    }
+
+    /// The name of a deadline that cannot be stored, since there is no event.
+    pub(crate) fn unkept_deadline(&self) -> Option<&str> {
+        let first = self.deadlines.iter().next().filter(|_| self.is_empty())?;
+        Some(&first.name)
+    }
+
     /// The first event that did not fit the state to which the handler applied it.
     pub(crate) fn misfit(&self) -> Option<Misfit> {
         self.misfit
@@ -118,7 +142,8 @@ impl<S> Events<S> {
 
 impl<S> Default for Events<S> {
     fn default() -> Self {
-        Self { emitted: Vec::new(), left: None, misfit: None, lifecycle: Lifecycle::Keep }
+        let deadlines = Deadlines::default();
+        Self { emitted: Vec::new(), left: None, misfit: None, lifecycle: Lifecycle::Keep, deadlines }
     }
 }
 

@@ -4,6 +4,7 @@
 //! [evolve](EventSourced) from events and [decide](HandledBy) on commands. Neither does I/O or asks for the time.
 
 mod boundary;
+mod deadlines;
 mod decide;
 mod decision;
 mod decision_handle;
@@ -12,6 +13,7 @@ mod error;
 mod events;
 mod evolve;
 mod lifecycle;
+mod lock;
 mod model;
 mod repository;
 mod snapshot;
@@ -19,6 +21,7 @@ mod stored;
 mod unique;
 
 pub use boundary::boundary_of;
+pub use deadlines::{Deadlines, Due};
 pub use decide::{Creation, HandledBy, Refusal};
 pub use decision::Decision;
 pub use decision_handle::{DecisionHandle, Judged};
@@ -27,6 +30,7 @@ pub use error::LoadError;
 pub use events::{Emitted, Events, IntoEvents};
 pub use evolve::{AppliedTo, EventSourced, EvolveError};
 pub use lifecycle::{Applied, IntoLifecycle, Lifecycle, MayEnd, Misfit};
+pub use lock::{Locked, SemanticLock};
 pub use model::Model;
 pub use repository::{AggregateHandle, AsOf, HistoryEntry, Repository, Sourced};
 pub use snapshot::{SnapshotError, SnapshotPolicy, Snapshots};
@@ -34,6 +38,7 @@ pub use stored::{StateStored, StoredState};
 pub use unique::UniqueKey;
 
 pub(crate) use boundary::boundary_for;
+pub(crate) use deadlines::Awaited;
 pub(crate) use model::{ModelSource, evolve_pending, fold_boundary, models};
 pub(crate) use snapshot::Passed;
 pub(crate) use stored::{StoredRow, rows_of};

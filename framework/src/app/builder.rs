@@ -11,9 +11,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::aggregate::{Aggregate, SnapshotPolicy};
 use crate::command::placed::{Only, Placed};
-use crate::command::schedule::ScheduleDispatcher;
+use crate::command::schedule::{Known, ScheduleDispatcher, declare};
 use crate::command::{
-    CommandConfig, CommandInterceptor, CommandMonitor, Gateway, Observer, Retries, RetryPolicy, Scheduler,
+    CommandConfig, CommandInterceptor, CommandMonitor, Gateway, Observer, Recurring, Retries, RetryPolicy, Scheduler,
 };
 use crate::handler::{HandlerError, Resources};
 use crate::message::{Clock, Codec, Command, Payloads, SystemClock};
@@ -22,6 +22,7 @@ use crate::processor::{
 };
 use crate::query::{QueryConfig, QueryInterceptor, Subscribers};
 use crate::registry::{Built, Ingredients, Location, Registrar, Registration, Surroundings};
+use crate::saga::SagasHandle;
 use crate::store::{Journal, SharedStore};
 use crate::view::{BuiltViews, ViewAccess, ViewChanges, check_indexes};
 
@@ -202,6 +203,25 @@ impl Builder {
     pub fn snapshots<A: Aggregate>(self, policy: SnapshotPolicy) -> Self {
         let location = Location::here();
         self.declare(move |registrar| registrar.snapshots::<A>(policy, location))
+    }
+
+    /// Sends a command again and again, at the times of a cron expression. The schedule is stored: changing it here changes what
+    /// is stored when the application starts. One that is declared no longer goes on until it is
+    /// [removed](crate::command::RecurringHandle::remove).
+    ///
+    /// ```
+    /// use annals::Annals;
+    /// use annals::command::Recurring;
+    /// # use annals::prelude::*;
+    /// # #[derive(Command, Serialize, Deserialize)] #[command(name = "report.write")] struct WriteReport {}
+    ///
+    /// let nightly = Recurring::new("nightly-report", "0 3 * * *", WriteReport {}).zone("Europe/Berlin");
+    /// let builder = Annals::builder().recurring(nightly);
+    /// ```
+    #[track_caller]
+    pub fn recurring(self, recurring: Recurring) -> Self {
+        let location = Location::here();
+        self.declare(move |registrar| registrar.recurring(recurring, location))
     }
 
     /// Runs `interceptor` around the dispatch of every command, after those added before it.
@@ -425,7 +445,8 @@ impl Builder {
         let chains = registrar.check(&surroundings).map_err(StartError::Problems)?;
         registrar.add_defaults(&mut resources);
         let journal = Journal::new(Arc::clone(&store), chains, self.payloads, Arc::clone(&self.clock), self.tenant);
-        let scheduler = Scheduler::new(journal.clone(), registrar.command_names());
+        let known = Known { commands: registrar.command_names(), events: registrar.known_events() };
+        let scheduler = Scheduler::new(journal.clone(), known);
         resources.insert(scheduler.clone());
         let processors = Processors::new(journal.clone(), registrar.processor_names());
         let changes = ViewChanges::default();
@@ -457,27 +478,40 @@ impl Builder {
         let processor_configs = processor_configs.into_iter().map(|(name, config)| (name, Arc::new(config))).collect();
         let processor_config = Arc::new(self.processors);
         let node = Node::new(journal.clone(), self.node, processors.names());
-        let Built { commands, caches, queries, inline, others, components, parts, processors: configured, tasks } =
-            registrar.build(&Ingredients {
-                journal: journal.clone(),
-                clock: self.clock,
-                resources: Arc::clone(&resources),
-                processors: processors.clone(),
-                command_config: Arc::new(self.commands),
-                processor_config: Arc::clone(&processor_config),
-                processor_configs,
-                node: node.clone(),
-                dispatching: self.dispatching,
-                handling: self.handling,
-                asking: self.asking,
-                query_config: self.queries,
-                subscribers,
-                changes,
-                retries: self.retries,
-                observer: self.observer,
-                stop: stop.clone(),
-            });
+        let Built {
+            commands,
+            caches,
+            queries,
+            inline,
+            others,
+            components,
+            parts,
+            processors: configured,
+            relatives,
+            tasks,
+        } = registrar.build(&Ingredients {
+            journal: journal.clone(),
+            clock: self.clock,
+            resources: Arc::clone(&resources),
+            processors: processors.clone(),
+            command_config: Arc::new(self.commands),
+            processor_config: Arc::clone(&processor_config),
+            processor_configs,
+            node: node.clone(),
+            dispatching: self.dispatching,
+            handling: self.handling,
+            asking: self.asking,
+            query_config: self.queries,
+            subscribers,
+            changes,
+            retries: self.retries,
+            observer: self.observer,
+            stop: stop.clone(),
+        });
         check_views(&journal, &registrar).await?;
+        for (recurring, _) in registrar.recurring_schedules() {
+            declare(&journal, scheduler.known(), recurring).await.map_err(|source| StartError::Recurring { source })?;
+        }
         for component in components {
             set_up(&journal, &*component).await?;
         }
@@ -507,6 +541,7 @@ impl Builder {
         let schedule = ScheduleDispatcher {
             journal: journal.clone(),
             bus: Arc::clone(&commands),
+            known: Arc::clone(scheduler.known()),
             wake: Arc::clone(scheduler.wake()),
             node: node.clone(),
             stop: stop.clone(),
@@ -518,7 +553,7 @@ impl Builder {
         let inner = Inner {
             store,
             owns_store,
-            journal,
+            journal: journal.clone(),
             known,
             gateway,
             scheduler,
@@ -530,7 +565,7 @@ impl Builder {
             node,
             views,
             subscribed: crate::subscription::Subscribed::default(),
-            sagas,
+            sagas: SagasHandle::new(journal.clone(), sagas, relatives),
             stop,
             tasks: tracker,
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::command::{CommandFailure, SendError};
+use crate::command::{CommandFailure, RecurringError, SendError};
 use crate::handler::error::chain;
 use crate::processor::SettingError;
 use crate::query::QueryError;
@@ -48,6 +48,9 @@ pub enum Error {
     /// A processor was not steered as was asked.
     #[error(transparent)]
     Processor(#[from] crate::processor::ProcessorError),
+    /// A recurring schedule is not as was asked.
+    #[error(transparent)]
+    Recurring(#[from] RecurringError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -97,6 +100,12 @@ pub enum StartError {
         token: String,
         /// What went wrong.
         source: BoxError,
+    },
+    /// A recurring schedule that is declared could not be stored.
+    #[error("a recurring schedule could not be stored")]
+    Recurring {
+        /// Why not.
+        source: RecurringError,
     },
     /// The store could not say which indexes the documents of views have.
     #[error("the indexes of the views could not be checked")]

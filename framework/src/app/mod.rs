@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::aggregate::{Aggregate, AggregateHandle, Decision, DecisionHandle, HandledBy, Repository, holder};
-use crate::command::schedule::SCHEDULED;
 use crate::command::{
     CacheUse, CommandBus, CommandFailure, Gateway, KeyIndex, ScheduleCall, Scheduler, SendCall, UnitOfWork, Usage,
     index_keys,
@@ -31,6 +30,7 @@ use crate::saga::SagasHandle;
 use crate::store::{Export, Journal, ReadError, Scavenged, SharedStore, StoreError, StreamHandle};
 use crate::subscription::{CatchUp, Subscribed, SubscriptionsHandle};
 use crate::view::{ViewAccess, ViewHandlers, Views};
+use crate::workflow::WorkflowsHandle;
 
 /// Records looked at to see whether work is left.
 const MANY: usize = 100_000;
@@ -59,8 +59,7 @@ struct Inner {
     node: Node,
     views: ViewAccess,
     subscribed: Subscribed,
-    /// Stored names of the sagas.
-    sagas: Vec<&'static str>,
+    sagas: SagasHandle,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -145,11 +144,11 @@ impl Annals {
     /// # Errors
     /// [`CommandFailure::NoHandler`] when nobody handles it,
     /// [`CommandFailure::Store`] when it could not be stored.
-    pub fn schedule<C: Command>(&self, command: C) -> ScheduleCall<C> {
+    pub fn schedule<C: Command>(&self, command: C) -> ScheduleCall {
         self.inner.scheduler.schedule(command)
     }
 
-    /// The commands that are sent later: lists them, moves them, takes them back.
+    /// Commands and events that are sent later: schedules them, lists them, moves them, takes them back.
     #[must_use]
     pub fn scheduler(&self) -> Scheduler {
         self.inner.scheduler.clone()
@@ -322,10 +321,16 @@ impl Annals {
         ProcessorsHandle::new(processors.clone(), Arc::clone(parts), journal.clone(), node.clone())
     }
 
-    /// The sagas: their commands that need attention.
+    /// The sagas: their instances, what has happened to them, and what is to be done about those that need attention.
     #[must_use]
     pub fn sagas(&self) -> SagasHandle {
-        SagasHandle::new(self.inner.journal.clone(), self.inner.sagas.clone())
+        self.inner.sagas.clone()
+    }
+
+    /// The workflows: to begin them, and to see what has become of them.
+    #[must_use]
+    pub fn workflows(&self) -> WorkflowsHandle {
+        WorkflowsHandle::new(self.inner.journal.clone(), self.sagas())
     }
 
     /// Subscriptions of consumers outside of the application: named, kept in the database, with competing consumers that
@@ -343,7 +348,7 @@ impl Annals {
 
     /// Stored names of the sagas.
     pub(crate) fn saga_names(&self) -> &[&'static str] {
-        &self.inner.sagas
+        self.inner.sagas.names()
     }
 
     /// A stream, to look at and to change its life: delete, truncate, archive.
@@ -395,22 +400,30 @@ impl Annals {
     }
 
     /// Waits until nothing is left to do: every processor has handled every event, every command of a saga has been
-    /// answered, every deadline that is due has fired, every scheduled command
-    /// that is due has been answered, and no dead letter waits for another attempt. Deadlines that lie
+    /// answered, every deadline that is due has fired, every scheduled command or
+    /// event that is due has been sent, and no dead letter waits for another attempt. Deadlines that lie
     /// ahead are not waited for, nor is what needs attention (parked letters and commands).
     ///
     /// # Errors
     /// [`SettleError::Busy`] says what is left when `timeout` is over.
     pub async fn settled(&self, timeout: Duration) -> std::result::Result<(), SettleError> {
         let deadline = tokio::time::Instant::now() + timeout;
+        // Work may pass from what was not looked at yet to what was: one look that finds nothing proves nothing.
+        let mut quiet = false;
         loop {
             let before = self.inner.store.head().await?;
             let left = match self.unsettled(before).await? {
                 Some(left) => left,
                 // Something may have been appended while the sagas were looked at.
-                None if self.inner.store.head().await? == before => return Ok(()),
+                None if self.inner.store.head().await? == before => {
+                    if std::mem::replace(&mut quiet, true) {
+                        return Ok(());
+                    }
+                    continue;
+                }
                 None => "events were appended meanwhile".to_owned(),
             };
+            quiet = false;
             if tokio::time::Instant::now() >= deadline {
                 return Err(SettleError::Busy { left });
             }
@@ -431,23 +444,29 @@ impl Annals {
             }
         }
         let now = self.inner.journal.now();
-        for saga in &self.inner.sagas {
+        for saga in self.inner.sagas.names() {
             // In this order: a deadline that fires turns into commands.
-            if let Some(timer) = self.inner.store.due_timers(tenant, saga, now, 1).await?.first() {
+            if let Some(timer) =
+                self.inner.store.sagas().due_timers(tenant, saga, crate::store::Segment::WHOLE, now, 1).await?.first()
+            {
                 return Ok(Some(format!("the deadline `{}` of saga `{saga}` is due", timer.name)));
             }
-            let open = self.inner.store.open_effects(tenant, saga, MANY).await?;
-            let parked: std::collections::BTreeSet<_> =
-                open.iter().filter(|effect| effect.parked.is_some()).map(|effect| effect.saga_id).collect();
+            let open = self.inner.store.sagas().open_effects(tenant, saga, None, MANY).await?;
+            let attention = crate::store::SagaFilter { attention: Some(true), ..Default::default() };
+            let stuck = self.inner.store.sagas().list(tenant, saga, &attention, MANY).await?;
+            let stuck = stuck.into_iter().map(|row| row.id);
+            let parked = open.iter().filter(|effect| effect.parked.is_some()).map(|effect| effect.saga_id);
+            let parked: std::collections::BTreeSet<_> = parked.chain(stuck).collect();
             if let Some(effect) = open.iter().find(|effect| !parked.contains(&effect.saga_id)) {
                 return Ok(Some(format!("saga `{saga}` waits for the answer to `{}`", effect.name)));
             }
         }
-        let scheduled = self.inner.store.open_effects(tenant, SCHEDULED, MANY).await?;
-        let due = scheduled
-            .iter()
-            .find(|effect| effect.parked.is_none() && (effect.attempts > 0 || effect.not_before <= now));
-        Ok(due.map(|effect| format!("the scheduled command `{}` is due", effect.name)))
+        Ok(self
+            .inner
+            .scheduler
+            .unsettled(now)
+            .await?
+            .map(|message| format!("the scheduled message `{message}` is due")))
     }
 
     /// Takes no more work, lets what is under way end, and closes the store, unless it was given as opened.

@@ -58,6 +58,7 @@ impl<D: Decision, C: HandledBy<D>> CommandHandler for BoundaryHandler<D, C> {
         let context = self.executor.context(message, draft.now, None).with_brought(Some(&values));
         let (events, reply) = decide(command, &state, &context, &stream).done()?;
         draft.events.extend(self.executor.events(message, &stream, draft.now, &events)?);
+        draft.effects.extend(self.executor.effects(message, &stream, draft.now, &events)?);
         Ok(Executed::new(Some(stream), None, head, reply))
     }
 }

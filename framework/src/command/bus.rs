@@ -12,14 +12,14 @@ use foldhash::fast::RandomState;
 use futures_util::FutureExt;
 
 use crate::message::{CodecError, Command, Metadata, Payloads, UpcastError};
-use crate::store::Effect;
+use crate::store::{Append, Appended, Effect};
 
 use super::check::Checks;
 use super::error::CommandFailure;
 use super::execute::Executor;
 use super::in_flight::InFlight;
 use super::interceptor::{Interceptors, Last, Next};
-use super::message::{CommandMessage, CommandResult};
+use super::message::{CommandMessage, CommandResult, Executed};
 use super::monitor::{Observed, Observer};
 use super::retry::{Retries, RetryPolicy};
 use super::work::UnitOfWork;
@@ -79,6 +79,7 @@ pub(crate) struct Route {
 pub(crate) trait Format: Send + Sync {
     fn read(&self, payload: &[u8], payloads: &Payloads) -> Result<CommandMessage, CodecError>;
     fn target(&self, payload: &[u8], payloads: &Payloads) -> Option<String>;
+    fn reply(&self, executed: Executed, payloads: &Payloads) -> Result<Vec<u8>, CodecError>;
     fn revision(&self) -> u32;
 }
 
@@ -92,6 +93,13 @@ impl<C: Command> Format for FormatOf<C> {
 
     fn target(&self, payload: &[u8], payloads: &Payloads) -> Option<String> {
         payloads.decode::<C>(payload).ok()?.target()
+    }
+
+    fn reply(&self, executed: Executed, payloads: &Payloads) -> Result<Vec<u8>, CodecError> {
+        match reply_of::<C>(executed.reply) {
+            Some(reply) => payloads.encode(&reply),
+            None => Err(CodecError::new("an interceptor has put a reply of another type in its place")),
+        }
     }
 
     fn revision(&self) -> u32 {
@@ -157,6 +165,14 @@ impl CommandBus {
         UnitOfWork::of_caller(self.executor.clone(), carried)
     }
 
+    /// Appends events that no command has decided on, with what runs inline.
+    ///
+    /// # Errors
+    /// As an append of a command.
+    pub(super) async fn append(&self, append: Append) -> Result<Appended, CommandFailure> {
+        self.executor.submit(append, Vec::new()).await
+    }
+
     /// The policy of a command whose sender says nothing; `None` where a failure is the sender's at once.
     pub(crate) fn retries(&self, command: &str) -> Option<&RetryPolicy> {
         self.retries.of(command)
@@ -181,6 +197,18 @@ impl CommandBus {
     /// The id of the aggregate that a stored command is for.
     pub(crate) fn target(&self, name: &str, payload: &[u8]) -> Option<String> {
         self.routes.0.get(name)?.format.target(payload, self.payloads())
+    }
+
+    /// The reply to the command `name`, encoded.
+    ///
+    /// # Errors
+    /// When nobody handles it, or its reply cannot be encoded.
+    pub(crate) fn reply(&self, name: &str, executed: Executed) -> Result<Vec<u8>, CommandFailure> {
+        let route = self.routes.0.get(name).ok_or_else(|| CommandFailure::NoHandler { command: name.to_owned() })?;
+        route
+            .format
+            .reply(executed, self.payloads())
+            .map_err(|source| CommandFailure::Codec { name: name.to_owned(), source })
     }
 
     pub(crate) fn payloads(&self) -> &Payloads {

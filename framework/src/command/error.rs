@@ -64,6 +64,12 @@ pub enum CommandFailure {
         /// Stored name of the command.
         command: String,
     },
+    /// An event is scheduled that this application does not have. Derive `Event` for its type, and include it.
+    #[error("the application has no event `{event}`")]
+    UnknownEvent {
+        /// Stored name of the event.
+        event: String,
+    },
     /// The handler creates, and the target exists.
     #[error("`{stream}` exists already")]
     AlreadyExists {
@@ -99,6 +105,14 @@ pub enum CommandFailure {
         stream: StreamId,
         /// The variants that take it.
         expected: &'static str,
+    },
+    /// The handler sets or takes back a deadline, and emits no event that it could be stored with.
+    #[error("the decision on `{stream}` concerns the deadline `{deadline}`, and emits no event to store it with")]
+    DeadlineWithoutEvent {
+        /// The target's stream.
+        stream: StreamId,
+        /// Name of the deadline.
+        deadline: String,
     },
     /// The handler decided on an event that does not fit its state: a fault in the handler, or in `#[event_sourcing]`.
     #[error("the command for `{stream}` would store an event that cannot be applied")]

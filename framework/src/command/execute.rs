@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::aggregate::{Events, KeyChange};
+use crate::aggregate::{Awaited, Events, KeyChange};
 use crate::handler::{Context, HandlerError, Resources, panic_message};
-use crate::message::{Command, EventId, Position, Recorded, RecordedEvent, StreamId, Timestamp, Version};
+use crate::message::{
+    Command, CommandId, EventId, Metadata, Position, Recorded, RecordedEvent, StreamId, Timestamp, Version,
+};
 use crate::store::{
-    Append, AppendError, Appended, CommandRecord, Condition, Conflict, Expected, Journal, NewEvent, Outcome, Read,
-    ReadError, StoreTransaction,
+    Append, AppendError, Appended, CommandRecord, Condition, Conflict, Effect, EffectKind, EffectWrite, Expected,
+    Journal, NewEvent, Outcome, Read, ReadError, StoreTransaction,
 };
 
 use super::class::Senders;
@@ -24,6 +26,7 @@ use super::keys;
 use super::lane::{Appending, Lanes, Turn};
 use super::message::{CommandMessage, CommandResult, Executed};
 use super::monitor::Observer;
+use super::schedule::Scheduler;
 
 /// How often an append is repeated whose outcome is unknown, or whose inline documents have moved.
 const APPEND_ATTEMPTS: u32 = 16;
@@ -136,8 +139,9 @@ impl Executor {
         outcome: impl Fn() -> Result<Outcome, CommandFailure>,
     ) -> Result<Append, CommandFailure> {
         let stored = self.events(message, &basis.stream, basis.now, events)?;
+        let effects = self.effects(message, &basis.stream, basis.now, events)?;
         let command = if message.recorded { Some(record(message, basis, outcome()?)) } else { None };
-        Ok(Append { events: stored, command, ..resting_on(basis) })
+        Ok(Append { events: stored, effects, command, ..resting_on(basis) })
     }
 
     /// `events` as they are stored in `stream`.
@@ -166,6 +170,40 @@ impl Executor {
             });
         }
         Ok(stored)
+    }
+
+    /// The deadlines that go with `events`, as they are stored in the scope of `stream`.
+    pub(crate) fn effects<S>(
+        &self,
+        message: &CommandMessage,
+        stream: &StreamId,
+        now: Timestamp,
+        events: &Events<S>,
+    ) -> Result<Vec<EffectWrite>, CommandFailure> {
+        if events.awaited().is_empty() {
+            return Ok(Vec::new());
+        }
+        let scheduler: Option<&Scheduler> = self.resources.get();
+        let metadata = message.metadata.caused_by_command(message.id);
+        let writes = events.awaited().iter().map(|deadline| {
+            let set = deadline.set.as_ref().map(|(due, command)| {
+                if let Some(scheduler) = scheduler {
+                    scheduler.known().check_command(command.name())?;
+                }
+                self.effect(&**command, due.from(now), &metadata)
+            });
+            let set = set.transpose()?;
+            Ok(EffectWrite::of_deadline(Effect::scope_of(stream), deadline.name.clone(), set))
+        });
+        writes.collect()
+    }
+
+    /// `command`, to be sent at `due`.
+    fn effect(&self, command: &dyn Awaited, due: Timestamp, metadata: &Metadata) -> Result<Effect, CommandFailure> {
+        let payload = command.encode(self.journal.payloads());
+        let payload = payload.map_err(|source| CommandFailure::Codec { name: command.name().to_owned(), source })?;
+        let metadata = Effect::metadata_at(command.revision(), metadata);
+        Ok(Effect::scheduled(CommandId::new(), EffectKind::Command, command.name(), payload, metadata, due))
     }
 
     /// The append of the outcome of a command without events.

@@ -58,7 +58,10 @@ pub use message::{CommandMessage, CommandResult, Executed, Priority, Purpose};
 pub use metrics::MetricsMonitor;
 pub use monitor::{CommandMonitor, CommandOutcome};
 pub use retry::RetryPolicy;
-pub use schedule::{ScheduleCall, ScheduledCommand, Scheduler};
+pub use schedule::{
+    Missed, Recurring, RecurringError, RecurringHandle, RecurringSchedule, ScheduleCall, Scheduled, ScheduledKind,
+    Scheduler,
+};
 pub use target::{BoundaryConsistency, CommandTarget, Consistency, StateConsistency, StreamConsistency};
 pub use trial::{Trial, TrialCall};
 pub use unseen::{Unseen, UnseenEvent};

@@ -52,6 +52,7 @@ impl<A: Aggregate, C: HandledBy<A>> CommandHandler for StateHandler<A, C> {
         let context = self.executor.context(message, draft.now, version).with_brought(Some(&values));
         let (decided, after) = change(message, command, &stream, before.as_ref(), &context);
         let (events, reply) = decided.done()?;
+        draft.effects.extend(self.executor.effects(message, &stream, draft.now, &events)?);
         let events = self.executor.events(message, &stream, draft.now, &events)?;
         let version = after.as_ref().or(before.as_ref()).map(|row| row.version);
         draft.decided(&stream, after.or(before), events);
@@ -105,6 +106,7 @@ impl<A: Aggregate, C: HandledBy<A>> InLane<'_, A, C> {
             Decided::Done { events, reply } if !trial => {
                 let mut append = self.append(revision, after.as_ref())?;
                 append.events = executor.events(message, &self.stream, now, events)?;
+                append.effects = executor.effects(message, &self.stream, now, events)?;
                 append.command = if message.recorded { Some(record(executor.reply::<C>(reply)?)) } else { None };
                 append.condition =
                     condition.map(|read| Condition { criteria: command.condition(read.criteria), ..read });

@@ -62,6 +62,7 @@ impl<A: Aggregate, C: HandledBy<A>> CommandHandler for StreamHandler<A, C> {
         let position = after.as_ref().map(|sourced| sourced.position).unwrap_or_default();
         let version = after.as_ref().map(|sourced| sourced.version);
         let stored = self.executor.events(message, &stream, draft.now, &events)?;
+        draft.effects.extend(self.executor.effects(message, &stream, draft.now, &events)?);
         draft.decided(&stream, after, stored);
         Ok(Executed::new(Some(stream), version, position, reply))
     }
@@ -190,9 +191,13 @@ pub(crate) fn decide<S, C: HandledBy<S>>(
 ) -> Decided<S, C> {
     let mut events = Events::default();
     match guarded(C::NAME, || command.decide(state, context, &mut events)) {
-        Ok(Ok(reply)) => match events.misfit() {
-            None => Decided::Done { events, reply },
-            Some(source) => Decided::Failed(CommandFailure::Misfit { stream: stream.clone(), source }),
+        Ok(Ok(reply)) => match (events.misfit(), events.unkept_deadline()) {
+            (Some(source), _) => Decided::Failed(CommandFailure::Misfit { stream: stream.clone(), source }),
+            (None, Some(deadline)) => {
+                let (stream, deadline) = (stream.clone(), deadline.to_owned());
+                Decided::Failed(CommandFailure::DeadlineWithoutEvent { stream, deadline })
+            }
+            (None, None) => Decided::Done { events, reply },
         },
         Ok(Err(refusal)) => match CommandFailure::of_refusal::<C>(refusal, Some(stream)) {
             Ok(error) => Decided::Rejected(error),

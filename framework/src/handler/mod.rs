@@ -15,8 +15,9 @@
 //! | [`Gateway`](crate::Gateway) | handlers outside aggregates, query handlers | a way to send commands |
 //! | [`Views<V>`](crate::Views) | query handlers, event handlers | the documents of a view |
 //! | [`QueryUpdates`](crate::query::QueryUpdates) | handlers outside aggregates, event handlers | a way to tell subscribers of queries |
-//! | [`Scheduler`](crate::command::Scheduler) | handlers outside aggregates, event handlers | a way to schedule commands |
+//! | [`Scheduler`](crate::command::Scheduler) | handlers outside aggregates, event handlers | a way to schedule commands and events |
 //! | [`&mut UnitOfWork`](crate::command::UnitOfWork) | commands outside aggregates | several decisions in one append |
+//! | [`&mut Deadlines`](crate::aggregate::Deadlines) | commands of aggregates and decisions | commands that the aggregate wants to get later |
 //! | [`&mut Events<Self>`](crate::aggregate::Events) | commands of aggregates and decisions | where events go one by one, beside a reply |
 //! | `&mut SqliteTransaction` | event handlers | the transaction that the tracking token commits in |
 //!

@@ -36,9 +36,9 @@ pub(crate) trait EventComponent: Send + Sync {
         true
     }
 
-    /// Whether several segments may share its events.
-    fn divides(&self) -> bool {
-        true
+    /// How many segments share its events where the settings of the processor say nothing; `None` for as many as others have.
+    fn segments(&self) -> Option<u32> {
+        None
     }
 
     /// Begins a page, with what it has kept behind the one before.
@@ -107,6 +107,11 @@ impl Step {
         Self { work: Some(Box::new(work)), ..self }
     }
 
+    /// What was worked out for it.
+    pub(crate) fn peek<T: 'static>(&self) -> Option<&T> {
+        self.work.as_ref()?.downcast_ref()
+    }
+
     /// Takes what was worked out for it.
     pub(crate) fn take<T: 'static>(&mut self) -> Option<T> {
         self.work.take()?.downcast::<T>().ok().map(|work| *work)
@@ -116,10 +121,10 @@ impl Step {
 /// A page of events on its way through a component. What is kept in memory is written by [`Batch::finish`].
 #[async_trait]
 pub(crate) trait Batch: Send {
-    /// Loads at once what the steps of the page need, each given as its event and the name of its sequence.
+    /// Loads at once what the steps of the page need, each given with its event.
     async fn prepare(
         &mut self,
-        steps: &[(&RecordedEvent, &str)],
+        steps: &mut [(&RecordedEvent, &mut Step)],
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError>;
 

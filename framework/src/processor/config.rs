@@ -58,7 +58,7 @@ pub struct ProcessorConfig {
     /// error says that trying again is of no use.
     pub on_error: ErrorPolicy,
     /// Into how many segments a processor is divided that has never run: more than one node can work on it then, each on its
-    /// own segments. Default 16; 1 to 1024. Sagas have 1.
+    /// own segments. Default 16, and 1 for sagas, whose every segment reads all of their events; 1 to 1024.
     /// [`ProcessorsHandle::split`](super::ProcessorsHandle::split) and [`merge`](super::ProcessorsHandle::merge) change it
     /// later.
     pub segments: u32,

@@ -110,9 +110,6 @@ impl ProcessorsHandle {
     /// # Errors
     /// [`ProcessorError::NoSegment`]; [`ProcessorError::Refused`] for a processor that cannot be divided.
     pub async fn split(&self, processor: &str, segment: u32) -> Result<(), ProcessorError> {
-        if self.components(processor)?.iter().any(|component| !component.divides()) {
-            return Err(refused(processor, "be divided", &"the events of a saga are handled one after the other"));
-        }
         self.change(processor, |rows| {
             let row = find(processor, &rows, segment)?;
             let refused = || ProcessorError::Refused {

@@ -163,7 +163,7 @@ struct Calls<'a, H> {
 impl<H: ExternalHandlers> Batch for Calls<'_, H> {
     async fn prepare(
         &mut self,
-        _: &[(&RecordedEvent, &str)],
+        _: &mut [(&RecordedEvent, &mut Step)],
         _: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         Ok(())

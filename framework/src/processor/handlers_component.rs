@@ -81,7 +81,7 @@ struct OneByOne<'a, H> {
 impl<H: EventHandlers> Batch for OneByOne<'_, H> {
     async fn prepare(
         &mut self,
-        _: &[(&RecordedEvent, &str)],
+        _: &mut [(&RecordedEvent, &mut Step)],
         _: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         Ok(())

@@ -34,7 +34,7 @@ pub(crate) async fn handle_with(
 /// too long.
 pub(super) async fn handle_page(
     component: &dyn EventComponent,
-    steps: Vec<(&RecordedEvent, Step, Passage)>,
+    mut steps: Vec<(&RecordedEvent, Step, Passage)>,
     carried: Carried,
     transaction: &mut dyn StoreTransaction,
     config: &ProcessorConfig,
@@ -42,8 +42,8 @@ pub(super) async fn handle_page(
 ) -> Result<Finished, HandlerError> {
     let work = async {
         let mut batch: Box<dyn Batch + '_> = component.batch(carried);
-        let wanted = steps.iter().map(|(event, step, _)| (*event, step.sequence.as_deref().unwrap_or_default()));
-        batch.prepare(&wanted.collect::<Vec<_>>(), transaction).await?;
+        let mut wanted: Vec<_> = steps.iter_mut().map(|(event, step, _)| (*event, step)).collect();
+        batch.prepare(&mut wanted, transaction).await?;
         for (event, step, passage) in steps {
             in_time(component, batch.handle(event, step, &passage, transaction), config, stop).await?;
         }

@@ -25,8 +25,8 @@ pub(crate) struct Processors {
 pub(crate) struct Progress {
     /// What is handled of the segments of this node; changes after each page.
     pub(crate) here: watch::Sender<Here>,
-    /// The claim of a processor of one segment, while this node runs it.
-    pub(crate) claim: watch::Sender<Option<Claim>>,
+    /// The claims on the segments of this node.
+    pub(crate) claims: watch::Sender<Vec<Claim>>,
     /// Asks the processor to look at its dead letters.
     pub(crate) wake: Arc<Notify>,
     /// Whether it is to run on this node.
@@ -87,7 +87,7 @@ impl Default for Progress {
     fn default() -> Self {
         Self {
             here: watch::Sender::default(),
-            claim: watch::Sender::new(None),
+            claims: watch::Sender::default(),
             wake: Arc::default(),
             started: watch::Sender::new(true),
             pulse: Pulse::default(),
@@ -106,21 +106,21 @@ impl std::fmt::Debug for Progress {
 
 impl Progress {
     /// Tells how far this node is with its segments.
-    pub(crate) fn publish(&self, here: Here, whole: Option<Claim>) {
+    pub(crate) fn publish(&self, here: Here, claims: Vec<Claim>) {
         if here.epoch < self.void_before.load(Ordering::Acquire) {
             return;
         }
         self.here.send_if_modified(|before| std::mem::replace(before, here.clone()) != here);
-        self.claim.send_if_modified(|before| {
-            let changed = *before != whole;
-            *before = whole;
+        self.claims.send_if_modified(|before| {
+            let changed = *before != claims;
+            *before = claims;
             changed
         });
     }
 
     /// Tells that this node has no segments.
     pub(crate) fn let_go(&self) {
-        self.publish(Here { epoch: self.next_epoch(), ..Here::default() }, None);
+        self.publish(Here { epoch: self.next_epoch(), ..Here::default() }, Vec::new());
     }
 
     /// What is known of the segments is void: they were changed behind the back of whoever works on them.

@@ -10,7 +10,7 @@ use super::component::Step;
 /// Which events of a processor are handled one after the other, in the order of the store. What does not belong together may
 /// be handled at the same time, on several nodes, and goes on where another sequence is held up by an event that fails.
 ///
-/// It holds for handlers with rows of their own. The events of a view belong together by document, and those of a saga all.
+/// It holds for handlers with rows of their own. The events of a view belong together by document, and those of a saga by instance.
 ///
 /// ```
 /// use annals::Annals;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handler::error::chain;
 use crate::message::Position;
-use crate::store::{Claim, Criteria, Journal, ReadError, SegmentState, StoreError};
+use crate::store::{Criteria, Journal, ReadError, SegmentState, StoreError};
 
 use super::ahead::{Coming, Next, Source};
 use super::building::{self, Family, Way};
@@ -445,10 +445,7 @@ impl<'a> Running<'a> {
             !self.held.is_empty() && (rows.is_empty() || shares == 1024)
         };
         let segments = self.held.iter().map(|held| (held.claim.segment.id(), held.position)).collect();
-        let whole: Option<Claim> = match &*self.held {
-            [held] if held.claim.segment.mask() == 0 => Some(held.claim.clone()),
-            _ => None,
-        };
-        progress.publish(Here { segments, all, epoch: self.epoch, letters: self.letters }, whole);
+        let claims = self.held.iter().map(|held| held.claim.clone()).collect();
+        progress.publish(Here { segments, all, epoch: self.epoch, letters: self.letters }, claims);
     }
 }

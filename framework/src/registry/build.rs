@@ -11,16 +11,17 @@ use crate::command::execute::Executor;
 use crate::command::inline::{Inline, InlineRows};
 use crate::command::placed::{Placed, for_all, for_one};
 use crate::command::{
-    BusParts, CommandBus, CommandConfig, Dispatching, Lanekeeper, Observer, Retries, Usage, document_lanes,
+    BusParts, CommandBus, CommandConfig, Dispatching, Lanekeeper, Observer, Recurring, Retries, Usage, document_lanes,
 };
 use crate::handler::{Requirement, Resources};
 use crate::message::Clock;
 use crate::processor::{EventComponent, Node, ProcessorConfig, ProcessorParts, Processors, StreamingProcessor};
 use crate::query::{self, QueryBus, QueryConfig, QueryInterceptor, Subscribers};
-use crate::saga::Wake;
+use crate::saga::{Relatives, Wake};
 use crate::store::Journal;
 use crate::view::{FollowedView, Follower, ViewChanges, ViewMode};
 
+use super::Location;
 use super::registrar::{HandlersDeclaration, HandlersMode, QueryDeclaration, Registrar};
 use super::saga::SagaParts;
 
@@ -40,6 +41,8 @@ pub(crate) struct Built {
     pub(crate) parts: ProcessorParts,
     /// The processors with their settings.
     pub(crate) processors: Vec<(String, Arc<ProcessorConfig>)>,
+    /// The sagas.
+    pub(crate) relatives: Relatives,
     /// Runs processors, dispatchers and timers until they are stopped.
     pub(crate) tasks: Vec<BoxFuture<'static, ()>>,
 }
@@ -80,6 +83,11 @@ impl Registrar {
     /// Names of the processors that bring events to sagas.
     pub(crate) fn saga_names(&self) -> Vec<&'static str> {
         self.saga_handlers.iter().map(|saga| saga.saga.name).collect()
+    }
+
+    /// Commands that are sent again and again.
+    pub(crate) fn recurring_schedules(&self) -> &[(Recurring, Location)] {
+        &self.recurring
     }
 
     /// The stored names of the commands that are handled.
@@ -127,18 +135,23 @@ impl Registrar {
         }
         let mut tasks: Vec<BoxFuture<'static, ()>> = Vec::new();
         tasks.push(Box::pin(queries.parts.follower.clone().run(with.stop.clone())));
+        let (relatives, mut known) = (Relatives::default(), HashMap::new());
         for saga in &self.saga_handlers {
             let parts = SagaParts {
                 journal: with.journal.clone(),
                 resources: Arc::clone(&with.resources),
                 wake: Arc::new(Wake::default()),
+                relatives: Arc::clone(&relatives),
                 stop: with.stop.clone(),
             };
+            known.insert(saga.saga.name, (saga.relative)(&parts));
             by_processor.entry(saga.processor()).or_default().push((saga.build)(&parts));
             if let Some(progress) = with.processors.get(&saga.processor()) {
-                tasks.extend((saga.tasks)(parts, Arc::clone(&commands), progress.claim.subscribe()));
+                tasks.extend((saga.tasks)(parts, Arc::clone(&commands), progress.claims.subscribe()));
             }
         }
+        // Set once, here.
+        let _ = relatives.set(known);
         let live = self.view_handlers.iter().filter(|view| view.mode == ViewMode::Live);
         let mut others: Vec<(String, u32)> = live.map(|view| (view.processor.clone(), 1)).collect();
         let components =
@@ -147,9 +160,10 @@ impl Registrar {
         let mut parts = ProcessorParts::new();
         for (name, components) in by_processor {
             let Some(progress) = with.processors.get(&name) else { continue };
-            let mut config = Arc::clone(with.processor_configs.get(&name).unwrap_or(&with.processor_config));
-            if components.iter().any(|component| !component.divides()) {
-                Arc::make_mut(&mut config).segments = 1;
+            let own = with.processor_configs.get(&name);
+            let mut config = Arc::clone(own.unwrap_or(&with.processor_config));
+            if let (None, Some(segments)) = (own, components.iter().find_map(|component| component.segments())) {
+                Arc::make_mut(&mut config).segments = segments;
             }
             let components: Arc<[Arc<dyn EventComponent>]> = components.into();
             processors.push((name.clone(), Arc::clone(&config)));
@@ -166,7 +180,7 @@ impl Registrar {
             };
             tasks.push(Box::pin(processor.run()));
         }
-        Built { commands, caches, queries, inline, others, components, parts, processors, tasks }
+        Built { commands, caches, queries, inline, others, components, parts, processors, relatives, tasks }
     }
 
     /// What runs in the transactions of appends.

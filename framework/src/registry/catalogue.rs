@@ -28,7 +28,7 @@ impl Registrar {
                 add(Kind::Snapshot, state, *revision);
             }
         }
-        for saga in &self.sagas {
+        for saga in self.sagas.iter().chain(&self.workflows) {
             add(Kind::Saga, saga, 1);
         }
         let live = |view: &Named| {

@@ -9,6 +9,7 @@ use crate::message::{Chains, Handlers, MessageKind, Payloads, UpcasterFault, Upc
 use crate::query::QueryUpdates;
 use crate::view::ViewMode;
 
+use super::Location;
 use super::named::Named;
 use super::problem::Problem;
 use super::registrar::{HandlersDeclaration, HandlersMode, Registrar};
@@ -49,6 +50,7 @@ impl Registrar {
         sort_named(&mut self.decisions);
         sort_named(&mut self.views);
         sort_named(&mut self.sagas);
+        sort_named(&mut self.workflows);
         sort_by(&mut self.command_handlers, |handler| (handler.command.name, handler.handler.id));
         sort_by(&mut self.query_handlers, |handler| (handler.query.name, handler.handler.id));
         sort_by(&mut self.view_handlers, |view| (view.view.name, view.view.id));
@@ -70,6 +72,7 @@ impl Registrar {
         self.check_intercepted(&surroundings.intercepted, &mut problems);
         self.check_sequences(&mut problems);
         self.check_snapshots(&mut problems);
+        self.check_recurring(&mut problems);
         self.check_views(&mut problems);
         self.check_sagas(&mut problems);
         self.check_components(surroundings, &mut problems);
@@ -106,17 +109,41 @@ impl Registrar {
         if faults.is_empty() { Ok(Chains { events: chains.events.with_tags(tags), ..chains }) } else { Err(faults) }
     }
 
+    fn check_recurring(&self, problems: &mut Vec<Problem>) {
+        let handled = self.command_names();
+        let mut names: BTreeMap<&str, Vec<(String, Location)>> = BTreeMap::new();
+        for (recurring, location) in &self.recurring {
+            names.entry(recurring.name()).or_default().push((recurring.command().to_owned(), *location));
+            if let Err(error) = recurring.times() {
+                problems.push(Problem::Recurring { reason: error.to_string(), location: *location });
+            }
+            if !handled.contains(recurring.command()) {
+                let (name, command) = (recurring.name(), recurring.command());
+                let reason =
+                    format!("the recurring schedule `{name}` sends the command `{command}`, which nobody handles");
+                problems.push(Problem::Recurring { reason, location: *location });
+            }
+        }
+        let twice = names.into_iter().filter(|(_, places)| places.len() > 1);
+        problems.extend(twice.map(|(name, places)| {
+            let name = name.to_owned();
+            Problem::DuplicateName { kind: "recurring schedule", name, places }
+        }));
+    }
+
     fn check_names(&self, problems: &mut Vec<Problem>) {
         let events: Vec<Named> = self.events.iter().map(|event| event.named.clone()).collect();
         let commands: Vec<Named> = self.commands.iter().map(|command| command.named.clone()).collect();
         let states: Vec<Named> = self.states.iter().chain(&self.decisions).cloned().collect();
+        // They share their rows.
+        let sagas: Vec<Named> = self.sagas.iter().chain(&self.workflows).cloned().collect();
         let kinds = [
             ("event", &events),
             ("command", &commands),
             ("query", &self.queries),
             ("aggregate", &states),
             ("view", &self.views),
-            ("saga", &self.sagas),
+            ("saga", &sagas),
         ];
         for (kind, items) in kinds {
             for (name, places) in repeated(items.iter().map(|item| (item.name, item))) {
@@ -281,6 +308,16 @@ impl Registrar {
                     item: saga.item.to_owned(),
                     location: saga.location,
                     remedy: "write an `impl` block with `#[saga_handlers]`",
+                });
+            }
+        }
+        for workflow in &self.workflows {
+            if !self.saga_handlers.iter().any(|handlers| handlers.saga.id == workflow.id) {
+                problems.push(Problem::NoHandlers {
+                    kind: "workflow",
+                    item: workflow.item.to_owned(),
+                    location: workflow.location,
+                    remedy: "write an `impl` block with `#[workflow_handlers]`",
                 });
             }
         }

@@ -28,6 +28,13 @@ pub enum Problem {
         /// The Rust types of the handlers and where they are annotated.
         places: Vec<(String, Location)>,
     },
+    /// A recurring schedule can never send its command.
+    Recurring {
+        /// The schedule, and what is wrong with it.
+        reason: String,
+        /// Where it is declared.
+        location: Location,
+    },
     /// A view or saga has no handlers.
     NoHandlers {
         /// What kind of item.
@@ -258,6 +265,7 @@ impl fmt::Display for Problem {
                 write!(f, ": raise the version, so that they are built anew ({location})")
             }
             Self::Codec { reason } => f.write_str(reason),
+            Self::Recurring { reason, location } => write!(f, "{reason} ({location})"),
             Self::Upcaster(fault) => fault.fmt(f),
         }
     }

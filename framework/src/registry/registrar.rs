@@ -8,7 +8,9 @@ use std::sync::Arc;
 use crate::aggregate::{Aggregate, Decision, EventSourced, HandledBy, SnapshotPolicy};
 use crate::catalogue::{Described, Shape, Types};
 use crate::command::class::Sender;
-use crate::command::{Checks, CommandHandler, CommandTarget, FormatOf, Lanekeeper, Route, ServedBy, ServiceHandler};
+use crate::command::{
+    Checks, CommandHandler, CommandTarget, FormatOf, Lanekeeper, Recurring, Route, ServedBy, ServiceHandler,
+};
 use crate::handler::{Requirement, Resources};
 use crate::message::{
     CodecError, Command, Decode, Event, Handlers, Json, MessageKind, Query, QueryKind, StreamQuery, TagsOf,
@@ -21,6 +23,7 @@ use crate::store::Journal;
 use crate::view::{
     FollowedView, IndexedView, View, ViewChanges, ViewComponent, ViewHandlers, ViewMode, ViewSource, processor_name,
 };
+use crate::workflow::{Workflow, WorkflowHandlers};
 
 use super::Location;
 use super::named::Named;
@@ -58,6 +61,8 @@ pub struct Registrar {
     /// Aggregates whose states are stored as snapshots, with the revision of their schema.
     pub(super) snapshots: Vec<(&'static str, u32)>,
     pub(super) policies: Vec<PolicyDeclaration>,
+    /// Commands that are sent again and again.
+    pub(super) recurring: Vec<(Recurring, Location)>,
     pub(super) command_handlers: Vec<CommandDeclaration>,
     pub(super) query_handlers: Vec<QueryDeclaration>,
     pub(super) views: Vec<Named>,
@@ -66,6 +71,7 @@ pub struct Registrar {
     pub(super) view_handlers: Vec<ViewDeclaration>,
     pub(super) event_handlers: Vec<HandlersDeclaration>,
     pub(super) sagas: Vec<Named>,
+    pub(super) workflows: Vec<Named>,
     pub(super) saga_handlers: Vec<SagaDeclaration>,
     pub(super) components: Vec<ComponentDeclaration>,
     pub(super) upcasters: Vec<UpcastStep>,
@@ -248,6 +254,11 @@ impl Registrar {
         self.policies.push(PolicyDeclaration { aggregate, policy, storable, events: A::EVENTS });
     }
 
+    /// A command that is sent again and again.
+    pub fn recurring(&mut self, recurring: Recurring, location: Location) {
+        self.recurring.push((recurring, location));
+    }
+
     /// A decision.
     pub fn decision<D: Decision>(&mut self, location: Location) {
         self.boundaries.push((TypeId::of::<D>(), D::BOUNDARY));
@@ -411,6 +422,16 @@ impl Registrar {
     /// A saga.
     pub fn saga<S: Saga>(&mut self, location: Location) {
         self.sagas.push(Named::of::<S>(S::NAME, location));
+    }
+
+    /// A workflow.
+    pub fn workflow<W: Workflow>(&mut self, location: Location) {
+        self.workflows.push(Named::of::<W>(W::NAME, location));
+    }
+
+    /// The function of a workflow.
+    pub fn workflow_handlers<W: WorkflowHandlers>(&mut self, location: Location) {
+        self.saga_handlers.push(SagaDeclaration::of_workflow::<W>(location));
     }
 
     /// The handlers of a saga.

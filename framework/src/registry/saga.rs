@@ -1,7 +1,5 @@
 //! What a saga declares, and the tasks that run it.
 
-use std::collections::BTreeSet;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -9,11 +7,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::CommandBus;
+use crate::command::delivery::Courier;
 use crate::deadline::Scheduler;
 use crate::handler::{Requirement, Resources};
 use crate::processor::EventComponent;
-use crate::saga::{Dispatcher, SagaComponent, SagaHandlers, SagaTimers, Wake, processor_of};
+use crate::saga::{
+    self, Dispatcher, Family, Handling, Relative, Relatives, SagaComponent, SagaCourier, SagaHandlers, SagaTimers,
+    Wake, processor_of,
+};
 use crate::store::{Claim, Journal};
+use crate::workflow::{Flowing, WorkflowHandlers};
 
 use super::Location;
 use super::named::Named;
@@ -22,13 +25,14 @@ use super::named::Named;
 pub(super) struct SagaDeclaration {
     pub(super) saga: Named,
     pub(super) requirements: Vec<Requirement>,
-    /// What is wrong with the list of steps.
+    /// What is wrong with the list of steps, and with the versions of the state.
     pub(super) faults: Vec<String>,
     pub(super) build: fn(&SagaParts) -> Arc<dyn EventComponent>,
+    pub(super) relative: fn(&SagaParts) -> Arc<dyn Relative>,
     pub(super) tasks: TasksFn,
 }
 
-type TasksFn = fn(SagaParts, Arc<CommandBus>, watch::Receiver<Option<Claim>>) -> Vec<BoxFuture<'static, ()>>;
+type TasksFn = fn(SagaParts, Arc<CommandBus>, watch::Receiver<Vec<Claim>>) -> Vec<BoxFuture<'static, ()>>;
 
 /// What the tasks of a saga share.
 #[derive(Clone)]
@@ -36,43 +40,41 @@ pub(crate) struct SagaParts {
     pub(crate) journal: Journal,
     pub(crate) resources: Arc<Resources>,
     pub(crate) wake: Arc<Wake>,
+    pub(crate) relatives: Relatives,
     pub(crate) stop: CancellationToken,
 }
 
 impl SagaDeclaration {
     pub(super) fn of<S: SagaHandlers>(location: Location) -> Self {
+        let course = S::course().map(|course| course.faults()).unwrap_or_default();
         Self {
             saga: Named::of::<S>(S::NAME, location),
             requirements: S::requirements(),
-            faults: faults_of_steps::<S>(),
+            faults: course.into_iter().chain(saga::faults::<S>()).collect(),
             build: |parts| {
                 Arc::new(SagaComponent::<S> {
                     journal: parts.journal.clone(),
                     resources: Arc::clone(&parts.resources),
                     wake: Arc::clone(&parts.wake),
-                    saga: PhantomData,
+                    handling: Arc::new(Handling::new(&parts.journal.chains().events)),
                 })
             },
-            tasks: |parts, bus, claim| {
-                let dispatcher = Dispatcher::<S> {
+            relative: |parts| {
+                Arc::new(Family::<S> {
                     journal: parts.journal.clone(),
                     resources: Arc::clone(&parts.resources),
-                    bus,
-                    claim: claim.clone(),
+                    handling: Arc::new(Handling::new(&parts.journal.chains().events)),
                     wake: Arc::clone(&parts.wake),
-                    stop: parts.stop.clone(),
-                    saga: PhantomData,
-                };
-                let timers = SagaTimers::<S> {
-                    journal: parts.journal.clone(),
-                    resources: parts.resources,
-                    wake: parts.wake,
-                    saga: PhantomData,
-                };
-                let scheduler = Scheduler { journal: parts.journal, target: Arc::new(timers), claim, stop: parts.stop };
-                vec![Box::pin(dispatcher.run()), Box::pin(scheduler.run())]
+                    relatives: Arc::downgrade(&parts.relatives),
+                })
             },
+            tasks: tasks::<S>,
         }
+    }
+
+    /// The function of a workflow, which is a saga underneath.
+    pub(super) fn of_workflow<W: WorkflowHandlers>(location: Location) -> Self {
+        Self { saga: Named::of::<W>(W::NAME, location), ..Self::of::<Flowing<W>>(location) }
     }
 
     /// The processor that brings events to the saga.
@@ -81,19 +83,30 @@ impl SagaDeclaration {
     }
 }
 
-fn faults_of_steps<S: SagaHandlers>() -> Vec<String> {
-    let Some(steps) = S::steps() else { return Vec::new() };
-    let mut faults = Vec::new();
-    let mut names = BTreeSet::new();
-    for name in steps.names() {
-        if name.is_empty() {
-            faults.push("a command stands before the first `step(..)`".to_owned());
-        } else if !names.insert(name) {
-            faults.push(format!("the step `{name}` is declared twice"));
-        }
-    }
-    if names.is_empty() {
-        faults.push("the list is empty".to_owned());
-    }
-    faults
+fn tasks<S: SagaHandlers>(
+    parts: SagaParts,
+    bus: Arc<CommandBus>,
+    claims: watch::Receiver<Vec<Claim>>,
+) -> Vec<BoxFuture<'static, ()>> {
+    let SagaParts { journal, resources, wake, relatives, stop } = parts;
+    let handling = Arc::new(Handling::<S>::new(&journal.chains().events));
+    let courier = SagaCourier {
+        courier: Courier { bus: Arc::clone(&bus), journal: journal.clone() },
+        resources: Arc::clone(&resources),
+        handling: Arc::clone(&handling),
+        relatives,
+    };
+    let dispatcher = Dispatcher {
+        journal: journal.clone(),
+        resources: Arc::clone(&resources),
+        bus,
+        courier: Arc::new(courier),
+        handling: Arc::clone(&handling),
+        claims: claims.clone(),
+        wake: Arc::clone(&wake),
+        stop: stop.clone(),
+    };
+    let timers = SagaTimers { journal: journal.clone(), resources, handling, wake };
+    let scheduler = Scheduler { journal, target: Arc::new(timers), claims, stop };
+    vec![Box::pin(dispatcher.run()), Box::pin(scheduler.run())]
 }

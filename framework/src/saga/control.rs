@@ -1,78 +1,290 @@
-//! Looking after sagas that need attention.
+//! Looking at sagas, and looking after those that need attention.
 
-use crate::message::SagaId;
-use crate::store::{Effect, Journal, StoreError};
+use std::sync::Arc;
 
-/// Effects looked at for one saga.
-const MANY: usize = 100_000;
+use crate::message::{Command, Json, Metadata, SagaId, Timestamp};
+use crate::store::{
+    Association, Effect, HistoryRow, Journal, SagaCount, SagaFilter, SagaRow, SagaStatus, StoreError, Timer,
+};
+
+use super::error::SagaError;
+use super::family::{Beginning, How, Relative, Relatives};
+use super::handlers::SagaHandlers;
+use super::history::HistoryEntry;
+
+/// Instances given by one call that lists them.
+const PAGE: usize = 1_000;
+/// Effects looked at for one instance.
+const MANY: usize = 10_000;
 
 /// The sagas of an application: `app.sagas()`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SagasHandle {
     journal: Journal,
-    names: Vec<&'static str>,
+    names: Arc<[&'static str]>,
+    relatives: Relatives,
 }
 
-/// A command of a saga that was given up. It holds back the later commands of its instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParkedCommand {
+/// The instances of one saga: `app.sagas().of::<Fulfilment>()`.
+#[derive(Clone)]
+pub struct SagaHandle {
+    journal: Journal,
+    name: &'static str,
+    relatives: Relatives,
+}
+
+/// An instance, as whoever looks at it sees it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SagaInstance {
     /// Stored name of the saga.
     pub saga: String,
     /// The instance.
-    pub instance: SagaId,
-    /// Stored name of the command.
-    pub command: String,
-    /// Why it was given up.
-    pub reason: String,
-    /// How often it was tried.
-    pub attempts: u32,
-    effect: Effect,
+    pub id: SagaId,
+    /// Whether it runs, or how it has ended.
+    pub status: SagaStatus,
+    /// Where it stands: its step, or what [`Effects::stage`](super::Effects::stage) said last.
+    pub step: Option<String>,
+    /// Why it needs attention, if it does.
+    pub attention: Option<String>,
+    /// By what it is found, while it runs.
+    pub associations: Vec<Association>,
+    /// When it was begun.
+    pub began: Timestamp,
+    /// When it took its newest input; of one that has ended, when it ended.
+    pub changed: Timestamp,
+    /// The version of the state.
+    pub version: u32,
+    /// The state, as stored; a text where the codec is not self-describing.
+    pub state: Json,
 }
 
 impl SagasHandle {
-    pub(crate) fn new(journal: Journal, names: Vec<&'static str>) -> Self {
-        Self { journal, names }
+    pub(crate) fn new(journal: Journal, names: Vec<&'static str>, relatives: Relatives) -> Self {
+        Self { journal, names: names.into(), relatives }
     }
 
-    /// The commands that need attention, by saga and in the order in which they were decided on.
+    /// The instances of the saga `S`.
+    #[must_use]
+    pub fn of<S: SagaHandlers>(&self) -> SagaHandle {
+        SagaHandle { journal: self.journal.clone(), name: S::NAME, relatives: Arc::clone(&self.relatives) }
+    }
+
+    /// The instances of the saga with this stored name.
+    ///
+    /// # Errors
+    /// [`SagaError::Unknown`] when the application has none.
+    pub fn named(&self, name: &str) -> Result<SagaHandle, SagaError> {
+        let found = self.names.iter().find(|known| **known == name);
+        let name = *found.ok_or_else(|| SagaError::Unknown { name: name.to_owned() })?;
+        Ok(SagaHandle { journal: self.journal.clone(), name, relatives: Arc::clone(&self.relatives) })
+    }
+
+    /// The stored names of the sagas.
+    #[must_use]
+    pub fn names(&self) -> &[&'static str] {
+        &self.names
+    }
+
+    /// The instances of all sagas that need attention, by saga and the oldest first; at most 1,000 of each saga.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn parked(&self) -> Result<Vec<ParkedCommand>, StoreError> {
+    pub async fn attention(&self) -> Result<Vec<SagaInstance>, StoreError> {
+        let filter = SagaFilter { status: Some(SagaStatus::Running), attention: Some(true), ..SagaFilter::default() };
         let mut all = Vec::new();
-        for saga in &self.names {
-            let open = self.journal.store().open_effects(self.journal.tenant(), saga, MANY).await?;
-            all.extend(open.into_iter().filter_map(|effect| {
-                Some(ParkedCommand {
-                    saga: effect.saga.clone(),
-                    instance: effect.saga_id,
-                    command: effect.name.clone(),
-                    reason: effect.parked.clone()?,
-                    attempts: effect.attempts,
-                    effect,
-                })
-            }));
+        for name in self.names.iter() {
+            let rows = self.journal.store().sagas().list(self.journal.tenant(), name, &filter, PAGE).await?;
+            all.extend(rows.into_iter().map(|row| SagaInstance::of(name, row, &self.journal)));
         }
         Ok(all)
     }
+}
 
-    /// Sends a parked command again, under its old id, as if for the first time. The dispatcher finds it within a second.
+impl SagaHandle {
+    /// Instances, the oldest first; at most 1,000 of them. [`SagaFilter::after`] asks for those behind one.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn retry(&self, parked: &ParkedCommand) -> Result<(), StoreError> {
-        let mut transaction = self.journal.store().begin().await?;
-        transaction.postpone_effect(&parked.effect.tenant, parked.effect.command, 0, Ok(self.journal.now())).await?;
-        transaction.commit().await
+    pub async fn list(&self, filter: &SagaFilter) -> Result<Vec<SagaInstance>, StoreError> {
+        let (store, tenant) = (self.journal.store(), self.journal.tenant());
+        let Some(association) = &filter.association else {
+            let rows = store.sagas().list(tenant, self.name, filter, PAGE).await?;
+            return Ok(rows.into_iter().map(|row| SagaInstance::of(self.name, row, &self.journal)).collect());
+        };
+        let mut transaction = store.begin().await?;
+        let found = transaction.find_sagas(tenant, self.name, std::slice::from_ref(association), &[]).await?;
+        let mut found: Vec<SagaRow> = found.into_iter().filter(|row| filter.takes(row)).collect();
+        found.sort_by_key(|row| (row.began, row.id));
+        Ok(found.into_iter().map(|row| SagaInstance::of(self.name, row, &self.journal)).collect())
     }
 
-    /// Gives a parked command up for good. The saga learns nothing of it, and its later commands go out.
+    /// The running instances with this association.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn give_up(&self, parked: &ParkedCommand) -> Result<(), StoreError> {
+    pub async fn find(&self, key: &str, value: impl ToString) -> Result<Vec<SagaInstance>, StoreError> {
+        self.list(&SagaFilter { association: Some(Association::new(key, value)), ..SagaFilter::default() }).await
+    }
+
+    /// How many instances stand where.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn count(&self) -> Result<Vec<SagaCount>, StoreError> {
+        self.journal.store().sagas().count(self.journal.tenant(), self.name).await
+    }
+
+    /// The instance `id`, ended ones included as long as they are kept.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn get(&self, id: SagaId) -> Result<Option<SagaInstance>, StoreError> {
         let mut transaction = self.journal.store().begin().await?;
-        transaction.finish_effects(&parked.effect.tenant, &[parked.effect.command]).await?;
-        transaction.commit().await
+        let found = transaction.find_sagas(self.journal.tenant(), self.name, &[], &[id]).await?.pop();
+        Ok(found.map(|row| SagaInstance::of(self.name, row, &self.journal)))
+    }
+
+    /// What has happened to an instance, in order.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn history(&self, id: SagaId) -> Result<Vec<HistoryEntry>, StoreError> {
+        let rows = self.journal.store().sagas().history(self.journal.tenant(), self.name, id).await?;
+        rows.into_iter().map(entry).collect()
+    }
+
+    /// What an instance wants to happen and has not been answered, in order.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn open(&self, id: SagaId) -> Result<Vec<Effect>, StoreError> {
+        self.journal.store().sagas().open_effects(self.journal.tenant(), self.name, Some(id), MANY).await
+    }
+
+    /// The deadlines that wait for an instance, the earliest first.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn deadlines(&self, id: SagaId) -> Result<Vec<Timer>, StoreError> {
+        self.journal.store().begin().await?.timers(self.journal.tenant(), self.name, &[id]).await
+    }
+
+    /// Has an instance try again what it is stuck at: parked commands go out under their old ids, and inputs that wait are
+    /// taken in order, up to the first that fails again. Returns whether the instance runs.
+    ///
+    /// # Errors
+    /// When the store does not answer, or the instance cannot be read.
+    pub async fn retry(&self, id: SagaId) -> Result<bool, SagaError> {
+        self.relative()?.intervene(id, &How::Retry).await
+    }
+
+    /// Leaves out what an instance is stuck at: the input that it could not take, or else the first parked command. A step
+    /// whose command is left out counts as not taken, and the next one runs. Returns whether the instance runs.
+    ///
+    /// # Errors
+    /// When the store does not answer, or the instance cannot go on.
+    pub async fn skip(&self, id: SagaId) -> Result<bool, SagaError> {
+        self.relative()?.intervene(id, &How::Skip).await
+    }
+
+    /// Sends another command, under a new id, in place of the parked one that an instance is stuck at. Its answer comes back
+    /// in the place of the first one's. Returns whether the instance runs.
+    ///
+    /// # Errors
+    /// [`SagaError::NothingParked`]; [`SagaError::Command`] when the command cannot be encoded; when the store does not answer.
+    pub async fn replace<C: Command>(&self, id: SagaId, command: &C) -> Result<bool, SagaError> {
+        let payload = self.journal.payloads().encode(command);
+        let payload = payload.map_err(|source| SagaError::command(C::NAME, source))?;
+        let how = How::Replace { name: C::NAME, revision: C::REVISION, payload };
+        self.relative()?.intervene(id, &how).await
+    }
+
+    /// Has an instance undo what it has done, from wherever it stands: nothing that it still wanted to happen does, and its
+    /// steps are compensated, or its `#[compensate]` method is called. Returns whether the instance runs.
+    ///
+    /// # Errors
+    /// [`SagaError::NothingToUndo`]; when the store does not answer, or the instance cannot be read.
+    pub async fn compensate(&self, id: SagaId) -> Result<bool, SagaError> {
+        self.relative()?.intervene(id, &How::Compensate).await
+    }
+
+    /// Ends an instance: nothing that it still wanted to happen does, and it takes no more input. Returns whether it ran.
+    ///
+    /// # Errors
+    /// When the store does not answer, or the instance cannot be read.
+    pub async fn abort(&self, id: SagaId) -> Result<bool, SagaError> {
+        self.relative()?.intervene(id, &How::Abort).await
+    }
+
+    /// Begins an instance with this state: its `#[begin]` method and its steps run. Under one `key` one instance is ever begun,
+    /// while ended ones are kept; the id is that of the key.
+    ///
+    /// # Errors
+    /// When the state cannot be encoded, or the store does not answer.
+    pub async fn begin<S: SagaHandlers>(&self, key: &str, state: &S) -> Result<SagaId, SagaError> {
+        let id = SagaId::derived(uuid::Uuid::NAMESPACE_OID, &format!("{} {key}", S::NAME));
+        let payloads = self.journal.payloads();
+        let state = payloads.encode(state).map_err(|source| SagaError::State { saga: S::NAME, source })?;
+        let mut metadata = Metadata::new();
+        metadata.correlate(crate::message::CommandId::from(id.uuid()));
+        let beginning = Beginning {
+            id,
+            version: S::VERSION,
+            state: &state,
+            associations: &[],
+            parent: None,
+            metadata,
+            effect: None,
+        };
+        self.relative()?.begin(&beginning).await?;
+        Ok(id)
+    }
+
+    fn relative(&self) -> Result<&Arc<dyn Relative>, SagaError> {
+        let found = self.relatives.get().and_then(|relatives| relatives.get(self.name));
+        found.ok_or_else(|| SagaError::Unknown { name: self.name.to_owned() })
+    }
+}
+
+impl SagaInstance {
+    fn of(saga: &str, row: SagaRow, journal: &Journal) -> Self {
+        let state = journal.payloads().decode(&row.state);
+        Self {
+            saga: saga.to_owned(),
+            id: row.id,
+            status: row.status,
+            step: row.step,
+            attention: row.attention,
+            associations: row.associations,
+            began: row.began,
+            changed: row.changed,
+            version: row.version,
+            state: state.unwrap_or_else(|_| Json::String(journal.payloads().to_text(&row.state))),
+        }
+    }
+
+    /// How long it has run, or did run.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> std::time::Duration {
+        let until = if self.status.is_ended() { self.changed } else { now };
+        until.since(self.began)
+    }
+}
+
+fn entry(row: HistoryRow) -> Result<HistoryEntry, StoreError> {
+    let entry: HistoryEntry = serde_json::from_str(&row.entry).map_err(StoreError::unavailable)?;
+    Ok(HistoryEntry { at: row.at, ..entry })
+}
+
+impl std::fmt::Debug for SagasHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SagasHandle").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for SagaHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SagaHandle").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Delivers the effects of a saga: at least once, under a fixed id, in order for each instance.
 
-use std::marker::PhantomData;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,15 +8,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::CommandBus;
-use crate::command::delivery::{AT_ONCE, Delivered, Outcomes, UnderWay, pause};
+use crate::command::delivery::{AT_ONCE, Deliver, Delivered, Outcomes, UnderWay, pause};
 use crate::handler::error::chain;
 use crate::handler::{Context, Resources};
-use crate::message::Timestamp;
-use crate::store::{Claim, Effect, Journal, SagaWrite, StoreError};
+use crate::message::{CommandId, Timestamp};
+use crate::store::{Claim, Effect, EffectKind, Journal};
 
 use super::error::SagaError;
 use super::handlers::SagaHandlers;
-use super::instance::Instance;
+use super::handling::Handling;
+use super::history::{HistoryEntry, HistoryInput};
+use super::instance::{Happening, Runner, history_row};
+use super::instances::{Instances, RACES, load, lost_a_race, write};
 use super::processor::Wake;
 
 /// How long the dispatcher sleeps when nothing wakes it, and after the store failed.
@@ -25,35 +28,35 @@ const IDLE: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_millis(100);
 /// How long a shut-down waits for commands that are under way. They are sent again after the next start.
 const GRACE: Duration = Duration::from_secs(1);
+/// When an answer is asked for again whose instance takes no input at present.
+const LATER: Duration = Duration::from_secs(1);
 
 /// Sends the commands of the saga `S` and brings their outcomes back.
 pub(crate) struct Dispatcher<S> {
     pub(crate) journal: Journal,
     pub(crate) resources: Arc<Resources>,
     pub(crate) bus: Arc<CommandBus>,
-    pub(crate) claim: watch::Receiver<Option<Claim>>,
+    pub(crate) courier: Arc<dyn Deliver>,
+    pub(crate) handling: Arc<Handling<S>>,
+    pub(crate) claims: watch::Receiver<Vec<Claim>>,
     pub(crate) wake: Arc<Wake>,
     pub(crate) stop: CancellationToken,
-    pub(crate) saga: PhantomData<fn() -> S>,
 }
 
 impl<S: SagaHandlers> Dispatcher<S> {
-    /// Runs until it is stopped, whenever this node holds the saga's claim.
+    /// Runs until it is stopped, whenever this node holds segments of the saga.
     pub(crate) async fn run(mut self) {
         let mut under_way = UnderWay::default();
         while !self.stop.is_cancelled() {
-            let claim = self.claim.borrow_and_update().clone();
-            let wait = match claim {
-                None => IDLE,
-                Some(_) => self.start_due(&mut under_way).await.unwrap_or_else(|error| {
-                    tracing::warn!(saga = S::NAME, error = chain(&error), "effects could not be read");
-                    IDLE
-                }),
-            };
+            let claims = self.claims.borrow_and_update().clone();
+            let wait = self.start_due(&claims, &mut under_way).await.unwrap_or_else(|error| {
+                tracing::warn!(saga = S::NAME, error = chain(&error), "effects could not be read");
+                IDLE
+            });
             tokio::select! {
                 Some(outcomes) = under_way.answered() => self.take_home(outcomes).await,
                 () = self.wake.effects.notified() => {}
-                _ = self.claim.changed() => {}
+                _ = self.claims.changed() => {}
                 () = tokio::time::sleep(wait) => {}
                 () = self.stop.cancelled() => {}
             }
@@ -67,84 +70,116 @@ impl<S: SagaHandlers> Dispatcher<S> {
     }
 
     /// Sends what is due; returns how long until more is due.
-    async fn start_due(&self, under_way: &mut UnderWay) -> Result<Duration, SagaError> {
-        if under_way.effects >= AT_ONCE {
-            return Ok(IDLE);
-        }
+    async fn start_due(&self, claims: &[Claim], under_way: &mut UnderWay) -> Result<Duration, SagaError> {
+        let (sagas, tenant) = (self.journal.store().sagas(), self.journal.tenant());
+        let mut next: Option<Timestamp> = None;
         let now = self.journal.now();
-        let mut limit = AT_ONCE + under_way.effects;
-        loop {
-            let due = self.journal.store().due_effects(self.journal.tenant(), S::NAME, now, limit).await?;
-            let all = due.len() < limit;
-            let mut lifted = Vec::with_capacity(due.len());
-            for effect in due {
-                match self.bus.lifted(effect) {
-                    Ok(effect) => lifted.push(effect),
-                    Err(failed) => self.park(&failed.0, chain(&failed.1)).await?,
+        for claim in claims {
+            if under_way.effects >= AT_ONCE {
+                return Ok(IDLE);
+            }
+            let mut limit = AT_ONCE + under_way.effects;
+            loop {
+                let due = sagas.due_effects(tenant, S::NAME, claim.segment, now, limit).await?;
+                let all = due.len() < limit;
+                let lifted = self.lifted(due).await?;
+                if under_way.start_free(lifted, &self.courier) || all {
+                    break;
                 }
+                // Nothing but effects for busy targets: free ones may stand behind them.
+                limit *= 4;
             }
-            if under_way.start_free(lifted, &self.bus) || all {
-                break;
-            }
-            // Nothing but effects for busy targets: free ones may stand behind them.
-            limit *= 4;
+            let waits = sagas.next_effect(tenant, S::NAME, claim.segment).await?;
+            next = next.into_iter().chain(waits).min();
         }
         let shortest = if under_way.effects > 0 { BUSY } else { Duration::from_millis(1) };
-        let next = self.journal.store().next_effect(self.journal.tenant(), S::NAME).await?;
         Ok(next.map_or(IDLE, |next| next.since(now).clamp(shortest, IDLE)))
+    }
+
+    /// Commands as upcasters lift them. Those that cannot be read are given up.
+    async fn lifted(&self, due: Vec<Effect>) -> Result<Vec<Effect>, SagaError> {
+        let mut lifted = Vec::with_capacity(due.len());
+        for effect in due {
+            if !matches!(effect.kind, EffectKind::Command | EffectKind::Notice) {
+                lifted.push(effect);
+                continue;
+            }
+            match self.bus.lifted(effect) {
+                Ok(effect) => lifted.push(effect),
+                Err(failed) => {
+                    let failure = Delivered::permanent(chain(&failed.1));
+                    self.settle_one(failed.0, failure).await?;
+                }
+            }
+        }
+        Ok(lifted)
+    }
+
+    async fn settle_one(&self, effect: Effect, delivered: Delivered) -> Result<(), SagaError> {
+        self.settle(&[(effect, delivered)]).await
     }
 
     /// Brings outcomes back to their instances. Those that cannot be written are forgotten: their commands are sent
     /// again, and answered as before.
     async fn take_home(&self, outcomes: Outcomes) {
-        let Some(claim) = self.claim.borrow().clone() else { return };
-        if let Err(error) = self.settle(&claim, outcomes).await {
-            tracing::warn!(saga = S::NAME, error = chain(&error), "outcomes of effects could not be written");
-            let _ = tokio::time::timeout(BUSY, self.stop.cancelled()).await;
+        let mut races = 0;
+        while let Err(error) = self.settle(&outcomes).await {
+            races += 1;
+            if !lost_a_race(&self.journal, &error) || races > RACES {
+                tracing::warn!(saga = S::NAME, error = chain(&error), "outcomes of effects could not be written");
+                let _ = tokio::time::timeout(BUSY, self.stop.cancelled()).await;
+                return;
+            }
         }
     }
 
-    /// Writes all outcomes in one transaction. A saga that cannot handle its outcome parks the effect.
-    async fn settle(&self, claim: &Claim, outcomes: Outcomes) -> Result<(), SagaError> {
-        let now = self.journal.now();
-        let mut transaction = self.journal.store().begin().await?;
-        transaction.guard(std::slice::from_ref(claim)).await?;
-        let mut done = Vec::new();
-        let mut writes: Vec<SagaWrite> = Vec::new();
-        for (effect, delivered) in outcomes {
-            let handled = match delivered {
-                Delivered::Accepted if effect.step.is_none() => Ok(None),
-                Delivered::Failed { reason, permanent } => {
-                    let attempts = effect.attempts + 1;
-                    let next = pause(attempts).filter(|_| !permanent).map(|pause| now.plus(pause)).ok_or(reason);
-                    self.postpone(&mut *transaction, &effect, attempts, next).await?;
-                    continue;
-                }
-                outcome => match transaction.saga(&effect.tenant, S::NAME, effect.saga_id).await? {
-                    Some(row) if !row.ended => self.bring_back(row, &effect, &outcome),
-                    _ => {
-                        tracing::debug!(saga = S::NAME, command = effect.name, "an outcome came after the saga's end");
-                        Ok(None)
-                    }
-                },
-            };
-            match handled {
-                Ok(write) => {
-                    writes.extend(write);
-                    done.push(effect.command);
-                }
-                Err(error) => {
-                    let reason = chain(&error);
-                    self.postpone(&mut *transaction, &effect, effect.attempts + 1, Err(reason)).await?;
+    /// Writes outcomes in one transaction. An instance that cannot handle its outcome keeps the effect, and needs attention.
+    async fn settle(&self, outcomes: &[(Effect, Delivered)]) -> Result<(), SagaError> {
+        let claims = self.claims.borrow().clone();
+        let own = |effect: &Effect| claims.iter().find(|claim| claim.segment.has(effect.slice));
+        let outcomes: Vec<_> = outcomes.iter().filter(|(effect, _)| own(effect).is_some()).collect();
+        let held: HashSet<u32> = outcomes.iter().filter_map(|(effect, _)| Some(own(effect)?.segment.id())).collect();
+        let claims: Vec<Claim> = claims.iter().filter(|claim| held.contains(&claim.segment.id())).cloned().collect();
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let journal = &self.journal;
+        let mut transaction = journal.store().begin().await?;
+        transaction.guard(&claims).await?;
+        let mut concerned: Vec<_> = outcomes
+            .iter()
+            .filter(|(effect, delivered)| self.concerns(effect, delivered))
+            .map(|(effect, _)| effect.saga_id)
+            .collect();
+        concerned.sort_unstable();
+        concerned.dedup();
+        let mut instances = match concerned.is_empty() {
+            true => Instances::default(),
+            false => load::<S>(&mut *transaction, journal, &concerned).await?,
+        };
+        // What is no longer open was withdrawn, or answered before.
+        let ids: Vec<CommandId> = outcomes.iter().map(|(effect, _)| effect.command).collect();
+        let open: HashSet<CommandId> = transaction.open_among(journal.tenant(), &ids).await?.into_iter().collect();
+        let (mut done, mut history) = (Vec::new(), Vec::new());
+        for (effect, delivered) in outcomes.into_iter().filter(|(effect, _)| open.contains(&effect.command)) {
+            match self.bring_back(effect, delivered, &mut instances) {
+                Settled::Done => done.push(effect.command),
+                Settled::Again(attempts, next) => {
+                    transaction.postpone_effect(&effect.tenant, effect.command, attempts, next).await?;
                 }
             }
+            if S::HISTORY && matches!(delivered, Delivered::Accepted(_)) && !self.concerns(effect, delivered) {
+                let input = HistoryInput::Accepted { name: effect.name.clone(), id: effect.command };
+                let entry = HistoryEntry { at: journal.now(), input, effects: Vec::new(), step: None };
+                history.push(history_row(effect.saga_id, &entry));
+            }
         }
-        let woken = !writes.is_empty();
-        if woken {
-            transaction.write_sagas(writes).await?;
+        let woken = write(&mut *transaction, journal, instances.into_all()).await?;
+        if !history.is_empty() {
+            transaction.add_history(journal.tenant(), S::NAME, history).await?;
         }
         if !done.is_empty() {
-            transaction.finish_effects(self.journal.tenant(), &done).await?;
+            transaction.finish_effects(journal.tenant(), &done).await?;
         }
         transaction.commit().await?;
         if woken {
@@ -153,50 +188,63 @@ impl<S: SagaHandlers> Dispatcher<S> {
         Ok(())
     }
 
-    /// Tells the instance what came of its command.
-    fn bring_back(
-        &self,
-        row: crate::store::SagaRow,
-        effect: &Effect,
-        outcome: &Delivered,
-    ) -> Result<Option<SagaWrite>, SagaError> {
-        let payloads = self.journal.payloads();
-        let now = self.journal.now();
-        let caused = effect.metadata.caused_by_command(effect.command);
-        let mut instance = Instance::<S>::load(row, payloads)?;
-        match outcome {
-            Delivered::Rejected(error) => {
-                let context = Context::new(now, &effect.metadata, &self.resources);
-                instance.on_rejected(effect, error, &context, payloads, &caused)?;
+    /// Whether the instance has to learn what came of its effect.
+    fn concerns(&self, effect: &Effect, delivered: &Delivered) -> bool {
+        match delivered {
+            Delivered::Failed { permanent, .. } => *permanent || pause(effect.attempts + 1).is_none(),
+            Delivered::Rejected(_) => effect.kind != EffectKind::Notice,
+            Delivered::Accepted(_) => {
+                let awaited = self.handling.course.as_ref().is_some_and(|course| course.awaits(effect));
+                let answered = matches!(effect.kind, EffectKind::Command | EffectKind::Call);
+                answered && (awaited || self.handling.replies.contains_key(effect.name.as_str()))
             }
-            _ => instance.on_accepted(now, payloads, &caused)?,
         }
-        Ok(Some(instance.into_write(&effect.tenant, now, payloads)?))
     }
 
-    /// Gives up an effect that cannot be read.
-    async fn park(&self, effect: &Effect, reason: String) -> Result<(), SagaError> {
-        let Some(claim) = self.claim.borrow().clone() else { return Ok(()) };
-        let mut transaction = self.journal.store().begin().await?;
-        transaction.guard(&[claim]).await?;
-        self.postpone(&mut *transaction, effect, effect.attempts + 1, Err(reason)).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    async fn postpone(
-        &self,
-        transaction: &mut dyn crate::store::StoreTransaction,
-        effect: &Effect,
-        attempts: u32,
-        next: Result<Timestamp, String>,
-    ) -> Result<(), StoreError> {
-        if let Err(reason) = &next {
-            tracing::error!(
-                saga = S::NAME, instance = %effect.saga_id, command = effect.name, reason,
-                "a saga needs attention: its command is parked"
-            );
+    /// Tells the instance what came of its effect.
+    fn bring_back(&self, effect: &Effect, delivered: &Delivered, instances: &mut Instances<S>) -> Settled {
+        let now = self.journal.now();
+        if let Delivered::Failed { reason, permanent } = delivered {
+            let attempts = effect.attempts + 1;
+            let next = pause(attempts).filter(|_| !permanent).map(|pause| now.plus(pause)).ok_or(reason.clone());
+            if let (Err(reason), Some(instance)) = (&next, instances.get(effect.saga_id)) {
+                instance.needs_attention(format!("`{}` failed: {reason}", effect.name), now);
+            }
+            return Settled::Again(attempts, next);
         }
-        transaction.postpone_effect(&effect.tenant, effect.command, attempts, next).await?;
-        Ok(())
+        if !self.concerns(effect, delivered) {
+            return Settled::Done;
+        }
+        let Some(instance) = instances.get(effect.saga_id).filter(|instance| !instance.has_ended()) else {
+            tracing::debug!(saga = S::NAME, command = effect.name, "an outcome came after the saga's end");
+            return Settled::Done;
+        };
+        if instance.is_held_up() {
+            return Settled::Again(effect.attempts, Ok(now.plus(LATER)));
+        }
+        let happening = match delivered {
+            Delivered::Rejected(error) => Happening::Rejected(effect, error),
+            Delivered::Accepted(reply) => Happening::Accepted(effect, reply),
+            Delivered::Failed { .. } => return Settled::Done,
+        };
+        let caused = effect.metadata.caused_by_command(effect.command);
+        let context = Context::new(now, &effect.metadata, &self.resources);
+        let payloads = self.journal.payloads();
+        let runner = Runner { handling: &*self.handling, payloads, tenant: self.journal.tenant() };
+        match instance.take(&happening, &context, runner, &caused) {
+            Ok(()) => Settled::Done,
+            Err(error) => {
+                let reason = chain(&error);
+                instance.needs_attention(reason.clone(), now);
+                Settled::Again(effect.attempts + 1, Err(reason))
+            }
+        }
     }
+}
+
+/// What becomes of an effect.
+enum Settled {
+    Done,
+    /// It is tried again then, or was given up for this reason, after so many attempts.
+    Again(u32, Result<Timestamp, String>),
 }

@@ -3,6 +3,7 @@
 use crate::handler::ContextError;
 use crate::message::{CodecError, UpcastError};
 use crate::store::{DecodeError, ReadError, StoreError};
+use crate::workflow::WorkflowError;
 
 /// Why a saga could not handle an input. The input is tried again, then parked.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,46 @@ pub enum SagaError {
         saga: &'static str,
         /// What the codec said.
         source: CodecError,
+    },
+    /// A newer program has written the state. The newer program goes on with the instance.
+    #[error("the state of saga `{saga}` is of version {stored}, and this program knows version {known}")]
+    NewerState {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// The version of the stored state.
+        stored: u32,
+        /// The version that this program writes.
+        known: u32,
+    },
+    /// An older state could not be lifted.
+    #[error("the state of saga `{saga}` of version {version} cannot be lifted: {reason}")]
+    Lift {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// The version of the stored state.
+        version: u32,
+        /// Why.
+        reason: String,
+    },
+    /// No command of the instance is parked, so none can be replaced.
+    #[error("no command of instance {instance} of saga `{saga}` is parked")]
+    NothingParked {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// The instance.
+        instance: crate::message::SagaId,
+    },
+    /// No saga of the application has this name.
+    #[error("the application has no saga `{name}`")]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// The saga declares nothing that undoes what it has done.
+    #[error("saga `{saga}` has neither steps with compensations nor a `#[compensate]` method")]
+    NothingToUndo {
+        /// Stored name of the saga.
+        saga: &'static str,
     },
     /// A command, or the error that came back for it, does not fit the codec.
     #[error("the command `{command}` or its error cannot be encoded or decoded")]
@@ -62,6 +103,9 @@ pub enum SagaError {
         /// The deadline's name.
         name: String,
     },
+    /// The function of a workflow cannot go on.
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
     /// A handler panicked.
     #[error("a handler of saga `{saga}` panicked: {message}")]
     Panicked {

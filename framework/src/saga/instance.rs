@@ -1,17 +1,24 @@
-//! One instance of a saga while it handles inputs: from its row, through its handlers, to what is written.
+//! One instance of a saga while it takes inputs: from its row, through its handlers, to what is written.
 
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 
 use serde::{Deserialize, Serialize};
 
 use crate::handler::{Context, panic_message};
-use crate::message::{CommandId, Metadata, Payloads, Recorded, SagaId, Timestamp};
-use crate::store::{Association, Effect, SagaRow, SagaWrite, Timer};
+use crate::message::{CodecError, CommandId, Metadata, Payloads, Position, Recorded, SagaId, Timestamp};
+use crate::store::{Association, Effect, EffectKind, HistoryRow, SagaRow, SagaStatus, SagaWrite, Timer, WaitingInput};
 
-use super::effects::{Effects, PlannedTimer};
+use super::course::Input;
+use super::effects::{ALONGSIDE, Effects, Planned, PlannedTimer};
 use super::error::SagaError;
-use super::handlers::{SagaHandlers, SagaInput, SagaRole};
-use super::steps_engine::StepState;
+use super::handlers::{ChildEnd, SagaHandlers, SagaInput, SagaRole};
+use super::handling::Handling;
+use super::history::{HistoryEffect, HistoryEntry, HistoryInput, Intervention, ParentSaga};
+use super::state;
+
+/// Longest key of an instance in bytes; a longer one is kept as a hash.
+const KEY_BYTES: usize = 200;
 
 /// An instance and what has changed about it.
 #[derive(Debug, Clone)]
@@ -19,60 +26,166 @@ pub(crate) struct Instance<S> {
     row: SagaRow,
     state: S,
     progress: Progress,
+    /// As they were loaded.
+    associations: Vec<Association>,
+    /// The event that is being handled: all of its parts are taken.
+    current: Option<Position>,
     effects: Vec<Effect>,
+    withdrawn: Vec<CommandId>,
     timers: Vec<Timer>,
     cancelled: Vec<String>,
+    history: Vec<HistoryRow>,
+    waiting: Vec<WaitingInput>,
+    taken: Vec<u64>,
     changed: bool,
+    /// Whether it has taken an input: else its state stays as it was stored.
+    took: bool,
 }
 
 /// What the framework remembers about an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Progress {
-    /// The correlation id of the event that began it.
+    /// The correlation id of the message that began it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     correlation: Option<String>,
-    /// Where it stands in its declared list of steps.
+    /// What its list of steps remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    step: Option<StepState>,
+    course: Option<String>,
+    /// The effects of its steps that are under way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    open: BTreeMap<String, CommandId>,
+    /// Who began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<ParentSaga>,
+    /// How many inputs wait.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    waiting: u64,
+    /// How many inputs have ever waited.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    inputs: u64,
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// An input with all that is needed to take it.
+pub(crate) enum Happening<'a, S> {
+    Begun,
+    Event(&'a SagaInput<S>, &'a Recorded),
+    /// The event that begins it, of which nothing could be kept before.
+    Beginning(&'a SagaInput<S>, &'a Recorded),
+    Accepted(&'a Effect, &'a [u8]),
+    Rejected(&'a Effect, &'a [u8]),
+    Ended(&'a ChildEnd<&'a [u8]>, &'a str),
+    Deadline(&'a str),
+    /// An effect that was left out by hand.
+    Skipped(&'a Effect),
+    Compensate,
+}
+
+/// An input that waits, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Waiting {
+    /// A part of an event.
+    Event { position: Position, part: u32 },
+    /// A deadline that has passed.
+    Deadline { name: String },
+    /// Its beginning without an event.
+    Begun,
+    /// The end of a saga that it had begun.
+    Ended { saga: String, id: SagaId, effect: CommandId, status: SagaStatus },
+}
+
+/// What runs an instance.
+pub(crate) struct Runner<'a, S> {
+    pub(crate) handling: &'a Handling<S>,
+    pub(crate) payloads: &'a Payloads,
+    pub(crate) tenant: &'a str,
+}
+
+impl<S> Clone for Runner<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Runner<'_, S> {}
 
 impl<S: SagaHandlers> Instance<S> {
     /// A new instance, begun by a message with `metadata`.
-    pub(crate) fn begin(id: SagaId, association: Association, metadata: &Metadata) -> Self {
-        let row = SagaRow {
-            id,
-            revision: 0,
-            state: Vec::new(),
-            progress: None,
-            ended: false,
-            effects: 0,
-            associations: vec![association],
-        };
-        let progress = Progress { correlation: metadata.correlation_id().map(str::to_owned), step: None };
-        Self::with(row, S::default(), progress)
+    pub(crate) fn begin(id: SagaId, slice: u32, begun: Timestamp, metadata: &Metadata) -> Self {
+        let correlation = metadata.correlation_id().map(str::to_owned);
+        let row = SagaRow { version: S::VERSION, ..SagaRow::new(id, slice, begun) };
+        Self::with(row, S::default(), Progress { correlation, ..Progress::default() })
+    }
+
+    /// A new instance with this state, begun by a call or by another saga.
+    pub(crate) fn begin_with(
+        id: SagaId,
+        state: S,
+        parent: Option<ParentSaga>,
+        begun: Timestamp,
+        metadata: &Metadata,
+    ) -> Self {
+        let mut instance = Self::begin(id, crate::store::Segment::hash_of(&id.to_string()), begun, metadata);
+        (instance.state, instance.progress.parent) = (state, parent);
+        instance
+    }
+
+    /// Has it found by `associations`; as the only running one that was begun by the first of them, if `alone`.
+    pub(crate) fn begun_by(mut self, associations: &[Association], alone: bool) -> Self {
+        self.row.associations = associations.to_vec();
+        self.row.key = associations.first().filter(|_| alone).map(key_of);
+        self
     }
 
     /// An instance as stored.
     pub(crate) fn load(row: SagaRow, payloads: &Payloads) -> Result<Self, SagaError> {
-        let state = payloads.decode(&row.state).map_err(|source| SagaError::State { saga: S::NAME, source })?;
+        let state = state::read::<S>(&row, payloads)?;
         let progress = match &row.progress {
             None => Progress::default(),
             Some(json) => serde_json::from_str(json)
-                .map_err(|error| SagaError::State { saga: S::NAME, source: crate::message::CodecError::new(error) })?,
+                .map_err(|error| SagaError::State { saga: S::NAME, source: CodecError::new(error) })?,
         };
         Ok(Self::with(row, state, progress))
     }
 
     fn with(row: SagaRow, state: S, progress: Progress) -> Self {
-        Self { row, state, progress, effects: Vec::new(), timers: Vec::new(), cancelled: Vec::new(), changed: false }
+        Self {
+            associations: row.associations.clone(),
+            row,
+            state,
+            progress,
+            current: None,
+            effects: Vec::new(),
+            withdrawn: Vec::new(),
+            timers: Vec::new(),
+            cancelled: Vec::new(),
+            history: Vec::new(),
+            waiting: Vec::new(),
+            taken: Vec::new(),
+            changed: false,
+            took: false,
+        }
     }
 
     pub(crate) fn id(&self) -> SagaId {
         self.row.id
     }
 
+    pub(crate) fn row(&self) -> &SagaRow {
+        &self.row
+    }
+
+    pub(crate) fn state(&self) -> &S {
+        &self.state
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
-        self.row.ended
+        self.row.status.is_ended()
     }
 
     pub(crate) fn has_changed(&self) -> bool {
@@ -83,226 +196,466 @@ impl<S: SagaHandlers> Instance<S> {
         &self.row.associations
     }
 
+    /// Whether inputs wait behind one that it could not handle.
+    pub(crate) fn is_held_up(&self) -> bool {
+        self.progress.waiting > 0
+    }
+
+    /// Whether it takes the event at `position`, which it may have handled before.
+    pub(crate) fn admits(&mut self, position: Position) -> bool {
+        if self.current == Some(position) {
+            return true;
+        }
+        let new = self.row.position < position;
+        if new {
+            self.current = Some(position);
+        }
+        new
+    }
+
+    /// The next event is met as after another start.
+    #[cfg(test)]
+    pub(crate) fn forget_current(&mut self) {
+        self.current = None;
+    }
+
     /// What a message carries that no other message caused: the conversation that began the instance.
     pub(crate) fn metadata(&self) -> Metadata {
         let correlation = self.progress.correlation.iter();
         correlation.map(|id| (Metadata::CORRELATION_ID, id.as_str())).collect()
     }
 
-    /// Handles an event.
-    pub(crate) fn on_event(
+    /// Takes an input. Handler code runs on a copy of the state; what it leaves is taken over if it succeeds. A panic is an
+    /// error.
+    pub(crate) fn take(
         &mut self,
-        role: SagaRole,
-        handle: &dyn Fn(&mut S, &Context<'_>, &mut Effects) -> Result<(), crate::handler::ContextError>,
+        happening: &Happening<'_, S>,
         context: &Context<'_>,
-        payloads: &Payloads,
+        runner: Runner<'_, S>,
         caused: &Metadata,
     ) -> Result<(), SagaError> {
-        let begins = self.row.revision == 0 && !self.changed;
-        self.run(context.now(), payloads, caused, |state, progress, effects| {
-            handle(state, context, effects)?;
-            if begins
-                && role == SagaRole::Start
-                && let Some(steps) = S::steps()
-            {
-                progress.step = steps.begin(state, effects);
-            }
-            if role == SagaRole::End {
-                effects.end();
-            }
-            Ok(())
-        })
-    }
-
-    /// A command of a declared step was accepted.
-    pub(crate) fn on_accepted(
-        &mut self,
-        now: Timestamp,
-        payloads: &Payloads,
-        caused: &Metadata,
-    ) -> Result<(), SagaError> {
-        self.run(now, payloads, caused, |state, progress, effects| {
-            if let (Some(steps), Some(step)) = (S::steps(), progress.step.take()) {
-                progress.step = steps.accepted(step, state, effects)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// A command that the instance sent was rejected.
-    pub(crate) fn on_rejected(
-        &mut self,
-        effect: &Effect,
-        error: &[u8],
-        context: &Context<'_>,
-        payloads: &Payloads,
-        caused: &Metadata,
-    ) -> Result<(), SagaError> {
-        let handler = S::rejections().into_iter().find(|handler| handler.command == effect.name);
-        let in_steps = effect.step.is_some();
-        let described = || payloads.to_text(error);
-        if handler.is_none() && !in_steps {
-            return Err(SagaError::UnhandledRejection {
-                saga: S::NAME,
-                command: effect.name.clone(),
-                error: described(),
-            });
-        }
-        self.run(context.now(), payloads, caused, |state, progress, effects| {
-            if let Some(handler) = handler {
-                (handler.handle)(state, &effect.payload, error, payloads, context, effects)?;
-            }
-            if let (true, Some(steps), Some(step)) = (in_steps, S::steps(), progress.step.clone()) {
-                progress.step = steps.rejected(step, &effect.name, &described(), state, effects)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// A deadline has passed.
-    pub(crate) fn on_deadline(
-        &mut self,
-        name: &str,
-        context: &Context<'_>,
-        payloads: &Payloads,
-        caused: &Metadata,
-    ) -> Result<(), SagaError> {
-        let handler = S::deadlines().into_iter().find(|handler| handler.name == name);
-        let handler = handler.ok_or_else(|| SagaError::UnknownDeadline { saga: S::NAME, name: name.to_owned() })?;
-        self.run(context.now(), payloads, caused, |state, _, effects| Ok((handler.handle)(state, context, effects)?))
-    }
-
-    /// Runs handler code on a copy of the state; what it leaves is taken over if it succeeds. A panic is an error.
-    fn run(
-        &mut self,
-        now: Timestamp,
-        payloads: &Payloads,
-        caused: &Metadata,
-        handle: impl FnOnce(&mut S, &mut Progress, &mut Effects) -> Result<(), SagaError>,
-    ) -> Result<(), SagaError> {
-        let (mut state, mut progress) = (self.state.clone(), self.progress.clone());
-        let mut effects = Effects::new(now, payloads.clone());
-        let ran = std::panic::catch_unwind(AssertUnwindSafe(|| handle(&mut state, &mut progress, &mut effects)));
+        let first = matches!(happening, Happening::Beginning(..));
+        let fresh = first || (self.row.revision == 0 && !self.changed);
+        let (mut state, mut course) = (self.state.clone(), self.progress.course.clone());
+        let mut effects = Effects::new(context.now(), runner.payloads.clone());
+        let step = match happening {
+            Happening::Ended(end, _) => self.progress.open.iter().find(|(_, effect)| **effect == end.effect),
+            _ => None,
+        };
+        let from = (fresh, step.map(|(step, _)| step.as_str()));
+        let ran = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            handle(runner, happening, from, context, &mut state, &mut course, &mut effects)
+        }));
         ran.map_err(|panic| SagaError::Panicked { saga: S::NAME, message: panic_message(&*panic) })??;
         if let Some((command, source)) = effects.fault.take() {
-            return Err(SagaError::command(command, source));
+            return Err(SagaError::command(&command, source));
         }
-        check_deadlines::<S>(&effects)?;
-        (self.state, self.progress) = (state, progress);
-        self.take(effects, caused);
+        check_deadlines(&effects, runner.handling)?;
+        (self.state, self.progress.course, self.took) = (state, course, true);
+        if let Happening::Accepted(effect, _) | Happening::Rejected(effect, _) | Happening::Skipped(effect) = happening
+        {
+            self.answered(effect.step.as_deref(), effect.command);
+        }
+        if let Happening::Ended(end, _) = happening {
+            self.progress.open.retain(|_, effect| *effect != end.effect);
+        }
+        if let Happening::Event(_, recorded) | Happening::Beginning(_, recorded) = happening {
+            self.row.position = self.row.position.max(recorded.position);
+        }
+        let done = self.apply(effects, caused, runner);
+        self.note(context.now(), entry_of(happening, runner.payloads), done);
         Ok(())
     }
 
-    fn take(&mut self, effects: Effects, caused: &Metadata) {
-        let now = effects.now();
-        for planned in effects.commands {
-            self.row.effects += 1;
-            self.effects.push(Effect {
-                command: CommandId::derived(self.row.id.uuid(), &self.row.effects.to_string()),
-                tenant: String::new(),
-                saga: S::NAME.to_owned(),
-                saga_id: self.row.id,
-                number: self.row.effects,
-                name: planned.name.to_owned(),
-                payload: planned.payload,
-                metadata: Effect::metadata_at(planned.revision, caused),
-                step: planned.step.map(str::to_owned),
-                attempts: 0,
-                not_before: now,
-                parked: None,
-            });
+    fn answered(&mut self, step: Option<&str>, command: CommandId) {
+        if let Some(step) = step.filter(|step| self.progress.open.get(*step) == Some(&command)) {
+            self.progress.open.remove(step);
         }
-        for timer in effects.timers {
-            match timer {
-                PlannedTimer::Cancel(name) => {
-                    self.timers.retain(|timer| timer.name != name);
-                    self.cancelled.push(name);
-                }
-                PlannedTimer::Set(name, due) => {
-                    self.timers.retain(|timer| timer.name != name);
-                    let (tenant, saga) = (String::new(), S::NAME.to_owned());
-                    self.timers.push(Timer { tenant, saga, saga_id: self.row.id, name, due });
-                }
+    }
+
+    /// Takes over what handlers want to happen. Gives it for the history.
+    fn apply(&mut self, effects: Effects, caused: &Metadata, runner: Runner<'_, S>) -> Vec<HistoryEffect> {
+        let mut done = Vec::new();
+        for step in &effects.withdrawn {
+            if let Some(id) = self.progress.open.remove(step) {
+                self.effects.retain(|effect| effect.command != id);
+                self.withdrawn.push(id);
+                done.push(HistoryEffect::Withdrawn { id });
             }
         }
-        self.row.associations.retain(|association| !effects.dissociated.contains(association));
+        let mut groups = HashMap::new();
+        for planned in effects.planned {
+            done.push(self.add(planned, &mut groups, caused, runner.tenant));
+        }
+        for timer in effects.timers {
+            done.push(self.change_timer(timer, runner.tenant));
+        }
+        for association in effects.dissociated {
+            let Association { key, value } = association.clone();
+            self.row.associations.retain(|other| *other != association);
+            done.push(HistoryEffect::Dissociated { key, value });
+        }
         for association in effects.associated {
+            let Association { key, value } = association.clone();
             if !self.row.associations.contains(&association) {
                 self.row.associations.push(association);
             }
+            done.push(HistoryEffect::Associated { key, value });
         }
-        self.row.ended |= effects.ended;
+        // What began it may begin another one once it is no longer its own.
+        let key = self.row.key.take();
+        self.row.key = key.filter(|key| self.row.associations.iter().any(|association| key_of(association) == *key));
+        if let Some(stage) = effects.stage {
+            self.row.step = Some(stage);
+        }
+        if let Some(status) = effects.ended {
+            self.end(status);
+            done.push(HistoryEffect::Ended { status });
+        }
+        self.changed = true;
+        done
+    }
+
+    fn add(
+        &mut self,
+        planned: Planned,
+        groups: &mut HashMap<u64, u64>,
+        caused: &Metadata,
+        tenant: &str,
+    ) -> HistoryEffect {
+        self.row.effects += 1;
+        let number = self.row.effects;
+        let id = CommandId::derived(self.row.id.uuid(), &number.to_string());
+        let group = match planned.group {
+            0 => 0,
+            ALONGSIDE => 1,
+            group => *groups.entry(group).or_insert(number),
+        };
+        if let Some(step) = &planned.step {
+            self.progress.open.insert(step.clone(), id);
+        }
+        let Planned { kind, name, revision, payload, to, step, not_before, .. } = planned;
+        let done = match kind {
+            EffectKind::Event => HistoryEffect::Published { name: name.clone(), id },
+            EffectKind::Saga => HistoryEffect::Began { saga: name.clone(), id: child_of(id) },
+            EffectKind::Call => HistoryEffect::Called { name: name.clone(), id },
+            _ => HistoryEffect::Sent { name: name.clone(), id },
+        };
+        let mut metadata = Effect::metadata_at(revision, caused);
+        if let Some(place) = to {
+            metadata = Effect::metadata_to(metadata, &place.stream, &place.tags);
+        }
+        self.effects.push(Effect {
+            command: id,
+            tenant: tenant.to_owned(),
+            saga: S::NAME.to_owned(),
+            saga_id: self.row.id,
+            slice: self.row.slice,
+            number,
+            group,
+            kind,
+            name,
+            payload,
+            metadata,
+            step,
+            scope: None,
+            label: None,
+            attempts: 0,
+            not_before,
+            parked: None,
+        });
+        done
+    }
+
+    fn change_timer(&mut self, timer: PlannedTimer, tenant: &str) -> HistoryEffect {
+        match timer {
+            PlannedTimer::Cancel(name) => {
+                self.timers.retain(|timer| timer.name != name);
+                self.cancelled.push(name.clone());
+                HistoryEffect::DeadlineCancelled { name }
+            }
+            PlannedTimer::Set(name, due) => {
+                self.timers.retain(|timer| timer.name != name);
+                let (tenant, saga, slice) = (tenant.to_owned(), S::NAME.to_owned(), self.row.slice);
+                self.timers.push(Timer { tenant, saga, saga_id: self.row.id, slice, name: name.clone(), due });
+                HistoryEffect::DeadlineSet { name, due }
+            }
+        }
+    }
+
+    fn end(&mut self, status: SagaStatus) {
+        self.row.status = status;
+        self.row.key = None;
+        self.row.attention = None;
+    }
+
+    /// Whether the deadline `name` was set or taken back since the instance was loaded.
+    pub(crate) fn has_changed_timer(&self, name: &str) -> bool {
+        self.timers.iter().any(|timer| timer.name == name) || self.cancelled.iter().any(|cancelled| cancelled == name)
+    }
+
+    /// Another command goes out in place of `effect`.
+    pub(crate) fn replaced(&mut self, effect: &Effect, replacement: &Effect) {
+        if let Some(step) = &effect.step {
+            self.progress.open.insert(step.clone(), replacement.command);
+        }
         self.changed = true;
     }
 
-    /// What is to be written for `tenant`.
+    /// A deadline that has passed waits no longer.
+    pub(crate) fn fired(&mut self, name: &str) {
+        if !self.timers.iter().any(|timer| timer.name == name) {
+            self.cancelled.push(name.to_owned());
+        }
+        self.changed = true;
+    }
+
+    /// Has `input` wait until somebody has looked after the instance. `reason` says why, where it is the first.
+    pub(crate) fn put_aside(&mut self, input: &Waiting, reason: Option<String>, at: Timestamp) {
+        self.progress.inputs += 1;
+        self.progress.waiting += 1;
+        // A position and names are always JSON.
+        let text = serde_json::to_string(input).unwrap_or_default();
+        self.waiting.push(WaitingInput { number: self.progress.inputs, input: text });
+        if let Waiting::Event { position, .. } = input {
+            self.row.position = self.row.position.max(*position);
+        }
+        if let Some(reason) = reason {
+            self.needs_attention(reason, at);
+        }
+        self.changed = true;
+    }
+
+    /// An input waits no longer.
+    pub(crate) fn resume(&mut self, number: u64) {
+        self.progress.waiting = self.progress.waiting.saturating_sub(1);
+        self.taken.push(number);
+        self.changed = true;
+    }
+
+    /// Says that somebody has to look after the instance.
+    pub(crate) fn needs_attention(&mut self, reason: String, at: Timestamp) {
+        tracing::error!(saga = S::NAME, instance = %self.row.id, reason, "a saga needs attention");
+        self.note(at, HistoryInput::Attention { reason: reason.clone() }, Vec::new());
+        self.row.attention = Some(reason);
+        self.changed = true;
+    }
+
+    /// Nothing is left that somebody has to look after.
+    pub(crate) fn needs_no_attention(&mut self) {
+        self.row.attention = None;
+        self.changed = true;
+    }
+
+    /// Somebody has intervened.
+    pub(crate) fn intervene(&mut self, action: Intervention, at: Timestamp) {
+        self.note(at, HistoryInput::Intervention { action }, Vec::new());
+        self.changed = true;
+    }
+
+    /// Somebody ends it.
+    pub(crate) fn abort(&mut self, at: Timestamp) {
+        self.end(SagaStatus::Aborted);
+        let done = vec![HistoryEffect::Ended { status: SagaStatus::Aborted }];
+        self.note(at, HistoryInput::Intervention { action: Intervention::Abort }, done);
+        self.changed = true;
+    }
+
+    fn note(&mut self, at: Timestamp, input: HistoryInput, effects: Vec<HistoryEffect>) {
+        if S::HISTORY {
+            let entry = HistoryEntry { at, input, effects, step: self.row.step.clone() };
+            self.history.push(history_row(self.row.id, &entry));
+        }
+    }
+
+    /// What is to be written, and effects that are not to be delivered any more.
     pub(crate) fn into_write(
         mut self,
         tenant: &str,
         at: Timestamp,
         payloads: &Payloads,
-    ) -> Result<SagaWrite, SagaError> {
-        self.effects.iter_mut().for_each(|effect| tenant.clone_into(&mut effect.tenant));
-        self.timers.iter_mut().for_each(|timer| tenant.clone_into(&mut timer.tenant));
-        self.row.state = payloads.encode(&self.state).map_err(|source| SagaError::State { saga: S::NAME, source })?;
+    ) -> Result<(SagaWrite, Vec<CommandId>), SagaError> {
+        if self.took || self.row.revision == 0 {
+            self.row.version = S::VERSION;
+            let state = payloads.encode(&self.state);
+            self.row.state = state.map_err(|source| SagaError::State { saga: S::NAME, source })?;
+        }
+        if let Some(parent) = self.progress.parent.take_if(|_| self.row.status.is_ended()) {
+            let effect = self.told(parent, tenant, at);
+            self.effects.push(effect);
+        }
         self.row.progress = match self.progress == Progress::default() {
             true => None,
             false => serde_json::to_string(&self.progress).ok(),
         };
-        if self.row.ended {
+        self.row.changed = at;
+        if self.row.status.is_ended() {
             self.row.associations.clear();
             self.timers.clear();
         }
-        Ok(SagaWrite {
-            tenant: tenant.to_owned(),
-            saga: S::NAME.to_owned(),
-            row: self.row,
+        let gone = self.associations.iter().filter(|before| !self.row.associations.contains(before)).cloned();
+        let dissociated = gone.collect();
+        let new = self.row.associations.iter().filter(|now| self.row.revision == 0 || !self.associations.contains(now));
+        let write = SagaWrite {
+            associated: new.cloned().collect(),
+            dissociated,
             effects: self.effects,
             timers: self.timers,
             cancelled: self.cancelled,
-            at,
-        })
+            history: self.history,
+            waiting: self.waiting,
+            taken: self.taken,
+            row: self.row,
+        };
+        Ok((write, self.withdrawn))
+    }
+
+    /// The effect by which the saga that began this one learns of its end.
+    fn told(&mut self, parent: ParentSaga, tenant: &str, at: Timestamp) -> Effect {
+        self.row.effects += 1;
+        let number = self.row.effects;
+        let metadata = Effect::metadata_of_end(self.metadata(), parent.id, parent.effect, self.row.status);
+        Effect {
+            command: CommandId::derived(self.row.id.uuid(), &number.to_string()),
+            tenant: tenant.to_owned(),
+            saga: S::NAME.to_owned(),
+            saga_id: self.row.id,
+            slice: self.row.slice,
+            number,
+            group: 0,
+            kind: EffectKind::Ended,
+            name: parent.saga,
+            payload: self.row.state.clone(),
+            metadata,
+            step: None,
+            scope: None,
+            label: None,
+            attempts: 0,
+            not_before: at,
+            parked: None,
+        }
+    }
+}
+
+/// Has handlers and course take an input.
+fn handle<S: SagaHandlers>(
+    runner: Runner<'_, S>,
+    happening: &Happening<'_, S>,
+    (fresh, step): (bool, Option<&str>),
+    context: &Context<'_>,
+    state: &mut S,
+    progress: &mut Option<String>,
+    effects: &mut Effects,
+) -> Result<(), SagaError> {
+    let Runner { handling, payloads, .. } = runner;
+    let mut input = None;
+    match happening {
+        Happening::Begun => {
+            if let Some(begin) = handling.begin {
+                begin(state, context, effects)?;
+            }
+            input = Some(Input::Begun);
+        }
+        Happening::Event(event, _) | Happening::Beginning(event, _) => {
+            (event.handle)(state, context, effects)?;
+            input = Some(if fresh && event.role.starts() { Input::Begun } else { Input::Event });
+            if event.role == SagaRole::End && effects.ended.is_none() {
+                effects.end();
+            }
+        }
+        Happening::Accepted(effect, reply) => {
+            if let Some(handler) = handling.replies.get(effect.name.as_str()) {
+                handler(state, &effect.payload, reply, payloads, context, effects)?;
+            }
+            input = Some(Input::Accepted(effect, reply));
+        }
+        Happening::Rejected(effect, error) => {
+            let handler = handling.rejections.get(effect.name.as_str());
+            if let Some(handler) = handler {
+                handler(state, &effect.payload, error, payloads, context, effects)?;
+            }
+            let awaited = handling.course.as_ref().is_some_and(|course| course.awaits(effect));
+            if handler.is_none() && !awaited {
+                let (command, error) = (effect.name.clone(), payloads.to_text(error));
+                return Err(SagaError::UnhandledRejection { saga: S::NAME, command, error });
+            }
+            input = Some(Input::Rejected(effect, error));
+        }
+        Happening::Ended(end, saga) => {
+            if let Some(handler) = handling.ends.get(saga) {
+                (handler.handle)(state, end, payloads, context, effects)?;
+            }
+            input = Some(Input::Ended(end, saga, step));
+        }
+        Happening::Deadline(name) => {
+            match handling.deadlines.get(name) {
+                Some(handler) => handler(state, context, effects)?,
+                None if handling.has_deadline(name) => {}
+                None => return Err(SagaError::UnknownDeadline { saga: S::NAME, name: (*name).to_owned() }),
+            }
+            input = Some(Input::Deadline(name));
+        }
+        Happening::Skipped(effect) => input = Some(Input::Skipped(effect)),
+        Happening::Compensate => {
+            let course = handling.course.as_ref().is_some_and(|course| course.compensates());
+            match handling.compensation {
+                Some(compensate) => compensate(state, context, effects)?,
+                None if course => {}
+                None => return Err(SagaError::NothingToUndo { saga: S::NAME }),
+            }
+            if course {
+                input = Some(Input::Compensate);
+            }
+        }
+    }
+    match (&handling.course, input) {
+        (Some(course), Some(input)) if effects.ended.is_none() => course.take(state, progress, &input, effects),
+        _ => Ok(()),
+    }
+}
+
+/// The instance that an effect begins.
+pub(crate) fn child_of(effect: CommandId) -> SagaId {
+    SagaId::from(effect.uuid())
+}
+
+/// The text by which a running instance is the only one.
+fn key_of(association: &Association) -> String {
+    let text = association.text();
+    if text.len() <= KEY_BYTES { text } else { SagaId::derived(uuid::Uuid::NAMESPACE_OID, &text).to_string() }
+}
+
+pub(crate) fn history_row(id: SagaId, entry: &HistoryEntry) -> HistoryRow {
+    // Names, ids and texts are always JSON.
+    HistoryRow { saga_id: id, at: entry.at, entry: serde_json::to_string(entry).unwrap_or_default() }
+}
+
+fn entry_of<S>(happening: &Happening<'_, S>, payloads: &Payloads) -> HistoryInput {
+    match happening {
+        Happening::Begun => HistoryInput::Begun { by: None },
+        Happening::Event(_, recorded) | Happening::Beginning(_, recorded) => {
+            HistoryInput::Event { name: recorded.name.to_string(), id: recorded.id, position: recorded.position }
+        }
+        Happening::Accepted(effect, _) => HistoryInput::Accepted { name: effect.name.clone(), id: effect.command },
+        Happening::Rejected(effect, error) => {
+            let (name, id) = (effect.name.clone(), effect.command);
+            HistoryInput::Rejected { name, id, error: payloads.to_text(error) }
+        }
+        Happening::Ended(end, saga) => HistoryInput::Ended { saga: (*saga).to_owned(), id: end.id, status: end.status },
+        Happening::Deadline(name) => HistoryInput::Deadline { name: (*name).to_owned() },
+        Happening::Skipped(_) => HistoryInput::Intervention { action: Intervention::Skip },
+        Happening::Compensate => HistoryInput::Intervention { action: Intervention::Compensate },
     }
 }
 
 /// A deadline that nobody handles would be lost when it is due.
-fn check_deadlines<S: SagaHandlers>(effects: &Effects) -> Result<(), SagaError> {
+fn check_deadlines<S: SagaHandlers>(effects: &Effects, handling: &Handling<S>) -> Result<(), SagaError> {
     for timer in &effects.timers {
         if let PlannedTimer::Set(name, _) = timer
-            && !S::deadlines().iter().any(|handler| handler.name == name)
+            && !handling.has_deadline(name)
         {
             return Err(SagaError::UnknownDeadline { saga: S::NAME, name: name.clone() });
         }
-    }
-    Ok(())
-}
-
-/// Brings a part of an event to the instances that it concerns; begins one where it starts one and there is none.
-pub(crate) fn deliver<S: SagaHandlers>(
-    instances: &mut Vec<Instance<S>>,
-    input: &SagaInput<S>,
-    part: u32,
-    context: &Context<'_>,
-    payloads: &Payloads,
-    recorded: &Recorded,
-) -> Result<(), SagaError> {
-    let caused = recorded.metadata().caused_by_event(recorded.id);
-    let mut concerned: Vec<&mut Instance<S>> = instances
-        .iter_mut()
-        .filter(|instance| !instance.has_ended() && instance.associations().contains(&input.association))
-        .collect();
-    if concerned.is_empty() && input.role == SagaRole::Start {
-        let id = match part {
-            0 => SagaId::derived(recorded.id.uuid(), S::NAME),
-            part => SagaId::derived(recorded.id.uuid(), &format!("{part} {}", S::NAME)),
-        };
-        let mut instance = Instance::begin(id, input.association.clone(), &caused);
-        instance.on_event(input.role, &*input.handle, context, payloads, &caused)?;
-        instances.push(instance);
-        return Ok(());
-    }
-    for instance in &mut concerned {
-        instance.on_event(input.role, &*input.handle, context, payloads, &caused)?;
     }
     Ok(())
 }

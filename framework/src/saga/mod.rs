@@ -2,25 +2,42 @@
 //! values. State, associations, effects, timers and tracking token commit together.
 
 mod control;
+mod course;
 mod dispatcher;
 mod effects;
 mod error;
+mod family;
 mod handlers;
+mod handling;
+mod history;
 pub(crate) mod instance;
+pub(crate) mod instances;
 mod processor;
+mod state;
 mod steps;
 mod steps_engine;
 mod timers;
 
-pub use control::{ParkedCommand, SagasHandle};
+pub use control::{SagaHandle, SagaInstance, SagasHandle};
+#[doc(hidden)]
+pub use course::{Course, Input};
 pub(crate) use dispatcher::Dispatcher;
-pub use effects::{Effects, PlannedCommand, PlannedTimer};
+pub use effects::{Effects, Planned, PlannedTimer};
 pub use error::SagaError;
-pub use handlers::{DeadlineHandler, RejectionHandler, SagaHandlers, SagaInput, SagaRole};
+pub(crate) use family::{Family, Relative, Relatives, SagaCourier};
+pub use handlers::{
+    AnswerFn, BeginFn, ChildEnd, DeadlineHandler, EndHandler, RejectionHandler, ReplyHandler, SagaHandlers, SagaInput,
+    SagaRole,
+};
+pub(crate) use handling::Handling;
+pub use history::{HistoryEffect, HistoryEntry, HistoryInput, Intervention, ParentSaga};
 pub(crate) use processor::{SagaComponent, Wake};
+pub use state::StateUpcast;
+pub(crate) use state::faults;
+pub use steps::{Begun, Otherwise, Step, Steps, StepsBuilder, steps};
 pub(crate) use timers::SagaTimers;
 
-pub use steps::{Step, Steps, StepsBuilder, steps};
+pub use crate::store::{Association, SagaCount, SagaFilter, SagaStatus};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +47,8 @@ use serde::de::DeserializeOwned;
 /// | attribute | meaning | default |
 /// |---|---|---|
 /// | `#[saga(name = "order-fulfilment")]` | the stored name | required |
+/// | `#[saga(version = 2)]` | the shape of the state; older ones are lifted by `#[upcast(from = 1)]` methods of the handlers | 1 |
+/// | `#[saga(history = false)]` | what happens to instances is not written down | it is |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no saga",
     note = "annotate the struct with `#[derive(Saga)]` and `#[saga(name = \"..\")]`"
@@ -37,6 +56,10 @@ use serde::de::DeserializeOwned;
 pub trait Saga: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static {
     /// The stored name.
     const NAME: &'static str;
+    /// The shape of the state that this program writes.
+    const VERSION: u32 = 1;
+    /// Whether what happens to instances is written down.
+    const HISTORY: bool = true;
 }
 
 /// Name of the processor that brings events to the saga `S`, for `app.processors()`: its dead letters.

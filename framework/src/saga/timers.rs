@@ -1,6 +1,5 @@
 //! Deadlines of sagas.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,21 +7,56 @@ use async_trait::async_trait;
 use crate::deadline::DeadlineTarget;
 use crate::handler::error::chain;
 use crate::handler::{Context, Resources};
+use crate::message::SagaId;
 use crate::store::{Claim, Journal, StoreError, Timer};
 
+use super::error::SagaError;
 use super::handlers::SagaHandlers;
-use super::instance::Instance;
+use super::handling::Handling;
+use super::instance::{Happening, Runner, Waiting};
+use super::instances::{load, write};
 use super::processor::Wake;
-
-/// A deadline whose handler fails is tried again after this time.
-const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The timers of the saga `S`.
 pub(crate) struct SagaTimers<S> {
     pub(crate) journal: Journal,
     pub(crate) resources: Arc<Resources>,
+    pub(crate) handling: Arc<Handling<S>>,
     pub(crate) wake: Arc<Wake>,
-    pub(crate) saga: PhantomData<fn() -> S>,
+}
+
+impl<S: SagaHandlers> SagaTimers<S> {
+    async fn try_fire(&self, due: &[Timer], claim: &Claim) -> Result<(), SagaError> {
+        let (journal, now) = (&self.journal, self.journal.now());
+        let mut transaction = journal.store().begin().await?;
+        transaction.guard(std::slice::from_ref(claim)).await?;
+        let mut ids: Vec<SagaId> = due.iter().map(|timer| timer.saga_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        // In this order: whoever moves a timer meanwhile also changes its instance, and one of the two is too late.
+        let mut instances = load::<S>(&mut *transaction, journal, &ids).await?;
+        let there = transaction.timers(journal.tenant(), S::NAME, &ids).await?;
+        let runner = Runner { handling: &*self.handling, payloads: journal.payloads(), tenant: journal.tenant() };
+        for timer in due.iter().filter(|timer| there.contains(timer)) {
+            let found = instances.get(timer.saga_id).filter(|instance| !instance.has_ended());
+            let Some(instance) = found else { continue };
+            // An earlier one may have moved it, or taken it back.
+            if instance.has_changed_timer(&timer.name) {
+                continue;
+            }
+            instance.fired(&timer.name);
+            let waits = Waiting::Deadline { name: timer.name.clone() };
+            let metadata = instance.metadata();
+            let context = Context::new(now, &metadata, &self.resources);
+            if instance.is_held_up() {
+                instance.put_aside(&waits, None, now);
+            } else if let Err(error) = instance.take(&Happening::Deadline(&timer.name), &context, runner, &metadata) {
+                instance.put_aside(&waits, Some(chain(&error)), now);
+            }
+        }
+        write(&mut *transaction, journal, instances.into_all()).await?;
+        Ok(transaction.commit().await?)
+    }
 }
 
 #[async_trait]
@@ -31,42 +65,13 @@ impl<S: SagaHandlers> DeadlineTarget for SagaTimers<S> {
         S::NAME
     }
 
-    async fn fire(&self, timer: &Timer, claim: &Claim) -> Result<(), StoreError> {
-        let (now, payloads) = (self.journal.now(), self.journal.payloads());
-        let mut transaction = self.journal.store().begin().await?;
-        transaction.guard(std::slice::from_ref(claim)).await?;
-        if !transaction.take_timer(&timer.tenant, S::NAME, timer.saga_id, &timer.name, timer.due).await? {
-            return transaction.commit().await;
-        }
-        if let Some(row) = transaction.saga(&timer.tenant, S::NAME, timer.saga_id).await?.filter(|row| !row.ended) {
-            let unhandled = row.clone();
-            let handled = Instance::<S>::load(row, payloads).and_then(|mut instance| {
-                let metadata = instance.metadata();
-                let context = Context::new(now, &metadata, &self.resources);
-                instance.on_deadline(&timer.name, &context, payloads, &metadata)?;
-                instance.into_write(&timer.tenant, now, payloads)
-            });
-            let write = handled.unwrap_or_else(|error| {
-                tracing::error!(
-                    saga = S::NAME, instance = %timer.saga_id, deadline = timer.name, error = chain(&error),
-                    "a saga needs attention: its deadline could not be handled, and is tried again later"
-                );
-                let again = Timer { due: now.plus(RETRY), ..timer.clone() };
-                crate::store::SagaWrite {
-                    tenant: timer.tenant.clone(),
-                    saga: S::NAME.to_owned(),
-                    row: unhandled,
-                    effects: Vec::new(),
-                    timers: vec![again],
-                    cancelled: Vec::new(),
-                    at: now,
-                }
-            });
-            transaction.write_sagas(vec![write]).await?;
-        }
-        transaction.commit().await?;
+    async fn fire(&self, due: &[Timer], claim: &Claim) -> Result<(), StoreError> {
+        let fired = self.try_fire(due, claim).await;
         self.wake.effects.notify_one();
-        Ok(())
+        fired.map_err(|error| match error {
+            SagaError::Store(error) => error,
+            error => StoreError::unavailable(error),
+        })
     }
 
     async fn changed(&self) {

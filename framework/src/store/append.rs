@@ -8,6 +8,7 @@ use crate::message::{CommandId, EventId, Metadata, Name, Position, StreamId, Tag
 use super::criteria::Condition;
 use super::documents::IndexChange;
 use super::records::ViewId;
+use super::sagas::EffectWrite;
 
 /// Everything that one append writes, atomically.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,8 @@ pub struct Append {
     pub documents: Vec<DocumentWrite>,
     /// States to keep as snapshots of streams that this append writes to.
     pub snapshots: Vec<SnapshotWrite>,
+    /// What is to be sent later, and what is taken back; the last write of a name counts.
+    pub effects: Vec<EffectWrite>,
 }
 
 /// An event before it has a place.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::message::{
     Chains, Clock, Decode, Parts, Payloads, Position, RecordedEvent, StreamId, Timestamp, UpcastError, Version,
 };
@@ -30,6 +32,8 @@ struct Inner {
     payloads: Payloads,
     clock: Arc<dyn Clock>,
     tenant: String,
+    /// Raised when something was stored that is to be sent.
+    scheduled: Arc<Notify>,
 }
 
 /// Why a stored event could not be prepared for a handler.
@@ -52,7 +56,8 @@ impl Journal {
         clock: Arc<dyn Clock>,
         tenant: String,
     ) -> Self {
-        Self(Arc::new(Inner { store, chains, passes: Passes::default(), payloads, clock, tenant }))
+        let scheduled = Arc::default();
+        Self(Arc::new(Inner { store, chains, passes: Passes::default(), payloads, clock, tenant, scheduled }))
     }
 
     /// The backend.
@@ -83,6 +88,11 @@ impl Journal {
     #[must_use]
     pub fn tenant(&self) -> &str {
         &self.0.tenant
+    }
+
+    /// Raised when something was stored that is to be sent later.
+    pub(crate) fn scheduled(&self) -> &Arc<Notify> {
+        &self.0.scheduled
     }
 
     /// The upcasters of events, commands and snapshots.
@@ -192,7 +202,15 @@ impl Journal {
     /// As [`super::EventStore::append`].
     pub fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send + '_ {
         // Not an `async fn`, which would keep the append in its own future as well.
-        self.0.store.append(self.own(append))
+        let schedules = !append.effects.is_empty();
+        let appending = self.0.store.append(self.own(append));
+        async move {
+            let appended = appending.await;
+            if schedules {
+                self.0.scheduled.notify_one();
+            }
+            appended
+        }
     }
 
     /// Commits `transaction` together with `append`.
@@ -204,12 +222,20 @@ impl Journal {
         transaction: Box<dyn StoreTransaction>,
         append: Append,
     ) -> Result<Appended, AppendError> {
-        transaction.commit_with(self.own(append)).await
+        let schedules = !append.effects.is_empty();
+        let appended = transaction.commit_with(self.own(append)).await;
+        if schedules {
+            self.0.scheduled.notify_one();
+        }
+        appended
     }
 
     /// `append` for this tenant, in the names under which events are stored.
     fn own(&self, mut append: Append) -> Append {
         append.tenant.clone_from(&self.0.tenant);
+        for effect in append.effects.iter_mut().filter_map(|write| write.effect.as_mut()) {
+            effect.tenant.clone_from(&self.0.tenant);
+        }
         if let Some(condition) = &mut append.condition {
             condition.criteria = self.stored(&condition.criteria);
         }

@@ -9,6 +9,7 @@ use super::error::AppendError;
 use super::exchange::Import;
 use super::read::{Read, Scope};
 use super::records::Snapshot;
+use super::sagas::Effect;
 
 /// The largest input that a store takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +131,10 @@ impl Limits {
             check_of("the document of", &write.key, bytes, self.payload_bytes, "bytes")?;
             self.check_index(&write.index.added)?;
         }
+        for write in &append.effects {
+            self.check_effect_name(&write.scope, &write.label)?;
+            write.effect.iter().try_for_each(|effect| self.check_effect(effect))?;
+        }
         if let Some(command) = &append.command {
             let (Outcome::Done(answer) | Outcome::Rejected(answer)) = &command.outcome;
             check_of("the answer of", &command.name, answer.len(), self.payload_bytes, "bytes")?;
@@ -214,6 +219,28 @@ impl Limits {
     /// When it is too long, or holds a zero character.
     pub fn check_document_key(&self, key: &str) -> Result<(), LimitError> {
         self.name("the key of a document", key)
+    }
+
+    /// Checks what is to be sent later.
+    ///
+    /// # Errors
+    /// When its payload, its metadata or its name are too large.
+    pub fn check_effect(&self, effect: &Effect) -> Result<(), LimitError> {
+        let carried = effect.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+        check(&format!("the payload of `{}`", effect.name), effect.payload.len(), self.payload_bytes, "bytes")?;
+        check(&format!("the metadata of `{}`", effect.name), carried, self.metadata_bytes, "bytes")?;
+        let (scope, label) = (effect.scope.as_deref(), effect.label.as_deref());
+        self.check_effect_name(scope.unwrap_or_default(), label.unwrap_or_default())
+    }
+
+    /// Checks the scope of a deadline, and its name. A scope has room for a category and an id.
+    ///
+    /// # Errors
+    /// When one is too long, or holds a zero character.
+    pub fn check_effect_name(&self, scope: &str, label: &str) -> Result<(), LimitError> {
+        check("the scope of a deadline", scope.len(), 2 * self.name_bytes + 1, "bytes")?;
+        check("the scope of a deadline", zeros(scope), 0, "zero characters")?;
+        self.name("the name of a deadline", label)
     }
 
     /// Checks the name of a subscription.

@@ -22,6 +22,7 @@ pub mod plan;
 pub mod read;
 pub mod reader;
 pub mod records;
+pub mod sagas;
 pub mod segment;
 pub mod stream;
 pub mod subscriptions;
@@ -72,8 +73,10 @@ pub use memory::{MemoryStore, MemoryTransaction};
 pub use open::open;
 pub use read::{Content, Direction, Page, Read, Scope};
 pub use reader::Reader;
-pub use records::{
-    Association, DeadLetter, Document, Effect, LetterCount, LetterState, SagaRow, SagaWrite, Snapshot, Timer,
+pub use records::{DeadLetter, Document, LetterCount, LetterState, Snapshot};
+pub use sagas::{
+    Association, Effect, EffectKind, EffectWrite, HistoryRow, SagaCount, SagaFilter, SagaRow, SagaStatus, SagaStore,
+    SagaWrite, Timer, WaitingInput, WhichEffects,
 };
 pub use segment::{Advance, Claim, NodeRow, Segment, SegmentRow, SegmentState, SegmentWrite};
 pub use stream::{Retention, Scavenged, StreamChange, StreamInfo, StreamStatus, Visibility};
@@ -318,50 +321,6 @@ pub trait Store: EventStore + Maintain {
     /// As [`Store::find_documents`].
     async fn count_documents(&self, query: &DocumentQuery) -> Result<u64, StoreError>;
 
-    /// The effects of `saga` that are due at `now`: of each instance only the oldest that is not done, so that effects
-    /// of one instance keep their order. Parked ones hold back the ones behind them. Those that were due first come first,
-    /// and those that were due at one instant in the order in which they were committed.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn due_effects(
-        &self,
-        tenant: &str,
-        saga: &str,
-        now: crate::message::Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Effect>, StoreError>;
-
-    /// When the next effect of `saga` that waits for its retry is due; `None` if none waits.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn next_effect(&self, tenant: &str, saga: &str) -> Result<Option<crate::message::Timestamp>, StoreError>;
-
-    /// The effects of `saga` that are not done, parked ones included, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn open_effects(&self, tenant: &str, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError>;
-
-    /// The timers of `saga` that are due at `now`, earliest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn due_timers(
-        &self,
-        tenant: &str,
-        saga: &str,
-        now: crate::message::Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Timer>, StoreError>;
-
-    /// When the next timer of `saga` is due; `None` if none waits.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    async fn next_timer(&self, tenant: &str, saga: &str) -> Result<Option<crate::message::Timestamp>, StoreError>;
-
     /// The dead letters of `processor` behind the step `after` (a position and a place), in order.
     ///
     /// # Errors
@@ -418,6 +377,9 @@ pub trait Store: EventStore + Maintain {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database does not answer.
     async fn forget_commands(&self, before: crate::message::Timestamp) -> Result<u64, StoreError>;
+
+    /// The records of sagas.
+    fn sagas(&self) -> &dyn SagaStore;
 
     /// Subscriptions of outside consumers.
     fn subscriptions(&self) -> &dyn subscriptions::SubscriptionStore;

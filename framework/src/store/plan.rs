@@ -4,7 +4,7 @@
 //! write, writes it, and commits. The rules see appends in order, so that a later append of a batch meets what an
 //! earlier one did. A refused append leaves its neighbours alone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
@@ -15,6 +15,7 @@ use super::documents::IndexChange;
 use super::error::{AppendError, Conflict};
 use super::exchange::Import;
 use super::records::ViewId;
+use super::sagas::Effect;
 use super::stream::StreamStatus;
 
 /// A map with a quick hash that is seeded anew for each map.
@@ -193,6 +194,9 @@ impl Questions<'_> {
 /// A document to write: view, key, new revision, and the body, `None` where it is removed.
 pub type PlannedDocument<'a> = (&'a ViewId, &'a str, u64, Option<&'a [u8]>);
 
+/// The name of an effect: tenant, saga, scope and label.
+pub type EffectName<'a> = (&'a str, &'a str, &'a str, &'a str);
+
 /// What to write for a batch, and the answer to each of its appends.
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
@@ -206,6 +210,8 @@ pub struct Plan<'a> {
     pub index: Vec<(&'a ViewId, &'a str, &'a IndexChange)>,
     /// Snapshots to keep, each with its tenant and the position of the newest event in it.
     pub snapshots: Vec<(&'a str, &'a SnapshotWrite, Position)>,
+    /// What is to be sent later, by its name, and what is taken back: the last write of a name.
+    pub effects: BTreeMap<EffectName<'a>, Option<&'a Effect>>,
     /// One answer for each append, in order.
     pub answers: Vec<Result<Appended, AppendError>>,
 }
@@ -214,7 +220,7 @@ impl Plan<'_> {
     /// Whether there is anything to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.commands.is_empty() && self.documents.is_empty()
+        self.events.is_empty() && self.commands.is_empty() && self.documents.is_empty() && self.effects.is_empty()
     }
 }
 
@@ -397,6 +403,10 @@ impl<'a, K: Known> Planner<'a, K> {
             versions.iter().any(|(stream, version)| *stream == write.stream && *version == write.version)
         });
         self.plan.snapshots.extend(written.map(|write| (tenant, write, head)));
+        for write in &append.effects {
+            let name = (tenant, write.saga.as_str(), write.scope.as_str(), write.label.as_str());
+            self.plan.effects.insert(name, write.effect.as_deref());
+        }
         if let Some(command) = &append.command {
             let mut record = command.clone();
             record.position = self.head;

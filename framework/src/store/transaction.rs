@@ -13,7 +13,8 @@ use crate::message::{CommandId, Position, SagaId, Timestamp};
 use super::append::{Append, Appended};
 use super::documents::DocumentChange;
 use super::error::{AppendError, StoreError};
-use super::records::{Association, DeadLetter, Document, Effect, SagaRow, SagaWrite, ViewId};
+use super::records::{DeadLetter, Document, ViewId};
+use super::sagas::{Association, Effect, HistoryRow, SagaRow, SagaWrite, Timer};
 use super::segment::{Advance, Claim, SegmentRow, SegmentWrite};
 
 /// What commits together. Dropping it without [`StoreTransaction::commit`] or [`StoreTransaction::commit_with`] rolls
@@ -64,30 +65,47 @@ pub trait StoreTransaction: Send {
     /// Removes all entries of the document of `view` under `key`, whatever the document says.
     async fn clear_entries(&mut self, view: &ViewId, key: &str) -> Result<(), StoreError>;
 
-    /// The instances of `saga` that are associated with any of `associations` and have not ended.
+    /// The running instances of `saga` that are associated with any of `associations`, and those with any of `ids`, ended ones
+    /// included; each once.
     async fn find_sagas(
         &mut self,
         tenant: &str,
         saga: &str,
         associations: &[Association],
+        ids: &[SagaId],
     ) -> Result<Vec<SagaRow>, StoreError>;
 
-    /// The instance `id` of `saga`.
-    async fn saga(&mut self, tenant: &str, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError>;
-
-    /// Writes instances with their effects and timers. An instance that ends loses its associations and timers; its
-    /// effects are still delivered.
+    /// Writes instances of `saga` with their effects, timers and history. An instance that ends loses its associations and
+    /// timers; its effects are still delivered. Several writes are of different instances.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when an instance has another revision than was read.
-    async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError>;
+    /// [`StoreError::Changed`] when an instance has another revision than was read, or another running instance has its key.
+    async fn write_sagas(&mut self, tenant: &str, saga: &str, writes: Vec<SagaWrite>) -> Result<(), StoreError>;
+
+    /// Adds to the history of instances, in order.
+    async fn add_history(&mut self, tenant: &str, saga: &str, rows: Vec<HistoryRow>) -> Result<(), StoreError>;
+
+    /// The timers of the instances `ids` of `saga`, the earliest first.
+    async fn timers(&mut self, tenant: &str, saga: &str, ids: &[SagaId]) -> Result<Vec<Timer>, StoreError>;
+
+    /// Which of these effects are not done.
+    async fn open_among(&mut self, tenant: &str, effects: &[CommandId]) -> Result<Vec<CommandId>, StoreError>;
 
     /// Adds effects that belong to no instance of a saga: commands that are sent later. Those with
-    /// the id of an effect that is not done take its place.
+    /// the id of an effect that is not done take its place, and so do those with the scope and label of one.
     async fn add_effects(&mut self, effects: Vec<Effect>) -> Result<(), StoreError>;
 
     /// Removes effects that are done; returns how many of them were there.
     async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<u64, StoreError>;
+
+    /// Removes effects of `saga` that were not sent: those in `scope`, or the one of them with this label; returns how many.
+    async fn cancel_effects(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        scope: &str,
+        label: Option<&str>,
+    ) -> Result<u64, StoreError>;
 
     /// Records that an effect was tried without success: when to try again, or why it was given up. Returns whether it was
     /// there.
@@ -97,17 +115,6 @@ pub trait StoreTransaction: Send {
         effect: CommandId,
         attempts: u32,
         next: Result<Timestamp, String>,
-    ) -> Result<bool, StoreError>;
-
-    /// Removes the timer `name` of an instance if it is due at `due`; returns whether it was there. A timer that was
-    /// moved meanwhile stays.
-    async fn take_timer(
-        &mut self,
-        tenant: &str,
-        saga: &str,
-        id: SagaId,
-        name: &str,
-        due: Timestamp,
     ) -> Result<bool, StoreError>;
 
     /// The sequences of `processor` that are held up by a dead letter, among those of these names: each as component and

@@ -8,6 +8,7 @@ use crate::handler::{Context, Resources};
 use crate::message::{Command, CommandId, Decode, Metadata, Payloads, Timestamp, Version};
 use crate::store::Criteria;
 
+use super::deadlines::SeenDeadlines;
 use super::decided::{Decided, ENDED, Outcome};
 use super::facts::{Fact, Facts, described, facts};
 use super::messages::Comparison;
@@ -177,8 +178,10 @@ impl<S: CommandTarget + Debug> Given<S> {
             (Outcome::Accepted(_), Some(left)) => left,
             _ => before,
         };
+        let outcome = kept(outcome, &events);
         let (lifecycle, shown) = (events.lifecycle(), described(&emitted));
-        let decided = Decided { outcome, events: shown, state: after, comparison: Comparison::default() };
+        let (comparison, deadlines) = (Comparison::default(), SeenDeadlines::of(events.awaited(), self.now));
+        let decided = Decided { outcome, events: shown, state: after, comparison, deadlines };
         Handled { decided, emitted, lifecycle }
     }
 
@@ -217,7 +220,8 @@ pub(super) struct Handled<C: Command, S> {
 impl<C: Command, S> Handled<C, S> {
     fn refused(reason: &str, state: S) -> Self {
         let (events, comparison) = (Vec::new(), Comparison::default());
-        let decided = Decided { outcome: Outcome::Failed(reason.to_owned()), events, state, comparison };
+        let (outcome, deadlines) = (Outcome::Failed(reason.to_owned()), SeenDeadlines::default());
+        let decided = Decided { outcome, events, state, comparison, deadlines };
         Self { decided, emitted: Vec::new(), lifecycle: Lifecycle::Keep }
     }
 }
@@ -244,6 +248,16 @@ fn fitting<C: Command, S: EventSourced>(outcome: Outcome<C>, events: &Events<S>,
     let mut after = before.clone();
     let applied = events.iter().try_for_each(|event| event.apply_to(&mut after).map(|_| ()));
     applied.err().or(events.misfit()).map_or(outcome, |misfit| Outcome::Failed(misfit.to_string()))
+}
+
+/// As in an application, a deadline is stored with events.
+fn kept<C: Command, S>(outcome: Outcome<C>, events: &Events<S>) -> Outcome<C> {
+    match (&outcome, events.unkept_deadline()) {
+        (Outcome::Accepted(_), Some(deadline)) => {
+            Outcome::Failed(format!("the decision concerns the deadline `{deadline}`, and emits no event"))
+        }
+        _ => outcome,
+    }
 }
 
 impl<S> Given<S> {

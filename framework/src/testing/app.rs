@@ -318,7 +318,7 @@ impl TestApp {
     async fn next_deadline(&self, end: Timestamp, caller: &Location<'_>) -> Option<Timestamp> {
         let (tenant, mut next) = (self.annals.journal().tenant(), None);
         for saga in self.annals.saga_names() {
-            let timers = self.store.due_timers(tenant, saga, end, 1).await;
+            let timers = self.store.sagas().due_timers(tenant, saga, crate::store::Segment::WHOLE, end, 1).await;
             let due = or_fail(timers, caller, "the deadlines cannot be read").first().map(|timer| timer.due);
             next = next.into_iter().chain(due).min();
         }

@@ -2,9 +2,10 @@
 
 use std::fmt::Debug;
 
-use crate::aggregate::Refusal;
+use crate::aggregate::{Due, Refusal};
 use crate::message::{Command, Event};
 
+use super::deadlines::SeenDeadlines;
 use super::diff::assert_same;
 use super::facts::{Facts, described, facts};
 use super::matcher::{EventMatcher, assert_none, assert_one};
@@ -23,6 +24,7 @@ pub struct Decided<C: Command, S> {
     /// The state that the events lead to.
     pub(super) state: S,
     pub(super) comparison: Comparison,
+    pub(super) deadlines: SeenDeadlines,
 }
 
 pub(super) enum Outcome<C: Command> {
@@ -117,6 +119,40 @@ impl<C: Command, S> Decided<C, S> {
         if let Outcome::Accepted(reply) = &self.outcome {
             assert_same(&expected, reply, "another reply was expected");
         }
+        self
+    }
+
+    /// The command was accepted, and the deadline `name` was set: `due` is a duration from the decision or an instant, and
+    /// `command` is what is sent then.
+    ///
+    /// # Panics
+    /// When it was otherwise.
+    #[track_caller]
+    pub fn then_deadline<D: Command>(self, name: &str, due: impl Into<Due>, command: D) -> Self {
+        self.accepted();
+        self.deadlines.assert_set(name, due.into(), &command);
+        self
+    }
+
+    /// The command was accepted, and the deadline `name` taken back.
+    ///
+    /// # Panics
+    /// When it was otherwise.
+    #[track_caller]
+    pub fn then_deadline_cancelled(self, name: &str) -> Self {
+        self.accepted();
+        self.deadlines.assert_cancelled(name);
+        self
+    }
+
+    /// The command was accepted, and no deadline set. One may have been taken back.
+    ///
+    /// # Panics
+    /// When it was otherwise.
+    #[track_caller]
+    pub fn then_no_deadline(self) -> Self {
+        self.accepted();
+        self.deadlines.assert_none_set();
         self
     }
 

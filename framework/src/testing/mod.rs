@@ -4,6 +4,7 @@
 //! |---|---|
 //! | an aggregate or a decision | [`given`] |
 //! | a saga | [`given_saga`] |
+//! | a workflow | [`given_workflow`], [`given_workflow_of`] |
 //! | a view | [`given_view`] |
 //! | upcasters | [`upcast`], [`given_stored`] |
 //! | what is stored, against files of before | [`golden`] |
@@ -20,6 +21,7 @@ mod app;
 mod clock;
 mod commands;
 pub mod compliance;
+mod deadlines;
 mod decided;
 mod diff;
 mod facts;
@@ -33,6 +35,7 @@ mod recorded;
 mod saga;
 mod upcast;
 mod view;
+mod workflow;
 
 pub use aggregate::{Given, given, given_state};
 pub use app::{AppSetup, TestApp, app};
@@ -48,3 +51,4 @@ pub use recorded::{RecordedStream, recorded};
 pub use saga::{GivenSaga, given_saga};
 pub use upcast::{GivenStored, Upcast, given_stored, upcast, upcast_named};
 pub use view::{GivenView, given_enriched_view, given_view};
+pub use workflow::{GivenWorkflow, given_workflow, given_workflow_of};

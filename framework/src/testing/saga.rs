@@ -1,13 +1,17 @@
 //! Given events, when an event, a rejection or time, then commands, deadlines, associations, an end.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::handler::{Context, Resources};
-use crate::message::{Command, CommandId, Decode, Json, Metadata, Payloads, RecordedEvent, Timestamp};
-use crate::saga::SagaHandlers;
-use crate::saga::instance::{Instance, deliver};
-use crate::store::{Association, Effect, Timer};
+use crate::message::{
+    Command, CommandId, Decode, Json, Metadata, Payloads, RecordedEvent, SagaId, Timestamp, Upcasters,
+};
+use crate::saga::instance::{Happening, Instance, Runner};
+use crate::saga::instances::{Arrival, Instances};
+use crate::saga::{Handling, SagaHandlers};
+use crate::store::{Association, Effect, EffectKind, Segment, Timer};
 
 use super::TestClock;
 use super::commands::{CommandMatcher, Commands};
@@ -44,19 +48,24 @@ use super::messages::{Comparison, Message, Words};
 /// # }
 /// ```
 pub struct GivenSaga<S> {
-    now: Timestamp,
+    pub(super) now: Timestamp,
     number: u64,
-    resources: Resources,
-    instances: Vec<Instance<S>>,
-    timers: Vec<Timer>,
+    pub(super) resources: Resources,
+    pub(super) handling: Arc<Handling<S>>,
+    pub(super) instances: Vec<Instance<S>>,
+    pub(super) timers: Vec<Timer>,
     /// What the newest input made the saga send.
-    sent: Vec<Effect>,
+    pub(super) sent: Vec<Effect>,
+    /// What was sent and not answered.
+    pub(super) open: Vec<Effect>,
     /// Instances that have ended.
     ended: usize,
-    comparison: Comparison,
+    /// The state of the newest of them.
+    pub(super) last: Option<S>,
+    pub(super) comparison: Comparison,
 }
 
-const SENT: Words<'_> = Words { kind: "commands", done: "sent", note: None };
+pub(super) const SENT: Words<'_> = Words { kind: "commands", done: "sent", note: None };
 
 /// Begins a test: the saga has handled these events.
 ///
@@ -69,10 +78,13 @@ pub fn given_saga<S: SagaHandlers>(events: impl Facts) -> GivenSaga<S> {
         now,
         number: 0,
         resources: Resources::default(),
+        handling: Arc::new(Handling::new(&Upcasters::default())),
         instances: Vec::new(),
         timers: Vec::new(),
         sent: Vec::new(),
+        open: Vec::new(),
         ended: 0,
+        last: None,
         comparison: Comparison::default(),
     };
     for fact in facts(events) {
@@ -114,15 +126,26 @@ impl<S: SagaHandlers> GivenSaga<S> {
         let error = payloads.encode(&error).unwrap_or_else(|error| panic!("the error cannot be encoded: {error}"));
         let effect = self.effect(&command);
         self.sent.clear();
-        let (now, resources) = (self.now, self.resources.clone());
-        self.change(&effect.clone(), |instance| {
-            let context = Context::new(now, &effect.metadata, &resources);
-            instance.on_rejected(&effect, &error, &context, &payloads, &effect.metadata)
-        });
+        self.change(&effect, &Happening::Rejected(&effect, &error));
         self
     }
 
-    /// A command of a declared step is accepted.
+    /// A command that the saga has sent is accepted, with this reply.
+    ///
+    /// # Panics
+    /// When the saga cannot handle that.
+    #[must_use = "say what should come of it"]
+    #[track_caller]
+    pub fn when_replied<C: Command>(mut self, command: C, reply: C::Reply) -> Self {
+        let reply = Payloads::json().encode(&reply);
+        let reply = reply.unwrap_or_else(|error| panic!("the reply cannot be encoded: {error}"));
+        let effect = self.effect(&command);
+        self.sent.clear();
+        self.change(&effect, &Happening::Accepted(&effect, &reply));
+        self
+    }
+
+    /// A command of a declared step is accepted, without a reply that anybody reads.
     ///
     /// # Panics
     /// When the saga cannot handle that.
@@ -132,9 +155,8 @@ impl<S: SagaHandlers> GivenSaga<S> {
         let effect = self.effect(&command);
         assert!(effect.step.is_some() || S::steps().is_none(), "no step has sent `{}`", C::NAME);
         self.sent.clear();
-        let now = self.now;
         if effect.step.is_some() {
-            self.change(&effect.clone(), |instance| instance.on_accepted(now, &Payloads::json(), &effect.metadata));
+            self.change(&effect, &Happening::Accepted(&effect, b"null"));
         }
         self
     }
@@ -153,16 +175,18 @@ impl<S: SagaHandlers> GivenSaga<S> {
             let Some(timer) = self.timers.first().filter(|timer| timer.due <= end).cloned() else { break };
             self.timers.remove(0);
             self.now = timer.due.max(self.now);
-            let (now, resources) = (self.now, self.resources.clone());
             let Some(index) = self.instances.iter().position(|instance| instance.id() == timer.saga_id) else {
                 continue;
             };
             let mut instance = self.instances.remove(index);
+            instance.fired(&timer.name);
             let metadata = instance.metadata();
-            let context = Context::new(now, &metadata, &resources);
-            let handled = instance.on_deadline(&timer.name, &context, &Payloads::json(), &metadata);
-            handled.unwrap_or_else(|error| panic!("the deadline `{}` cannot be handled: {error}", timer.name));
-            self.keep(instance);
+            self.take(
+                instance,
+                &Happening::Deadline(&timer.name),
+                &metadata,
+                &format!("the deadline `{}`", timer.name),
+            );
         }
         self.now = end;
         self
@@ -357,26 +381,55 @@ impl<S: SagaHandlers> GivenSaga<S> {
         self.number += 1;
         let event: RecordedEvent = fact.recorded(self.number, self.now);
         let payloads = Payloads::json();
-        let routed = S::route(Decode::of(&event, &payloads));
+        let routed = S::route(Decode::of(&event, &payloads), event.recorded.metadata());
         let input = routed.unwrap_or_else(|error| panic!("the event `{}` cannot be handled: {error}", fact.name));
         let Some(input) = input else { return };
-        let resources = self.resources.clone();
+        let (resources, handling) = (self.resources.clone(), Arc::clone(&self.handling));
         let context = Context::new(self.now, event.recorded.metadata(), &resources).with_recorded(&event.recorded);
-        let handled = deliver(&mut self.instances, &input, 0, &context, &payloads, &event.recorded);
-        handled.unwrap_or_else(|error| panic!("the event `{}` cannot be handled: {error}", fact.name));
-        for instance in std::mem::take(&mut self.instances) {
+        let arrival = Arrival { context: &context, recorded: &event.recorded, segment: Segment::WHOLE, again: false };
+        let mut instances = Instances::default();
+        std::mem::take(&mut self.instances).into_iter().for_each(|instance| instances.add(instance));
+        instances.deliver(&input, 0, &arrival, Runner { handling: &*handling, payloads: &payloads, tenant: "" });
+        for instance in instances.into_all() {
+            if let Some(error) = &instance.row().attention {
+                panic!("the event `{}` cannot be handled: {error}", fact.name);
+            }
             self.keep(instance);
         }
     }
 
+    /// An instance is begun with this state.
+    #[track_caller]
+    pub(super) fn begin(&mut self, state: S) {
+        let id = SagaId::derived(uuid::Uuid::nil(), "test");
+        let instance = Instance::begin_with(id, state, None, self.now, &Metadata::new());
+        self.take(instance, &Happening::Begun, &Metadata::new(), "its beginning");
+    }
+
     /// Changes the instance that an effect belongs to.
     #[track_caller]
-    fn change(&mut self, effect: &Effect, change: impl FnOnce(&mut Instance<S>) -> Result<(), crate::saga::SagaError>) {
+    pub(super) fn change(&mut self, effect: &Effect, happening: &Happening<'_, S>) {
+        self.open.retain(|open| open.command != effect.command);
         let index = self.instances.iter().position(|instance| instance.id() == effect.saga_id);
         let Some(index) = index else { panic!("no instance runs that could have sent `{}`", effect.name) };
-        let mut instance = self.instances.remove(index);
-        change(&mut instance)
-            .unwrap_or_else(|error| panic!("the answer to `{}` cannot be handled: {error}", effect.name));
+        let instance = self.instances.remove(index);
+        self.take(instance, happening, &effect.metadata, &format!("the answer to `{}`", effect.name));
+    }
+
+    #[track_caller]
+    pub(super) fn take(
+        &mut self,
+        mut instance: Instance<S>,
+        happening: &Happening<'_, S>,
+        metadata: &Metadata,
+        what: &str,
+    ) {
+        let (resources, handling) = (self.resources.clone(), Arc::clone(&self.handling));
+        let context = Context::new(self.now, metadata, &resources);
+        let payloads = Payloads::json();
+        let runner = Runner { handling: &*handling, payloads: &payloads, tenant: "" };
+        let taken = instance.take(happening, &context, runner, metadata);
+        taken.unwrap_or_else(|error| panic!("{what} cannot be handled: {error}"));
         self.keep(instance);
     }
 
@@ -387,21 +440,28 @@ impl<S: SagaHandlers> GivenSaga<S> {
             return self.instances.push(instance);
         }
         let payloads = Payloads::json();
-        let write = instance.into_write("", self.now, &payloads).unwrap_or_else(|error| panic!("{error}"));
-        self.sent.extend(write.effects);
+        let written = instance.into_write("", self.now, &payloads).unwrap_or_else(|error| panic!("{error}"));
+        let (write, withdrawn) = written;
+        for effects in [&mut self.sent, &mut self.open] {
+            effects.retain(|effect| !withdrawn.contains(&effect.command));
+            effects.extend(write.effects.iter().cloned());
+        }
         self.timers.retain(|timer| {
             timer.saga_id != write.row.id
-                || !(write.row.ended
+                || !(write.row.status.is_ended()
                     || write.cancelled.contains(&timer.name)
                     || write.timers.iter().any(|new| new.name == timer.name))
         });
         self.timers.extend(write.timers);
         let mut row = write.row;
         row.revision += 1;
-        if row.ended {
+        let ended = row.status.is_ended();
+        let loaded: Instance<S> = Instance::load(row, &payloads).unwrap_or_else(|error| panic!("{error}"));
+        if ended {
             self.ended += 1;
+            self.last = Some(loaded.state().clone());
         } else {
-            self.instances.push(Instance::load(row, &payloads).unwrap_or_else(|error| panic!("{error}")));
+            self.instances.push(loaded);
         }
     }
 
@@ -409,7 +469,8 @@ impl<S: SagaHandlers> GivenSaga<S> {
     #[track_caller]
     fn effect<C: Command>(&self, command: &C) -> Effect {
         let payload = Payloads::json().encode(command).unwrap_or_else(|error| panic!("{error}"));
-        let sent = self.sent.iter().find(|effect| effect.name == C::NAME && effect.payload == payload);
+        let sent =
+            self.sent.iter().chain(&self.open).find(|effect| effect.name == C::NAME && effect.payload == payload);
         if let Some(effect) = sent {
             return effect.clone();
         }
@@ -421,7 +482,12 @@ impl<S: SagaHandlers> GivenSaga<S> {
             tenant: String::new(),
             saga: S::NAME.to_owned(),
             saga_id: instance.id(),
+            slice: 0,
             number: 0,
+            group: 0,
+            kind: EffectKind::Command,
+            scope: None,
+            label: None,
             name: C::NAME.to_owned(),
             payload,
             metadata: Metadata::new(),
@@ -442,6 +508,6 @@ impl<S> fmt::Debug for GivenSaga<S> {
     }
 }
 
-fn described(effect: &Effect) -> Message {
+pub(super) fn described(effect: &Effect) -> Message {
     (effect.name.clone(), serde_json::from_slice(&effect.payload).unwrap_or(Json::Null))
 }

@@ -236,7 +236,7 @@ impl<V: ViewHandlers> ViewBatch<'_, V> {
 impl<V: ViewHandlers> Batch for ViewBatch<'_, V> {
     async fn prepare(
         &mut self,
-        steps: &[(&RecordedEvent, &str)],
+        steps: &mut [(&RecordedEvent, &mut Step)],
         transaction: &mut dyn StoreTransaction,
     ) -> Result<(), HandlerError> {
         // What cannot be looked up fails the events that need it, when their turn comes.
@@ -248,7 +248,8 @@ impl<V: ViewHandlers> Batch for ViewBatch<'_, V> {
                 self.enrichment = Some((seen, found));
             }
         }
-        self.load(steps.iter().map(|(_, key)| *key), transaction).await
+        let keys: Vec<&str> = steps.iter().map(|(_, step)| step.sequence.as_deref().unwrap_or_default()).collect();
+        self.load(keys.into_iter(), transaction).await
     }
 
     async fn handle(

@@ -182,6 +182,7 @@ fn decide_body(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
         true => reply(&handler.output, message, quote!(__value)),
         false => events(ty, &handler.output, message),
     };
+    let deadlines = handler.local_of(Role::Deadlines).map(|local| quote! { __events.wait_for(#local); });
     quote! {
         #bindings
         #before
@@ -189,6 +190,7 @@ fn decide_body(ty: &Type, handler: &Handler, message: &Message) -> TokenStream {
         let __outcome = #call;
         #after
         let __value = #value;
+        #deadlines
         #end
     }
 }

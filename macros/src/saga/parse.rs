@@ -1,21 +1,30 @@
 use proc_macro2::Ident;
-use syn::{DeriveInput, LitStr};
+use syn::{DeriveInput, LitBool, LitInt, LitStr};
 
-use crate::attributes::{Keys, check_name, value};
+use crate::attributes::{Keys, check_name, positive, value};
 use crate::errors::Errors;
 
 pub(super) struct Saga {
     pub(super) ident: Ident,
     pub(super) name: Option<LitStr>,
+    pub(super) version: Option<LitInt>,
+    pub(super) history: Option<LitBool>,
 }
 
 pub(super) fn saga(input: &DeriveInput, errors: &mut Errors) -> Saga {
-    let mut name = None;
-    let mut keys = Keys::new("saga", &["name = \"order-fulfilment\""]);
-    keys.read_all(&input.attrs, errors, |_, input, errors| {
-        check_name(name.insert(value(input)?), errors);
+    let (mut name, mut version, mut history) = (None, None, None);
+    let mut keys = Keys::new("saga", &["name = \"order-fulfilment\"", "version = 2", "history = false"]);
+    keys.read_all(&input.attrs, errors, |key, input, errors| {
+        match key.word {
+            "name" => check_name(name.insert(value(input)?), errors),
+            "version" => {
+                let number: LitInt = value(input)?;
+                version = positive::<u32>(&number, "a version", errors).map(|_| number);
+            }
+            _ => history = Some(value(input)?),
+        }
         Ok(())
     });
     keys.require("name", &input.ident, errors);
-    Saga { ident: input.ident.clone(), name }
+    Saga { ident: input.ident.clone(), name, version, history }
 }

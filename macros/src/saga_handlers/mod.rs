@@ -9,8 +9,22 @@ use proc_macro2::TokenStream;
 use crate::block::{Block, Markers};
 use crate::errors::Errors;
 
-const MARKERS: Markers =
-    Markers { block: "saga_handlers", known: &["start", "handle", "end", "rejected", "deadline", "steps"] };
+const MARKERS: Markers = Markers {
+    block: "saga_handlers",
+    known: &[
+        "start",
+        "handle",
+        "end",
+        "begin",
+        "accepted",
+        "rejected",
+        "ended",
+        "deadline",
+        "compensate",
+        "steps",
+        "upcast",
+    ],
+};
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();

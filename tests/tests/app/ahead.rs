@@ -28,7 +28,7 @@ async fn opened(place: &Place, balance: u64, declare: impl FnOnce(Builder) -> Bu
 async fn shaky(fates: impl IntoIterator<Item = Fate>) -> (Annals, Runs) {
     let (runs, store) = (Runs::default(), Shaky::with([Slow(0)].into_iter().chain(fates)));
     let app = Annals::builder().without_discovery().include::<Wallet>().resource(runs.clone());
-    let app = app.opened_store(Arc::new(store)).start().await.unwrap();
+    let app = app.opened_store(store.store()).start().await.unwrap();
     app.send(open("w-1", 10)).await.unwrap();
     (app, runs)
 }
@@ -305,7 +305,7 @@ async fn a_record_that_was_overtaken_has_met_no_conflict() {
         let (runs, store) = (Runs::default(), Shaky::with([Slow(0), fate]));
         let app = Annals::builder().without_discovery().include::<Wallet>().resource(runs.clone());
         let app = app.commands(|commands| commands.conflict_retries = 0);
-        let app = app.opened_store(Arc::new(store)).start().await.unwrap();
+        let app = app.opened_store(store.store()).start().await.unwrap();
         app.send(open("w-1", 10)).await.unwrap();
         let refused = tokio::spawn(app.send(withdraw("w-1", 50)).id(CommandId::new()).into_future());
         let paid = sent(&app, deposit("w-1", 1));

@@ -8,7 +8,7 @@ use annals::message::{Position, Tag, Timestamp};
 use annals::store::subscriptions::{
     DeliveryCounts, DeliveryRow, Glance, HeldSubscription, ParkedChange, SubscriptionRow, SubscriptionStore,
 };
-use annals::store::{Append, EventStore, MemoryStore, NewEvent, StoreError};
+use annals::store::{Append, MemoryStore, NewEvent, StoreError};
 use annals::subscription::{ConsumerConfig, Delivery, SubscriptionConfig, ack_all};
 use annals::{Annals, EventId, Metadata, StreamId};
 use async_trait::async_trait;
@@ -140,9 +140,8 @@ fn event(stream: &str) -> NewEvent {
 async fn commits_in_doubt_are_settled() {
     for fate in [1, 2] {
         let (store, next) = Shaky::with([]).doubting_subscriptions();
-        let store = Arc::new(store);
-        let builder =
-            Annals::builder().without_discovery().opened_store(Arc::clone(&store) as annals::store::SharedStore);
+        let store = store.store();
+        let builder = Annals::builder().without_discovery().opened_store(Arc::clone(&store));
         let app = builder.start().await.unwrap();
         let mut settings = SubscriptionConfig::default();
         settings.message_time = Duration::from_secs(600);

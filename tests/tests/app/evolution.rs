@@ -128,7 +128,7 @@ async fn processors_views_and_sagas_find_the_parts_under_the_stored_name() {
         let instances = async |sku: &str| {
             let association = Association { key: "sku".into(), value: sku.into() };
             let mut transaction = app.journal().store().begin().await.unwrap();
-            let found = transaction.find_sagas("", "restock", &[association]).await.unwrap();
+            let found = transaction.find_sagas("", "restock", &[association], &[]).await.unwrap();
             found.into_iter().map(|row| row.id).collect::<Vec<_>>()
         };
         let (y, z) = (instances("y").await, instances("z").await);

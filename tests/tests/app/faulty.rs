@@ -74,7 +74,7 @@ impl<const N: u8> Saga for Twin<N> {
 impl<const N: u8> SagaHandlers for Twin<N> {
     const EVENTS: &'static [&'static str] = &[];
 
-    fn route(_: Decode<'_>) -> Result<Option<SagaInput<Self>>, UpcastError> {
+    fn route(_: Decode<'_>, _: &Metadata) -> Result<Option<SagaInput<Self>>, UpcastError> {
         Ok(None)
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::future::IntoFuture;
-use std::sync::Arc;
 
 use annals::prelude::*;
 use annals::store::AppendError;
@@ -221,7 +220,7 @@ fn commands_sent_at_once_end_as_if_sent_one_after_the_other() {
             let app = Annals::builder().without_discovery().include::<Wallet>();
             // On one node nothing but what failed before gets in a command's way.
             let app = app.commands(|commands| commands.conflict_retries = 0);
-            let app = app.opened_store(Arc::new(Shaky::with(fates).sparing_records())).start().await.unwrap();
+            let app = app.opened_store(Shaky::with(fates).sparing_records().store()).start().await.unwrap();
             let (mut ids, mut calls) = (Ids::new(), Vec::new());
             for act in &acts {
                 let id = id_of(act, &mut ids);

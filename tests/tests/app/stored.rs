@@ -4,7 +4,7 @@ use annals::SendError;
 use annals::app::Builder;
 use annals::message::SagaId;
 use annals::prelude::*;
-use annals::store::{Append, Effect, NewEvent, SagaRow, SagaWrite, SharedStore, Snapshot};
+use annals::store::{Append, Effect, EffectKind, NewEvent, SagaRow, SagaWrite, SharedStore, Snapshot};
 use serde_json::json;
 
 use crate::depot::*;
@@ -22,35 +22,24 @@ async fn stored_command(store: &SharedStore, name: &str, revision: Option<&str>,
         command: CommandId::new(),
         saga: "supply".into(),
         saga_id: id,
+        slice: 0,
         number: 1,
+        group: 0,
+        kind: EffectKind::Command,
         name: name.into(),
         payload: payload.to_string().into_bytes(),
         metadata: revision.into_iter().map(|revision| ("annals.revision", revision)).collect(),
         step: None,
+        scope: None,
+        label: None,
         attempts: 0,
         not_before: Timestamp::EPOCH,
         parked: None,
     };
-    let row = SagaRow {
-        id,
-        revision: 0,
-        state: br#"{"depot":"d"}"#.to_vec(),
-        progress: None,
-        ended: false,
-        effects: 1,
-        associations: Vec::new(),
-    };
-    let write = SagaWrite {
-        tenant: String::new(),
-        saga: "supply".into(),
-        row,
-        effects: vec![effect],
-        timers: Vec::new(),
-        cancelled: Vec::new(),
-        at: Timestamp::EPOCH,
-    };
+    let row = SagaRow { state: br#"{"depot":"d"}"#.to_vec(), effects: 1, ..SagaRow::new(id, 0, Timestamp::EPOCH) };
+    let write = SagaWrite { effects: vec![effect], ..SagaWrite::of(row) };
     let mut transaction = store.begin().await.unwrap();
-    transaction.write_sagas(vec![write]).await.unwrap();
+    transaction.write_sagas("", "supply", vec![write]).await.unwrap();
     transaction.commit().await.unwrap();
 }
 
@@ -114,10 +103,13 @@ async fn a_command_that_cannot_be_lifted_is_parked_with_its_reason() {
         stored_command(&store, "depot.order", Some("4"), json!({ "depot": "b", "parts": 1 })).await;
         let app = place.start(depot).await;
         let parked =
-            eventually(async || Some(app.sagas().parked().await.unwrap()).filter(|parked| parked.len() == 2)).await;
-        let reasons: Vec<&str> = parked.iter().map(|parked| parked.reason.as_str()).collect();
-        assert_eq!(reasons[0], "the upcaster of `depot.order` from revision 1 failed: nothing was ordered");
-        assert_eq!(reasons[1], "`depot.order` is stored at revision 4, this program reads revision 3");
+            eventually(async || Some(app.sagas().attention().await.unwrap()).filter(|parked| parked.len() == 2)).await;
+        let mut reasons: Vec<&str> = parked.iter().filter_map(|parked| parked.attention.as_deref()).collect();
+        reasons.sort_unstable();
+        let failed = "`depot.order` failed: ";
+        assert_eq!(reasons[0], format!("{failed}`depot.order` is stored at revision 4, this program reads revision 3"));
+        let refused = "the upcaster of `depot.order` from revision 1 failed: nothing was ordered";
+        assert_eq!(reasons[1], format!("{failed}{refused}"));
         app.shutdown().await.unwrap();
     })
     .await;

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod chance;
+mod fulfilment;
 mod held;
 mod nodes;
 mod processes;

@@ -1,30 +1,37 @@
 //! What becomes of a saga's command that was given up, and of records that a saga still needs.
 
 use annals::prelude::*;
+use annals::saga::SagaInstance;
 
 use crate::book::*;
 use crate::errand::*;
 use crate::given::{Lasting, PATIENCE, eventually};
 
-/// The only command that needs attention.
-async fn parked(app: &Annals) -> annals::saga::ParkedCommand {
-    let one = async || app.sagas().parked().await.unwrap().pop();
-    eventually("the command is parked", one).await
+/// The only instance that needs attention.
+async fn stuck(app: &Annals) -> SagaInstance {
+    let one = async || app.sagas().attention().await.unwrap().pop();
+    eventually("the saga needs attention", one).await
+}
+
+fn reason(instance: &SagaInstance) -> &str {
+    instance.attention.as_deref().unwrap_or_default()
 }
 
 #[tokio::test]
-async fn a_parked_command_says_why_and_can_be_given_up() {
+async fn a_parked_command_says_why_and_can_be_left_out() {
     for lasting in Lasting::each() {
         let app = lasting.start(errands()).await;
         begin(&app, "e", &[whisper("book", "no whispering"), note("book", "after it")]).await;
-        let parked = parked(&app).await;
-        assert_eq!((parked.saga.as_str(), parked.command.as_str()), ("errand", Whisper::NAME));
-        assert!(parked.reason.contains("no whispering"), "{}", parked.reason);
+        let stuck = stuck(&app).await;
+        let sagas = app.sagas().of::<Errand>();
+        let parked = sagas.open(stuck.id).await.unwrap().remove(0);
+        assert_eq!((stuck.saga.as_str(), parked.name.as_str()), ("errand", Whisper::NAME));
+        assert!(reason(&stuck).contains("no whispering"), "{stuck:?}");
         assert!(lines(&app, "book").await.is_empty(), "what stands behind it waits");
-        app.sagas().give_up(&parked).await.unwrap();
+        assert!(sagas.skip(stuck.id).await.unwrap());
         let written = async || (lines(&app, "book").await == ["after it"]).then_some(());
         eventually("what stood behind it is sent", written).await;
-        assert!(app.sagas().parked().await.unwrap().is_empty());
+        assert!(app.sagas().attention().await.unwrap().is_empty());
         app.shutdown().await.unwrap();
     }
 }
@@ -35,14 +42,14 @@ async fn a_parked_command_is_sent_again_when_its_cause_is_mended() {
         // Nobody handles the saga's command yet.
         let app = lasting.start(crate::given::app().include::<Master>().include::<Errand>()).await;
         begin(&app, "e", &[note("book", "at last")]).await;
-        let before = parked(&app).await;
-        assert!(before.reason.contains("no handler"), "{}", before.reason);
+        let before = stuck(&app).await;
+        assert!(reason(&before).contains("no handler"), "{before:?}");
         app.shutdown().await.unwrap();
 
         let app = lasting.start(errands()).await;
-        let still = parked(&app).await;
+        let still = stuck(&app).await;
         assert_eq!(still, before, "a restart alone changes nothing");
-        app.sagas().retry(&still).await.unwrap();
+        assert!(app.sagas().of::<Errand>().retry(still.id).await.unwrap());
         let written = async || (lines(&app, "book").await == ["at last"]).then_some(());
         eventually("it is sent again", written).await;
         app.settled(PATIENCE).await.unwrap();

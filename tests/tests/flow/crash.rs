@@ -177,7 +177,10 @@ async fn check(file: &Lasting, all: u64) {
     }
     let view = app.view::<OrderSummary>().list(None, 10_000).await.unwrap();
     assert_eq!(view.into_iter().collect::<BTreeMap<_, _>>(), orders, "the view is the fold over all events");
-    assert!(app.journal().store().open_effects("", "order-fulfilment", 10).await.unwrap().is_empty());
-    assert_eq!(app.journal().store().next_timer("", "order-fulfilment").await.unwrap(), None);
+    assert!(app.journal().store().sagas().open_effects("", "order-fulfilment", None, 10).await.unwrap().is_empty());
+    assert_eq!(
+        app.journal().store().sagas().next_timer("", "order-fulfilment", annals::store::Segment::WHOLE).await.unwrap(),
+        None
+    );
     app.shutdown().await.unwrap();
 }

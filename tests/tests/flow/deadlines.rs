@@ -108,7 +108,11 @@ async fn the_end_makes_it_void() {
         begin(&app, "ends", &[deadline("soon", 60), Do::End]).await;
         close(&app, "closed").await;
         app.settled(PATIENCE).await.unwrap();
-        assert_eq!(app.journal().store().next_timer("", "errand").await.unwrap(), None, "none is left behind");
+        assert_eq!(
+            app.journal().store().sagas().next_timer("", "errand", annals::store::Segment::WHOLE).await.unwrap(),
+            None,
+            "none is left behind"
+        );
         clock.advance(seconds(60));
         assert_eq!(fired(&app, "closed").await, [""; 0]);
         assert_eq!(fired(&app, "ends").await, [""; 0]);
@@ -147,10 +151,13 @@ async fn one_that_nobody_handles_cannot_be_set_and_holds_up_no_other() {
         let app = started(&lasting, &clock).await;
         begin(&app, "typo", &[deadline("sooon", 10)]).await;
         begin(&app, "e", &[deadline("soon", 20)]).await;
-        let letter = async || app.processors().dead_letters("saga:errand").await.unwrap().pop();
-        let letter = crate::given::eventually("the event is put aside", letter).await;
-        assert!(letter.error.contains("has no `#[deadline(\"sooon\")]` handler"), "{}", letter.error);
-        let set = async || app.journal().store().next_timer("", "errand").await.unwrap();
+        let stuck = async || app.sagas().attention().await.unwrap().pop();
+        let stuck = crate::given::eventually("it needs attention", stuck).await;
+        let reason = stuck.attention.unwrap_or_default();
+        assert!(reason.contains("has no `#[deadline(\"sooon\")]` handler"), "{reason}");
+        let set = async || {
+            app.journal().store().sagas().next_timer("", "errand", annals::store::Segment::WHOLE).await.unwrap()
+        };
         crate::given::eventually("the other one is set", set).await;
         clock.advance(seconds(20));
         let fired = async || (lines(&app, "e").await == ["soon is over"]).then_some(());

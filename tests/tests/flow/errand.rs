@@ -238,5 +238,5 @@ pub(crate) async fn find(app: &Annals, parcel: &str) {
 
 /// Commands of errands that were not answered yet.
 pub(crate) async fn open_effects(app: &Annals) -> Vec<Effect> {
-    app.journal().store().open_effects("", "errand", 100).await.unwrap()
+    app.journal().store().sagas().open_effects("", "errand", None, 100).await.unwrap()
 }

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod aggregate_deadlines;
 mod attention;
 mod auction;
 mod book;
+mod cases;
 mod catch_up;
 mod crash;
 mod dead_letters;
@@ -28,8 +30,10 @@ mod processors;
 mod queries;
 mod query_interceptors;
 mod rebuild;
+mod recurring;
 mod sagas;
 mod schedule;
+mod schedule_scopes;
 mod settled;
 mod sql_handlers;
 mod steps;
@@ -38,6 +42,7 @@ mod streams;
 mod subscriptions;
 mod tallies;
 mod tokens;
+mod tours;
 mod updates;
 mod view_enrichment;
 mod view_indexes;
@@ -47,3 +52,4 @@ mod view_reads;
 mod view_sql;
 mod view_versions;
 mod views;
+mod workflows;

@@ -159,19 +159,23 @@ async fn an_end_voids_associations_but_not_the_commands_that_were_sent() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_parks_only_its_own_sequence() {
+async fn an_instance_whose_handler_panics_waits_and_others_go_on() {
     for lasting in Lasting::each() {
-        let app = lasting.start(errands().processors(|config| config.attempts = 2)).await;
+        let app = lasting.start(errands()).await;
         begin(&app, "bad", &[]).await;
         tell(&app, "bad", &[note("book", "lost with the panic"), Do::Panic]).await;
         tell(&app, "bad", &[note("book", "behind it")]).await;
         begin(&app, "good", &[note("book", "good")]).await;
         app.settled(PATIENCE).await.unwrap();
         assert_eq!(lines(&app, "book").await, ["good"]);
-        let letters = app.processors().dead_letters("saga:errand").await.unwrap();
-        assert_eq!(letters.len(), 2);
-        assert!(letters[0].error.contains("told to panic"), "{letters:?}");
-        assert!(app.processors().evict(&letters[0]).await.unwrap());
+        let stuck = app.sagas().attention().await.unwrap();
+        let [stuck] = &stuck[..] else { panic!("{stuck:?}") };
+        assert!(stuck.attention.as_deref().is_some_and(|reason| reason.contains("told to panic")), "{stuck:?}");
+        let sagas = app.sagas().of::<Errand>();
+        assert!(sagas.retry(stuck.id).await.unwrap());
+        assert_eq!(app.sagas().attention().await.unwrap().len(), 1, "it panics again");
+        assert!(sagas.skip(stuck.id).await.unwrap());
+        assert!(app.sagas().attention().await.unwrap().is_empty());
         app.settled(PATIENCE).await.unwrap();
         assert_eq!(lines(&app, "book").await, ["good", "behind it"]);
         app.shutdown().await.unwrap();
@@ -232,7 +236,7 @@ async fn a_command_that_is_never_answered_holds_up_nobody_else() {
         // The deadline of the one that hangs fires all the same; what it sends has its place behind the hanging one.
         clock.advance(Duration::from_secs(60));
         let waiting = async || {
-            let open = app.journal().store().open_effects("", "errand", 1000).await.unwrap();
+            let open = app.journal().store().sagas().open_effects("", "errand", None, 1000).await.unwrap();
             open.into_iter().find(|effect| effect.number == 2)
         };
         let behind = eventually("the deadline fires", waiting).await;

@@ -186,7 +186,7 @@ async fn it_can_be_listed_moved_replaced_and_taken_back() {
         let replaced = app.schedule(ring("a", "old")).after(seconds(70)).await.unwrap();
         app.schedule(ring("a", "new")).id(replaced).after(seconds(80)).await.unwrap();
         let list = scheduler.list().await.unwrap();
-        let listed: Vec<_> = list.iter().map(|waiting| (waiting.id, waiting.due, waiting.command.as_str())).collect();
+        let listed: Vec<_> = list.iter().map(|waiting| (waiting.id, waiting.due, waiting.message.as_str())).collect();
         let due = |after| noon.plus(seconds(after));
         assert_eq!(
             listed,

@@ -172,7 +172,7 @@ async fn outcome(flies: bool, refused: &[&str]) -> Vec<String> {
         let app = lasting.start(journeys()).await;
         plan(&app, "t", flies, refused).await;
         app.settled(PATIENCE).await.unwrap();
-        assert!(app.journal().store().open_effects("", "journey", 9).await.unwrap().is_empty());
+        assert!(app.journal().store().sagas().open_effects("", "journey", None, 9).await.unwrap().is_empty());
         outcomes.push(done(&app, "t").await);
         app.shutdown().await.unwrap();
     }
@@ -209,7 +209,7 @@ async fn a_compensation_that_is_rejected_needs_attention() {
         app.settled(PATIENCE).await.unwrap();
         assert_eq!(done(&app, "bad").await, ["hotel", "flight", "undo flight"]);
         assert_eq!(done(&app, "good").await.len(), 4, "others go on");
-        let open = app.journal().store().open_effects("", "journey", 9).await.unwrap();
+        let open = app.journal().store().sagas().open_effects("", "journey", None, 9).await.unwrap();
         let reason = open[0].parked.clone().unwrap_or_default();
         assert!(reason.contains("compensation") && reason.contains("suitcase"), "{reason}");
         app.shutdown().await.unwrap();
@@ -240,7 +240,7 @@ async fn a_restart_in_the_middle_changes_nothing() {
             let app = lasting.start(journeys().handler_interceptor(Barrier(faults))).await;
             plan(&app, "t", true, &["car"]).await;
             let tried = async || {
-                let open = app.journal().store().open_effects("", "journey", 9).await.unwrap();
+                let open = app.journal().store().sagas().open_effects("", "journey", None, 9).await.unwrap();
                 open.into_iter().find(|effect| effect.attempts > 0)
             };
             eventually("it stands before what is closed", tried).await;

@@ -1,5 +1,6 @@
 //! A suite that no store fails proves nothing: broken stores, and the cases that catch each.
 
+mod sagas;
 mod subscriptions;
 mod transaction;
 
@@ -12,14 +13,15 @@ use annals::message::{CommandId, EventId, Position, StreamId, Timestamp, Version
 use annals::store::records::ViewId;
 use annals::store::{
     Append, AppendError, Appended, BarePage, CommandRecord, Condition, Content, Criteria, Criterion, DeadLetter,
-    Document, DocumentQuery, Effect, EventStore, Expected, FoundDocument, Import, ImportError, Imported, IndexChange,
+    Document, DocumentQuery, EventStore, Expected, FoundDocument, Import, ImportError, Imported, IndexChange,
     LetterCount, Maintain, MemoryStore, NodeRow, Page, Read, ReadError, Scavenged, Scope, SegmentRow, Snapshot, Store,
-    StoreError, StoreTransaction, StoredEvent, StreamChange, StreamError, StreamInfo, Timer,
+    StoreError, StoreTransaction, StoredEvent, StreamChange, StreamError, StreamInfo,
 };
 use annals::testing::compliance;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use sagas::BrokenSagas;
 use subscriptions::BrokenSubscriptions;
 use transaction::BrokenTransaction;
 
@@ -72,6 +74,12 @@ enum Fault {
     MixesSchemas,
     /// Parked effects are tried again, effects of one instance at once.
     HurriesEffects,
+    /// A name of an effect is given to several.
+    DoublesNames,
+    ListsTheFirstPage,
+    ShufflesHistory,
+    ForgetsSagasEarly,
+    SharesSagas,
     /// Timers are due before their time.
     HurriesTimers,
     /// A document is found whatever its entries are.
@@ -109,14 +117,16 @@ struct Broken {
     fault: Fault,
     silent: watch::Sender<Position>,
     passed: Mutex<HashSet<Position>>,
+    sagas: BrokenSagas,
     subscriptions: BrokenSubscriptions,
 }
 
 impl Broken {
     fn new(fault: Fault) -> Self {
         let inner = Arc::<MemoryStore>::default();
+        let sagas = BrokenSagas { inner: Arc::clone(&inner), fault };
         let subscriptions = BrokenSubscriptions { inner: Arc::clone(&inner), fault };
-        Self { inner, fault, silent: watch::Sender::default(), passed: Mutex::default(), subscriptions }
+        Self { inner, fault, silent: watch::Sender::default(), passed: Mutex::default(), sagas, subscriptions }
     }
 
     fn misread(&self, read: &Read) -> Read {
@@ -418,42 +428,6 @@ impl Store for Broken {
         self.inner.count_documents(query).await
     }
 
-    async fn due_effects(
-        &self,
-        tenant: &str,
-        saga: &str,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Effect>, StoreError> {
-        match self.fault {
-            Fault::HurriesEffects => self.inner.open_effects(tenant, saga, limit).await,
-            _ => self.inner.due_effects(tenant, saga, now, limit).await,
-        }
-    }
-
-    async fn next_effect(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.inner.next_effect(tenant, saga).await
-    }
-
-    async fn open_effects(&self, tenant: &str, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
-        self.inner.open_effects(tenant, saga, limit).await
-    }
-
-    async fn due_timers(
-        &self,
-        tenant: &str,
-        saga: &str,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Timer>, StoreError> {
-        let early = std::time::Duration::from_millis(if self.fault == Fault::HurriesTimers { 1 } else { 0 });
-        self.inner.due_timers(tenant, saga, now.plus(early), limit).await
-    }
-
-    async fn next_timer(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.inner.next_timer(tenant, saga).await
-    }
-
     async fn dead_letters(
         &self,
         tenant: &str,
@@ -494,6 +468,10 @@ impl Store for Broken {
 
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.inner.forget_commands(before).await
+    }
+
+    fn sagas(&self) -> &dyn annals::store::SagaStore {
+        &self.sagas
     }
 
     fn subscriptions(&self) -> &dyn annals::store::subscriptions::SubscriptionStore {
@@ -555,6 +533,11 @@ async fn broken_stores_are_caught() {
         NeverFences by a_write_under_a_lost_claim_is_refused;
         MixesSchemas by a_snapshot_is_found_by_its_schema;
         HurriesEffects by effects_are_due_in_order, a_postponed_effect_holds_back_the_next;
+        DoublesNames by a_name_belongs_to_one_effect;
+        ListsTheFirstPage by effects_are_listed_in_pages;
+        ShufflesHistory by a_saga_has_a_history;
+        ForgetsSagasEarly by ended_sagas_are_forgotten;
+        SharesSagas by segments_share_effects_and_timers;
         HurriesTimers by timers_are_due_from_their_instant_on;
         ForgetsFilters by documents_are_found_by_their_entries, queries_find_what_their_definition_says;
         ForgetsTheOrder by documents_are_ordered_by_an_index;

@@ -161,7 +161,7 @@ async fn a_migration_that_was_left_half_way_runs_again() {
     Server::MySql.execute(&url, half_way).await;
     let store = open(&url).await;
     assert_eq!(store.head().await.unwrap(), Position::new(1));
-    assert_eq!(store.next_timer("", "s").await.unwrap(), None);
+    assert_eq!(store.sagas().next_timer("", "s", annals::store::Segment::WHOLE).await.unwrap(), None);
     assert!(Server::MySql.try_execute(&url, "UPDATE annals_events SET name = 'x'").await.is_err());
 }
 
@@ -554,18 +554,23 @@ async fn scheduled_commands_of_the_future_cost_nothing() {
     open(&url).await.close().await;
     let mut plain = plain(&url).await;
     let fill = "INSERT INTO annals_effects \
-         (tenant, command_id, saga, saga_id, number, name, payload, metadata, attempts, not_before) \
+         (tenant, command_id, saga, saga_id, slice, number, together, kind, name, payload, metadata, attempts, not_before) \
          WITH RECURSIVE digits AS (SELECT 0 AS d UNION ALL SELECT d + 1 FROM digits WHERE d < 9) \
-         SELECT '', unhex(md5(p)), '$scheduled', unhex(md5(p)), 1, 'wallet.credit', '', '{}', 0, 1000000 + p FROM \
+         SELECT '', unhex(md5(p)), '$scheduled', unhex(md5(p)), 0, 1, 0, 0, 'wallet.credit', '', '{}', 0, 1000000 + p FROM \
          (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d + 1 AS p \
           FROM digits a, digits b, digits c, digits e, digits f) AS numbers";
     sqlx::raw_sql(fill).execute(&mut plain).await.unwrap();
     let due = include_str!("../../../framework/src/store/sql/statements/due_effects.sql");
     let next = include_str!("../../../framework/src/store/sql/statements/next_effect.sql");
     for statement in [due, next] {
-        let statement = statement.replace("?1", "''").replace("?2", "'$scheduled'").replace("?3", "1000005");
+        let statement = statement
+            .replace("?1", "''")
+            .replace("?2", "'$scheduled'")
+            .replace("?3", "0")
+            .replace("?4", "0")
+            .replace("?5", "1000005");
         sqlx::raw_sql("FLUSH STATUS").execute(&mut plain).await.unwrap();
-        let statement = sqlx::AssertSqlSafe(statement.replace("?4", "64"));
+        let statement = sqlx::AssertSqlSafe(statement.replace("?6", "64"));
         assert!(!sqlx::raw_sql(statement).fetch_all(&mut plain).await.unwrap().is_empty());
         let looked_at = sqlx::raw_sql("SHOW SESSION STATUS LIKE 'Handler_read%'").fetch_all(&mut plain).await.unwrap();
         let rows: u64 = looked_at.iter().map(|row| row.get::<String, _>(1).parse::<u64>().unwrap()).sum();

@@ -484,16 +484,22 @@ async fn scheduled_commands_of_the_future_cost_nothing_on_tables_without_statist
     let (url, store) = fresh().await;
     store.close().await;
     let fill = "ALTER TABLE annals_effects SET (autovacuum_enabled = off); \
-         INSERT INTO annals_effects (tenant, command_id, saga, saga_id, number, name, payload, metadata, attempts, not_before) \
-         SELECT '', gen_random_uuid(), '$scheduled', gen_random_uuid(), 1, 'wallet.credit', '', '{}', 0, 1000000 + p \
+         INSERT INTO annals_effects (tenant, command_id, saga, saga_id, slice, number, together, kind, name, payload, metadata, attempts, not_before) \
+         SELECT '', gen_random_uuid(), '$scheduled', gen_random_uuid(), 0, 1, 0, 0, 'wallet.credit', '', '{}', 0, 1000000 + p \
          FROM generate_series(1, 100000) p";
     Server::Postgres.execute(&url, fill).await;
     Server::Postgres.execute(&url, "SELECT pg_stat_reset()").await;
     let store = store::open(&url).await.unwrap();
-    let due =
-        async |micros| store.due_effects("", "$scheduled", Timestamp::from_micros(micros), 64).await.unwrap().len();
+    let due = async |micros| {
+        store
+            .sagas()
+            .due_effects("", "$scheduled", annals::store::Segment::WHOLE, Timestamp::from_micros(micros), 64)
+            .await
+            .unwrap()
+            .len()
+    };
     assert_eq!((due(1_000_000).await, due(1_000_005).await, due(2_000_000).await), (0, 5, 64));
-    let next = store.next_effect("", "$scheduled").await.unwrap();
+    let next = store.sagas().next_effect("", "$scheduled", annals::store::Segment::WHOLE).await.unwrap();
     assert_eq!(next, Some(Timestamp::from_micros(1_000_001)));
     store.close().await;
     settled(&url, "scheduled commands").await;

@@ -440,13 +440,22 @@ async fn scheduled_commands_of_the_future_cost_nothing() {
     let mut plain = plain(&directory).await;
     let due = include_str!("../../../framework/src/store/sql/statements/due_effects.sql");
     let next = include_str!("../../../framework/src/store/sql/statements/next_effect.sql");
-    for (statement, sought) in [(due, "(tenant=? AND saga=? AND not_before<?)"), (next, "(tenant=? AND saga=?)")] {
+    let page = include_str!("../../../framework/src/store/sql/statements/waiting_effects.sql");
+    let behind = "(tenant=? AND saga=? AND not_before>?)";
+    let by_due = [("e", due, "(tenant=? AND saga=? AND not_before<?)"), ("e", next, "(tenant=? AND saga=?)")];
+    for (table, statement, sought) in by_due.into_iter().chain([("annals_effects", page, behind)]) {
         let plan = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
         let plan = plan.fetch_all(&mut plain).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
-        assert_eq!(plan[0], format!("SEARCH e USING INDEX annals_effects_by_due {sought}"), "{statement}");
-        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "the index gives the order: {plan:?}");
+        assert_eq!(plan[0], format!("SEARCH {table} USING INDEX annals_effects_by_due {sought}"), "{statement}");
+        let sorts = plan.iter().filter(|step| step.contains("TEMP B-TREE") && !step.contains("LAST TERM")).count();
+        assert_eq!(sorts, 0, "the index gives the order: {plan:?}");
     }
+    let drop = include_str!("../../../framework/src/store/sqlite/sql/drop_labels.sql");
+    let plan = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {drop}")));
+    let plan: Vec<String> = plan.fetch_all(&mut plain).await.unwrap().iter().map(|step| step.get("detail")).collect();
+    let sought = "INDEX annals_effects_by_scope (tenant=? AND saga=? AND scope=? AND label=?)";
+    assert!(plan.iter().any(|step| step.contains(sought)), "{plan:?}");
 }
 
 #[tokio::test]

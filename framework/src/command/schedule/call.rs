@@ -1,4 +1,4 @@
-//! A command about to be scheduled.
+//! A command or an event about to be scheduled.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -7,45 +7,94 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::command::error::CommandFailure;
-use crate::message::{Command, CommandId, Metadata, SagaId, Timestamp};
-use crate::store::{Effect, LimitError, Limits, StoreError, StoreTransaction};
+use crate::message::{Command, CommandId, Event, Metadata, StreamId, Timestamp};
+use crate::store::{Effect, EffectKind, Limits, StoreError, StoreTransaction};
 
-use super::SCHEDULED;
+use super::event;
 use super::scheduler::Scheduler;
 
-/// A command about to be scheduled: await it, after saying when it is to be sent. Without an instant it is sent as soon as
-/// it is stored.
-#[must_use = "a command is scheduled when the call is awaited"]
-pub struct ScheduleCall<C> {
+/// A command or an event about to be scheduled: await it, after saying when it is due. Without an instant it is due as soon
+/// as it is stored.
+#[must_use = "a message is scheduled when the call is awaited"]
+pub struct ScheduleCall {
     scheduler: Scheduler,
-    command: C,
+    /// What is sent; an event with the stream that it is for.
+    message: Result<Message, CommandFailure>,
+    name: &'static str,
     id: CommandId,
+    scope: Option<String>,
+    label: Option<String>,
     metadata: Metadata,
     due: Timestamp,
 }
 
-impl<C: Command> ScheduleCall<C> {
-    pub(super) fn new(scheduler: Scheduler, command: C) -> Self {
-        let (metadata, due) = (scheduler.carried.clone(), scheduler.journal.now());
-        Self { scheduler, command, id: CommandId::new(), metadata, due }
+struct Message {
+    kind: EffectKind,
+    revision: u32,
+    payload: Vec<u8>,
+    /// What the framework has to remember of an event.
+    place: Metadata,
+}
+
+impl ScheduleCall {
+    pub(super) fn command<C: Command>(scheduler: Scheduler, command: &C) -> Self {
+        let encode = || {
+            scheduler.known.check_command(C::NAME)?;
+            let payload = scheduler.journal.payloads().encode(command);
+            let payload = payload.map_err(|source| CommandFailure::Codec { name: C::NAME.to_owned(), source })?;
+            Ok(Message { kind: EffectKind::Command, revision: C::REVISION, payload, place: Metadata::new() })
+        };
+        let message = encode();
+        Self::new(scheduler, C::NAME, message)
     }
 
-    /// Sends it at `instant` or after, never earlier.
+    pub(super) fn event<E: Event>(scheduler: Scheduler, stream: &StreamId, event: &E) -> Self {
+        let encode = || {
+            scheduler.known.check_event(E::NAME)?;
+            let payload = scheduler.journal.payloads().encode(event);
+            let payload = payload.map_err(|source| CommandFailure::Codec { name: E::NAME.to_owned(), source })?;
+            let place = Effect::metadata_to(Metadata::new(), stream, &event.tags());
+            Ok(Message { kind: EffectKind::Event, revision: E::REVISION, payload, place })
+        };
+        let message = encode();
+        Self::new(scheduler, E::NAME, message)
+    }
+
+    fn new(scheduler: Scheduler, name: &'static str, message: Result<Message, CommandFailure>) -> Self {
+        let (metadata, due) = (scheduler.carried.clone(), scheduler.journal.now());
+        Self { scheduler, message, name, id: CommandId::new(), scope: None, label: None, metadata, due }
+    }
+
+    /// It is due at `instant`: it is sent then or after, never earlier.
     pub fn at(mut self, instant: Timestamp) -> Self {
         self.due = instant;
         self
     }
 
-    /// Sends it when `duration` has passed from now, by the clock of the application.
+    /// It is due when `duration` has passed from now, by the clock of the application.
     pub fn after(mut self, duration: Duration) -> Self {
         self.due = self.scheduler.journal.now().plus(duration);
         self
     }
 
-    /// Schedules under this id, in place of a command that waits under it already. It is also the id under which the command
-    /// is sent: if one was executed under it before, nothing is executed again.
+    /// Schedules under this id, in place of what waits under it already. A command is also sent under it, and an event has it
+    /// as its own: if that has happened before, nothing happens again.
     pub fn id(mut self, id: CommandId) -> Self {
         self.id = id;
+        self
+    }
+
+    /// Belongs to `scope`, whose messages can be [listed](Scheduler::list_scope) and [taken back](Scheduler::cancel_scope)
+    /// together. What an aggregate waits for is in the scope `category:id`, which goes when its stream is deleted.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// Has this name in its scope, in place of what waits under it already. Without a scope it is a name among all that have
+    /// none.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.label = Some(name.into());
         self
     }
 
@@ -55,16 +104,16 @@ impl<C: Command> ScheduleCall<C> {
         self
     }
 
-    /// Schedules in the transaction of an event handler: the command is sent if that commits, and only then.
+    /// Schedules in the transaction of an event handler: the message is sent if that commits, and only then.
     ///
     /// # Errors
-    /// [`CommandFailure`] when the command cannot be encoded or is too large, or the store does not answer.
+    /// [`CommandFailure`] when the message cannot be encoded or is too large, or the store does not answer.
     pub async fn within(self, transaction: &mut dyn StoreTransaction) -> Result<CommandId, CommandFailure> {
         let id = self.id;
         let (scheduler, effect) = self.into_effect()?;
         transaction.add_effects(vec![effect]).await?;
         // It may not be committed when the dispatcher looks; it looks again by itself.
-        scheduler.wake.notify_one();
+        scheduler.wake().notify_one();
         Ok(id)
     }
 
@@ -73,7 +122,7 @@ impl<C: Command> ScheduleCall<C> {
             let reason = format!(
                 "`{}` was scheduled by a task that holds a transaction, and would wait for it: schedule it with \
                  `.within(transaction)`",
-                C::NAME
+                self.name
             );
             return Err(CommandFailure::Refused { reason });
         }
@@ -82,54 +131,34 @@ impl<C: Command> ScheduleCall<C> {
         let mut transaction = scheduler.journal.store().begin().await?;
         transaction.add_effects(vec![effect]).await?;
         transaction.commit().await?;
-        scheduler.wake.notify_one();
+        scheduler.wake().notify_one();
         Ok(id)
     }
 
     pub(crate) fn into_effect(self) -> Result<(Scheduler, Effect), CommandFailure> {
-        let Self { scheduler, command, id, mut metadata, due } = self;
-        scheduler.check(C::NAME)?;
-        let payload = scheduler
-            .journal
-            .payloads()
-            .encode(&command)
-            .map_err(|source| CommandFailure::Codec { name: C::NAME.to_owned(), source })?;
+        let Self { scheduler, message, name, id, scope, label, mut metadata, due } = self;
+        let Message { kind, revision, payload, place } = message?;
         metadata.correlate(id);
-        admit(C::NAME, &payload, &metadata)?;
+        for (key, value) in place.iter() {
+            metadata.insert(key, value);
+        }
+        let metadata = Effect::metadata_at(revision, &metadata);
         let effect = Effect {
             tenant: scheduler.journal.tenant().to_owned(),
-            command: id,
-            saga: SCHEDULED.to_owned(),
-            // Each is an instance of its own, so that none waits for another.
-            saga_id: SagaId::from(id.uuid()),
-            number: 1,
-            name: C::NAME.to_owned(),
-            payload,
-            metadata: Effect::metadata_at(C::REVISION, &metadata),
-            step: None,
-            attempts: 0,
-            not_before: due,
-            parked: None,
+            // A name stands in some scope.
+            scope: scope.or_else(|| label.is_some().then(String::new)),
+            label,
+            ..Effect::scheduled(id, kind, name, payload, metadata, due)
         };
+        Limits::default().check_effect(&effect).map_err(StoreError::from)?;
+        if kind == EffectKind::Event {
+            event::admit(&effect)?;
+        }
         Ok((scheduler, effect))
     }
 }
 
-/// Holds a command to the limits of an event.
-fn admit(name: &str, payload: &[u8], metadata: &Metadata) -> Result<(), StoreError> {
-    let limits = Limits::default();
-    let carried: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
-    for (what, actual, limit) in
-        [("payload", payload.len(), limits.payload_bytes), ("metadata", carried, limits.metadata_bytes)]
-    {
-        if actual > limit {
-            return Err(LimitError { what: format!("the {what} of `{name}`"), actual, limit, unit: "bytes" }.into());
-        }
-    }
-    Ok(())
-}
-
-impl<C: Command> IntoFuture for ScheduleCall<C> {
+impl IntoFuture for ScheduleCall {
     type Output = Result<CommandId, CommandFailure>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
@@ -138,8 +167,14 @@ impl<C: Command> IntoFuture for ScheduleCall<C> {
     }
 }
 
-impl<C: Command> fmt::Debug for ScheduleCall<C> {
+impl fmt::Debug for ScheduleCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScheduleCall").field("command", &C::NAME).field("id", &self.id).field("due", &self.due).finish()
+        f.debug_struct("ScheduleCall")
+            .field("message", &self.name)
+            .field("id", &self.id)
+            .field("scope", &self.scope)
+            .field("name", &self.label)
+            .field("due", &self.due)
+            .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Sends scheduled commands when they are due.
+//! Sends what is scheduled when it is due.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +7,16 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::bus::CommandBus;
-use crate::command::delivery::{AT_ONCE, Delivered, Outcomes, UnderWay, pause};
+use crate::command::delivery::{AT_ONCE, Courier, Deliver, Delivered, Outcomes, UnderWay, pause};
 use crate::handler::error::chain;
 use crate::message::Timestamp;
 use crate::processor::{Node, claim_whole};
-use crate::store::{Claim, Effect, Journal, StoreError};
+use crate::store::{Claim, Effect, EffectKind, Journal, Segment, StoreError};
 
-use super::{CLAIM, SCHEDULED};
+use super::CLAIM;
+use super::event::Desk;
+use super::recurring::Runs;
+use super::scheduler::Known;
 
 /// How long it sleeps when nothing wakes it: other nodes schedule without telling.
 const IDLE: Duration = Duration::from_secs(1);
@@ -22,10 +25,11 @@ const STORE_PAUSE: Duration = Duration::from_millis(250);
 /// How long a shut-down waits for commands that are under way. They are sent again after the next start.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Sends the scheduled commands of one tenant, while this node has the right to.
+/// Sends the scheduled commands and events of one tenant, while this node has the right to.
 pub(crate) struct ScheduleDispatcher {
     pub(crate) journal: Journal,
     pub(crate) bus: Arc<CommandBus>,
+    pub(crate) known: Arc<Known>,
     pub(crate) wake: Arc<Notify>,
     pub(crate) node: Node,
     pub(crate) stop: CancellationToken,
@@ -39,11 +43,11 @@ impl ScheduleDispatcher {
             match claim_whole(&self.journal, &self.node, CLAIM).await {
                 Ok(Some(held)) => {
                     if let Err(error) = self.send_due(&held.claim).await {
-                        tracing::warn!(error = chain(&error), "scheduled commands were interrupted");
+                        tracing::warn!(error = chain(&error), "scheduled messages were interrupted");
                     }
                 }
-                Ok(None) => tracing::debug!("scheduled commands are sent elsewhere"),
-                Err(error) => tracing::warn!(error = chain(&error), "scheduled commands cannot be claimed"),
+                Ok(None) => tracing::debug!("scheduled messages are sent elsewhere"),
+                Err(error) => tracing::warn!(error = chain(&error), "scheduled messages cannot be claimed"),
             }
             let _ = tokio::time::timeout(STORE_PAUSE, self.stop.cancelled()).await;
         }
@@ -52,20 +56,25 @@ impl ScheduleDispatcher {
     /// Sends what is due, until it is stopped or the claim is lost.
     async fn send_due(&self, claim: &Claim) -> Result<(), StoreError> {
         let mut under_way = UnderWay::default();
+        let (mut runs, mut run, mut look) = (Runs::default(), None, true);
         while !self.stop.is_cancelled() {
+            if std::mem::take(&mut look) {
+                run = runs.turn(&self.journal, claim).await?;
+            }
             let next = self.start_due(claim, &mut under_way).await?;
+            let next = next.into_iter().chain(run).min();
             let due = async {
                 match next {
-                    // The clock of the application says when a command is due; the machine's only when to look again.
+                    // The clock of the application says when something is due; the machine's only when to look again.
                     Some(due) => self.journal.clock().sleep_until(due).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 Some(outcomes) = under_way.answered() => self.settle(claim, outcomes).await?,
-                () = self.wake.notified() => {}
-                () = due => {}
-                () = tokio::time::sleep(IDLE) => {}
+                () = self.wake.notified() => look = true,
+                () = due => look = true,
+                () = tokio::time::sleep(IDLE) => look = true,
                 () = self.stop.cancelled() => {}
             }
         }
@@ -86,26 +95,43 @@ impl ScheduleDispatcher {
         }
         let (store, tenant, now) = (self.journal.store(), self.journal.tenant(), self.journal.now());
         let mut limit = AT_ONCE + under_way.effects;
+        let desk: Arc<dyn Deliver> = Arc::new(self.desk());
         loop {
-            let due = store.due_effects(tenant, SCHEDULED, now, limit).await?;
+            let due = store.sagas().due_effects(tenant, Effect::SCHEDULED, Segment::WHOLE, now, limit).await?;
             let all = due.len() < limit;
-            let mut lifted = Vec::with_capacity(due.len());
-            for effect in due {
-                match self.bus.lifted(effect) {
-                    Ok(effect) => lifted.push(effect),
-                    Err(failed) => self.give_up(claim, &failed.0, chain(&failed.1)).await?,
-                }
-            }
-            if under_way.start_free(lifted, &self.bus) || all {
+            let due = self.lifted(claim, due).await?;
+            if under_way.start_free(due, &desk) || all {
                 break;
             }
-            // Nothing but commands for busy targets: free ones may stand behind them.
+            // Nothing but messages for busy targets: free ones may stand behind them.
             limit *= 4;
         }
         if under_way.effects > 0 {
             return Ok(None);
         }
-        store.next_effect(tenant, SCHEDULED).await
+        store.sagas().next_effect(tenant, Effect::SCHEDULED, Segment::WHOLE).await
+    }
+
+    fn desk(&self) -> Desk {
+        let courier = Courier { bus: Arc::clone(&self.bus), journal: self.journal.clone() };
+        Desk { courier, known: Arc::clone(&self.known) }
+    }
+
+    /// `due` with the commands as their upcasters lift them, without those that cannot be read. Events are lifted when they are
+    /// appended.
+    async fn lifted(&self, claim: &Claim, due: Vec<Effect>) -> Result<Vec<Effect>, StoreError> {
+        let mut lifted = Vec::with_capacity(due.len());
+        for effect in due {
+            if effect.kind == EffectKind::Event {
+                lifted.push(effect);
+                continue;
+            }
+            match self.bus.lifted(effect) {
+                Ok(effect) => lifted.push(effect),
+                Err(failed) => self.give_up(claim, &failed.0, chain(&failed.1)).await?,
+            }
+        }
+        Ok(lifted)
     }
 
     /// Gives up a command that cannot be read.
@@ -136,8 +162,8 @@ impl ScheduleDispatcher {
             let again = pause(attempts).filter(|_| !permanent).map(|pause| now.plus(pause));
             if again.is_none() {
                 tracing::error!(
-                    command = effect.name, id = %effect.command, reason,
-                    "a scheduled command needs attention: it was given up"
+                    message = effect.name, id = %effect.command, reason,
+                    "a scheduled message needs attention: it was given up"
                 );
             }
             transaction.postpone_effect(tenant, effect.command, attempts, again.ok_or(reason)).await?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::aggregate::{Aggregate, KeyChange, Sourced, StoredRow, StoredState};
 use crate::message::{CodecError, Position, StreamId, Timestamp};
-use crate::store::{Append, Condition, Journal, NewEvent};
+use crate::store::{Append, Condition, EffectWrite, Journal, NewEvent};
 
 use super::part::Part;
 
@@ -16,6 +16,8 @@ pub(crate) struct Draft {
     parts: HashMap<StreamId, Part>,
     /// In the order in which they were decided.
     pub(crate) events: Vec<NewEvent>,
+    /// What it has scheduled and taken back, in order.
+    pub(crate) effects: Vec<EffectWrite>,
     condition: Option<Condition>,
     /// The newest position that was seen.
     position: Position,
@@ -23,7 +25,8 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { now, parts: HashMap::new(), events: Vec::new(), condition: None, position: Position::START }
+        let (events, effects) = (Vec::new(), Vec::new());
+        Self { now, parts: HashMap::new(), events, effects, condition: None, position: Position::START }
     }
 
     /// The aggregate behind `stream` with all that was decided, if it was loaded before.
@@ -92,6 +95,7 @@ impl Draft {
             }
         }
         self.events = before.events;
+        self.effects = before.effects;
     }
 
     /// Whether there is nothing to store or to check.
@@ -104,7 +108,8 @@ impl Draft {
     /// # Errors
     /// When the state of an aggregate cannot be encoded.
     pub(crate) fn into_append(self, journal: &Journal) -> Result<(Append, Vec<KeyChange>), CodecError> {
-        let mut append = Append { events: self.events, condition: self.condition, ..Append::default() };
+        let mut append =
+            Append { events: self.events, effects: self.effects, condition: self.condition, ..Append::default() };
         let mut keys = Vec::new();
         for (stream, part) in self.parts {
             keys.extend(part.key_changes(&stream));

@@ -122,5 +122,7 @@ fn size(append: &Append) -> usize {
     let events: usize = append.events.iter().map(|event| event.payload.len()).sum();
     let documents: usize = append.documents.iter().filter_map(|write| write.document.as_ref()).map(Vec::len).sum();
     let snapshots: usize = append.snapshots.iter().map(|write| write.state.len()).sum();
-    events + documents + snapshots
+    let effects: usize =
+        append.effects.iter().filter_map(|write| write.effect.as_ref()).map(|effect| effect.payload.len()).sum();
+    events + documents + snapshots + effects
 }

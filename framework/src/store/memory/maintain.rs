@@ -13,6 +13,7 @@ use crate::store::stream::{Scavenged, StreamChange, StreamInfo};
 use crate::store::transaction::StoreTransaction;
 
 use super::MemoryStore;
+use super::transaction::drop_scope;
 
 #[async_trait]
 impl Maintain for MemoryStore {
@@ -34,6 +35,7 @@ impl Maintain for MemoryStore {
         state.events.change_stream(tenant, stream, step);
         if step.drops_snapshots {
             state.snapshots.drop_all(tenant, stream);
+            drop_scope(&mut state.records, tenant, stream);
         }
         let changed = state.events.stream_info(tenant, stream);
         changed.ok_or_else(|| StreamError::NotFound { stream: stream.clone() })

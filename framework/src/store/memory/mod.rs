@@ -7,6 +7,7 @@ mod changes;
 mod events;
 mod maintain;
 mod records;
+mod sagas;
 mod snapshots;
 mod subscriptions;
 mod transaction;
@@ -19,7 +20,7 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
-use crate::message::{CommandId, Position, StreamId, Timestamp, Version};
+use crate::message::{CommandId, Position, SagaId, StreamId, Timestamp, Version};
 
 use super::append::{Append, Appended, CommandRecord};
 use super::documents::{DocumentQuery, FoundDocument};
@@ -27,8 +28,9 @@ use super::error::{AppendError, ReadError, StoreError};
 use super::limits::Limits;
 use super::plan::{Plan, plan};
 use super::read::{Page, Read};
-use super::records::{DeadLetter, Document, Effect, LetterCount, Snapshot, Timer, ViewId};
-use super::segment::{NodeRow, SegmentRow};
+use super::records::{DeadLetter, Document, LetterCount, Snapshot, ViewId};
+use super::sagas::{Effect, HistoryRow, SagaCount, SagaFilter, SagaRow, SagaStore, Timer, WaitingInput, WhichEffects};
+use super::segment::{NodeRow, Segment, SegmentRow};
 use super::subscriptions::SubscriptionStore;
 use super::transaction::StoreTransaction;
 use super::{EventStore, Store, described};
@@ -87,6 +89,7 @@ impl State {
     fn store(&mut self, mut plan: Plan<'_>) -> (Result<Appended, AppendError>, Places) {
         let answer = plan.answers.pop();
         self.records.store_documents(&plan);
+        transaction::store_effects(&mut self.records, &plan);
         self.snapshots.store(&plan);
         self.events.store_commands(&mut plan);
         // All events of the append have places, or none has.
@@ -282,38 +285,6 @@ impl Store for MemoryStore {
         Ok(self.shared.read().records.count_documents(query))
     }
 
-    async fn due_effects(
-        &self,
-        tenant: &str,
-        saga: &str,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Effect>, StoreError> {
-        Ok(self.shared.read().records.due_effects(tenant, saga, now, limit))
-    }
-
-    async fn next_effect(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.shared.read().records.next_effect(tenant, saga))
-    }
-
-    async fn open_effects(&self, tenant: &str, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
-        Ok(self.shared.read().records.open_effects(tenant, saga, limit))
-    }
-
-    async fn due_timers(
-        &self,
-        tenant: &str,
-        saga: &str,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Timer>, StoreError> {
-        Ok(self.shared.read().records.due_timers(tenant, saga, now, limit))
-    }
-
-    async fn next_timer(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.shared.read().records.next_timer(tenant, saga))
-    }
-
     async fn dead_letters(
         &self,
         tenant: &str,
@@ -358,6 +329,10 @@ impl Store for MemoryStore {
         Ok(state.events.forget_commands(before, |tenant, id| effects.contains_key(&(tenant.to_owned(), id))))
     }
 
+    fn sagas(&self) -> &dyn SagaStore {
+        self
+    }
+
     fn subscriptions(&self) -> &dyn SubscriptionStore {
         self
     }
@@ -371,4 +346,84 @@ impl Store for MemoryStore {
     }
 
     async fn close(&self) {}
+}
+
+#[async_trait]
+impl SagaStore for MemoryStore {
+    async fn due_effects(
+        &self,
+        tenant: &str,
+        saga: &str,
+        segment: Segment,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Effect>, StoreError> {
+        Ok(self.shared.read().records.due_effects(tenant, saga, segment, now, limit))
+    }
+
+    async fn next_effect(&self, tenant: &str, saga: &str, segment: Segment) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.shared.read().records.next_effect(tenant, saga, segment))
+    }
+
+    async fn open_effects(
+        &self,
+        tenant: &str,
+        saga: &str,
+        instance: Option<SagaId>,
+        limit: usize,
+    ) -> Result<Vec<Effect>, StoreError> {
+        Ok(self.shared.read().records.open_effects(tenant, saga, instance, limit))
+    }
+
+    async fn effects(
+        &self,
+        tenant: &str,
+        saga: &str,
+        which: WhichEffects<'_>,
+        after: Option<(Timestamp, CommandId)>,
+        limit: usize,
+    ) -> Result<Vec<Effect>, StoreError> {
+        Ok(self.shared.read().records.effects(tenant, saga, which, after, limit))
+    }
+
+    async fn due_timers(
+        &self,
+        tenant: &str,
+        saga: &str,
+        segment: Segment,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Timer>, StoreError> {
+        Ok(self.shared.read().records.due_timers(tenant, saga, segment, now, limit))
+    }
+
+    async fn next_timer(&self, tenant: &str, saga: &str, segment: Segment) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.shared.read().records.next_timer(tenant, saga, segment))
+    }
+
+    async fn list(
+        &self,
+        tenant: &str,
+        saga: &str,
+        filter: &SagaFilter,
+        limit: usize,
+    ) -> Result<Vec<SagaRow>, StoreError> {
+        Ok(self.shared.read().records.list_sagas(tenant, saga, filter, limit))
+    }
+
+    async fn count(&self, tenant: &str, saga: &str) -> Result<Vec<SagaCount>, StoreError> {
+        Ok(self.shared.read().records.count_sagas(tenant, saga))
+    }
+
+    async fn history(&self, tenant: &str, saga: &str, id: SagaId) -> Result<Vec<HistoryRow>, StoreError> {
+        Ok(self.shared.read().records.history(tenant, saga, id))
+    }
+
+    async fn waiting(&self, tenant: &str, saga: &str, id: SagaId) -> Result<Vec<WaitingInput>, StoreError> {
+        Ok(self.shared.read().records.waiting(tenant, saga, id))
+    }
+
+    async fn forget(&self, tenant: &str, saga: &str, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        Ok(self.shared.write().records.forget_sagas(tenant, saga, before, limit))
+    }
 }

@@ -1,6 +1,6 @@
 //! The committed records beside the events.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Bound;
 
 use tokio::time::Instant;
@@ -8,9 +8,8 @@ use tokio::time::Instant;
 use crate::message::{CommandId, Position, SagaId, StreamId, Timestamp};
 use crate::store::documents::{DocumentPlace, DocumentQuery, FoundDocument, IndexEntry};
 use crate::store::plan::{DocumentState, Plan};
-use crate::store::records::{
-    Association, DeadLetter, Document, Effect, LetterCount, LetterState, SagaRow, Timer, ViewId,
-};
+use crate::store::records::{DeadLetter, Document, LetterCount, LetterState, ViewId};
+use crate::store::sagas::{Association, Effect, HistoryRow, SagaRow, Timer, WaitingInput};
 use crate::store::segment::{NodeRow, SegmentRow};
 
 use super::changes::Rows;
@@ -58,8 +57,18 @@ pub(super) type SagaKey = (Named, SagaId);
 pub(super) type AssociationKey = (Named, Association, SagaId);
 /// Saga, instance, name.
 pub(super) type TimerKey = (Named, SagaId, String);
+/// Instance and place.
+pub(super) type HistoryKey = (SagaKey, u64);
+/// Instance and number.
+pub(super) type WaitingKey = (SagaKey, u64);
 /// Tenant and command.
 pub(super) type EffectKey = (String, CommandId);
+/// Tenant and saga, scope, label and place.
+pub(super) type ScopeKey = (Named, String, Option<String>, u64);
+/// Tenant and saga, instant and place.
+pub(super) type DueKey = (Named, Timestamp, u64);
+/// Tenant and saga, instance, number and place.
+pub(super) type OrderKey = (Named, SagaId, u64, u64);
 /// Processor, event and step.
 pub(super) type LetterKey = (Named, Position, u32);
 /// Processor and segment.
@@ -77,7 +86,18 @@ pub(super) struct Records {
     /// By their place in the order of commits.
     pub(super) effects: Rows<u64, Effect>,
     pub(super) effect_ids: Rows<EffectKey, u64>,
+    /// Their places, by scope and label.
+    pub(super) effect_scopes: Rows<ScopeKey, ()>,
+    /// The places of those that were not given up, by their instants.
+    pub(super) effect_dues: Rows<DueKey, ()>,
+    /// Their groups, by instance and number.
+    pub(super) effect_order: Rows<OrderKey, u64>,
     pub(super) timers: Rows<TimerKey, Timer>,
+    /// By their place in the order of commits.
+    pub(super) history: Rows<HistoryKey, HistoryRow>,
+    pub(super) waiting: Rows<WaitingKey, WaitingInput>,
+    /// Of running instances, by their keys.
+    pub(super) saga_keys: Rows<(Named, String), SagaId>,
     pub(super) letters: Rows<LetterKey, DeadLetter>,
 }
 
@@ -164,52 +184,6 @@ impl Records {
 
     pub(super) fn count_documents(&self, query: &DocumentQuery) -> u64 {
         self.matching(query).count() as u64
-    }
-
-    /// The oldest open effect of each instance of `saga`, in the order of their commits.
-    fn first_effects<'a>(&'a self, tenant: &'a str, saga: &'a str) -> impl Iterator<Item = &'a Effect> {
-        let mut first: BTreeMap<SagaId, (u64, u64)> = BTreeMap::new();
-        for (place, effect) in self.effects.iter().filter(|(_, effect)| effect.tenant == tenant && effect.saga == saga)
-        {
-            let entry = first.entry(effect.saga_id).or_insert((effect.number, *place));
-            *entry = (*entry).min((effect.number, *place));
-        }
-        let mut places: Vec<u64> = first.into_values().map(|(_, place)| place).collect();
-        places.sort_unstable();
-        places.into_iter().filter_map(|place| self.effects.get(&place))
-    }
-
-    pub(super) fn due_effects(&self, tenant: &str, saga: &str, now: Timestamp, limit: usize) -> Vec<Effect> {
-        let due = self.first_effects(tenant, saga).filter(|effect| effect.parked.is_none() && effect.not_before <= now);
-        let mut due: Vec<&Effect> = due.collect();
-        due.sort_by_key(|effect| effect.not_before);
-        due.into_iter().take(limit).cloned().collect()
-    }
-
-    pub(super) fn next_effect(&self, tenant: &str, saga: &str) -> Option<Timestamp> {
-        let waiting = self.first_effects(tenant, saga).filter(|effect| effect.parked.is_none());
-        waiting.map(|effect| effect.not_before).min()
-    }
-
-    pub(super) fn open_effects(&self, tenant: &str, saga: &str, limit: usize) -> Vec<Effect> {
-        self.effects
-            .values()
-            .filter(|effect| effect.tenant == tenant && effect.saga == saga)
-            .take(limit)
-            .cloned()
-            .collect()
-    }
-
-    pub(super) fn due_timers(&self, tenant: &str, saga: &str, now: Timestamp, limit: usize) -> Vec<Timer> {
-        let due = self.timers.values().filter(|timer| timer.tenant == tenant && timer.saga == saga && timer.due <= now);
-        let mut due: Vec<Timer> = due.cloned().collect();
-        due.sort_by_key(|timer| timer.due);
-        due.truncate(limit);
-        due
-    }
-
-    pub(super) fn next_timer(&self, tenant: &str, saga: &str) -> Option<Timestamp> {
-        self.timers.values().filter(|timer| timer.tenant == tenant && timer.saga == saga).map(|timer| timer.due).min()
     }
 
     /// The dead letters of `processor`, in order.

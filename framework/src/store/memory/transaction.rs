@@ -12,14 +12,16 @@ use crate::store::append::{Append, Appended, CommandRecord};
 use crate::store::documents::DocumentChange;
 use crate::store::error::{AppendError, StoreError};
 use crate::store::limits::Limits;
-use crate::store::plan::{DocumentState, Known, Place, StreamState, plan};
-use crate::store::records::{Association, DeadLetter, Document, Effect, SagaRow, SagaWrite, Timer, ViewId};
+use crate::store::plan::{DocumentState, Known, Place, Plan, StreamState, plan};
+use crate::store::records::{DeadLetter, Document, ViewId};
+use crate::store::sagas::{Association, Effect, HistoryRow, SagaRow, SagaWrite, Timer, WaitingInput};
 use crate::store::segment::{Advance, Claim, SegmentRow, SegmentWrite};
 use crate::store::transaction::StoreTransaction;
 
 use super::changes::{Changes, Rows};
 use super::records::{
-    AssociationKey, DocumentKey, EffectKey, LetterKey, Records, SagaKey, SegmentKey, StoredDocument, TimerKey, named,
+    AssociationKey, DocumentKey, DueKey, EffectKey, HistoryKey, LetterKey, Named, OrderKey, Records, SagaKey, ScopeKey,
+    SegmentKey, StoredDocument, TimerKey, WaitingKey, named,
 };
 use super::{MemoryStore, Shared, State};
 
@@ -42,7 +44,13 @@ struct AllChanges {
     associations: Changes<AssociationKey, ()>,
     effects: Changes<u64, Effect>,
     effect_ids: Changes<EffectKey, u64>,
+    effect_scopes: Changes<ScopeKey, ()>,
+    effect_dues: Changes<DueKey, ()>,
+    effect_order: Changes<OrderKey, u64>,
     timers: Changes<TimerKey, Timer>,
+    history: Changes<HistoryKey, HistoryRow>,
+    waiting: Changes<WaitingKey, WaitingInput>,
+    saga_keys: Changes<(Named, String), SagaId>,
     letters: Changes<LetterKey, DeadLetter>,
 }
 
@@ -54,26 +62,99 @@ impl AllChanges {
         self.associations.commit_to(&mut records.associations);
         self.effects.commit_to(&mut records.effects);
         self.effect_ids.commit_to(&mut records.effect_ids);
+        self.effect_scopes.commit_to(&mut records.effect_scopes);
+        self.effect_dues.commit_to(&mut records.effect_dues);
+        self.effect_order.commit_to(&mut records.effect_order);
         self.timers.commit_to(&mut records.timers);
+        self.history.commit_to(&mut records.history);
+        self.waiting.commit_to(&mut records.waiting);
+        self.saga_keys.commit_to(&mut records.saga_keys);
         self.letters.commit_to(&mut records.letters);
+    }
+
+    fn add_history(&mut self, records: &Records, saga: &Named, rows: Vec<HistoryRow>) {
+        for row in rows {
+            let key = (saga.clone(), row.saga_id);
+            let own = self.history.run(&records.history, &(key.clone(), 0), |(of, _)| *of == key);
+            let place = own.into_keys().next_back().map_or(0, |(_, place)| place + 1);
+            self.history.put((key, place), row);
+        }
     }
 
     fn add_effects(&mut self, records: &Records, effects: Vec<Effect>) {
         let mut place = self.effects.last_key(&records.effects).unwrap_or(0);
         for effect in effects {
             place += 1;
-            self.effect_ids.put((effect.tenant.clone(), effect.command), place);
-            self.effects.put(place, effect);
+            self.put_effect(place, effect);
         }
+    }
+
+    fn put_effect(&mut self, place: u64, effect: Effect) {
+        let of = named(&effect.tenant, &effect.saga);
+        self.effect_ids.put((effect.tenant.clone(), effect.command), place);
+        if let Some(key) = scope_key(&effect, place) {
+            self.effect_scopes.put(key, ());
+        }
+        if effect.parked.is_none() {
+            self.effect_dues.put((of.clone(), effect.not_before, place), ());
+        }
+        self.effect_order.put((of, effect.saga_id, effect.number, place), effect.group);
+        self.effects.put(place, effect);
+    }
+
+    fn take_effect(&mut self, records: &Records, key: &EffectKey) -> Option<(u64, Effect)> {
+        let place = self.effect_ids.get(&records.effect_ids, key)?;
+        let effect = self.effects.get(&records.effects, &place)?;
+        let of = named(&effect.tenant, &effect.saga);
+        self.effect_ids.remove(key.clone());
+        if let Some(key) = scope_key(&effect, place) {
+            self.effect_scopes.remove(key);
+        }
+        self.effect_dues.remove((of.clone(), effect.not_before, place));
+        self.effect_order.remove((of, effect.saga_id, effect.number, place));
+        self.effects.remove(place);
+        Some((place, effect))
     }
 
     /// Whether it was there.
     fn remove_effect(&mut self, records: &Records, key: EffectKey) -> bool {
-        let Some(place) = self.effect_ids.get(&records.effect_ids, &key) else { return false };
-        self.effect_ids.remove(key);
-        self.effects.remove(place);
-        true
+        self.take_effect(records, &key).is_some()
     }
+
+    /// Removes the effects in `scope`, or those of them with `label`; returns how many.
+    fn cancel_effects(&mut self, records: &Records, saga: &Named, scope: &str, label: Option<&str>) -> u64 {
+        let first = (saga.clone(), scope.to_owned(), label.map(ToOwned::to_owned), 0);
+        let wanted = |(of, in_scope, name, _): &ScopeKey| {
+            of == saga && in_scope == scope && (label.is_none() || name.as_deref() == label)
+        };
+        let found = self.effect_scopes.run(&records.effect_scopes, &first, wanted);
+        for (_, _, _, place) in found.keys() {
+            if let Some(effect) = self.effects.get(&records.effects, place) {
+                self.remove_effect(records, (effect.tenant, effect.command));
+            }
+        }
+        found.len() as u64
+    }
+}
+
+/// Takes names back and gives them to other effects, as `plan` says.
+pub(super) fn store_effects(records: &mut Records, plan: &Plan<'_>) {
+    if plan.effects.is_empty() {
+        return;
+    }
+    let mut changes = AllChanges::default();
+    for (tenant, saga, scope, label) in plan.effects.keys() {
+        changes.cancel_effects(records, &named(tenant, saga), scope, Some(label));
+    }
+    changes.add_effects(records, plan.effects.values().flatten().copied().cloned().collect());
+    changes.commit_to(records);
+}
+
+/// Takes back what waits in the scope of a stream.
+pub(super) fn drop_scope(records: &mut Records, tenant: &str, stream: &StreamId) {
+    let mut changes = AllChanges::default();
+    changes.cancel_effects(records, &named(tenant, Effect::SCHEDULED), &Effect::scope_of(stream), None);
+    changes.commit_to(records);
 }
 
 /// What an append sees inside a transaction: what was committed, and the documents that the transaction has written.
@@ -166,15 +247,26 @@ impl MemoryTransaction {
         Ok(())
     }
 
-    fn write_saga(&mut self, write: SagaWrite) -> Result<(), StoreError> {
+    fn write_saga(&mut self, tenant: &str, saga: &str, write: SagaWrite) -> Result<(), StoreError> {
         let state = self.shared.read();
         let (records, changes) = (&state.records, &mut self.changes);
-        let SagaWrite { tenant, saga, mut row, effects, timers, cancelled, at: _ } = write;
-        let saga = (tenant, saga);
+        let SagaWrite { mut row, effects, timers, cancelled, history, waiting, taken, .. } = write;
+        let saga = named(tenant, saga);
         let key = (saga.clone(), row.id);
+        let changed = || StoreError::Changed { what: format!("instance {} of saga `{}`", row.id, saga.1) };
         let before = changes.sagas.get(&records.sagas, &key);
         if before.as_ref().map_or(0, |before| before.revision) != row.revision {
-            return Err(StoreError::Changed { what: format!("instance {} of saga `{}`", row.id, saga.1) });
+            return Err(changed());
+        }
+        if let Some(start) = &row.key {
+            let holder = changes.saga_keys.get(&records.saga_keys, &(saga.clone(), start.clone()));
+            if holder.is_some_and(|holder| holder != row.id) {
+                return Err(changed());
+            }
+            changes.saga_keys.put((saga.clone(), start.clone()), row.id);
+        }
+        if let Some(left) = before.as_ref().and_then(|before| before.key.clone()).filter(|_| row.key.is_none()) {
+            changes.saga_keys.remove((saga.clone(), left));
         }
         for association in before.into_iter().flat_map(|before| before.associations) {
             changes.associations.remove((saga.clone(), association, row.id));
@@ -185,7 +277,7 @@ impl MemoryTransaction {
         for timer in timers {
             changes.timers.put((saga.clone(), row.id, timer.name.clone()), timer);
         }
-        if row.ended {
+        if row.status.is_ended() {
             row.associations.clear();
             let first = (saga.clone(), row.id, String::new());
             let own = changes.timers.run(&records.timers, &first, |key| (&key.0, key.1) == (&saga, row.id));
@@ -194,11 +286,20 @@ impl MemoryTransaction {
         for association in &row.associations {
             changes.associations.put((saga.clone(), association.clone(), row.id), ());
         }
+        taken.into_iter().for_each(|number| changes.waiting.remove((key.clone(), number)));
+        waiting.into_iter().for_each(|input| changes.waiting.put((key.clone(), input.number), input));
         row.revision += 1;
         changes.sagas.put(key, row);
         changes.add_effects(records, effects);
+        changes.add_history(records, &saga, history);
         Ok(())
     }
+}
+
+/// Where an effect stands among those of its scope, if it has one.
+pub(super) fn scope_key(effect: &Effect, place: u64) -> Option<ScopeKey> {
+    let scope = effect.scope.clone()?;
+    Some((named(&effect.tenant, &effect.saga), scope, effect.label.clone(), place))
 }
 
 fn letter_key(letter: &DeadLetter) -> LetterKey {
@@ -281,10 +382,11 @@ impl StoreTransaction for MemoryTransaction {
         tenant: &str,
         saga: &str,
         associations: &[Association],
+        wanted: &[SagaId],
     ) -> Result<Vec<SagaRow>, StoreError> {
         let state = self.shared.read();
         let saga = named(tenant, saga);
-        let mut ids = Vec::new();
+        let mut ids = wanted.to_vec();
         for association in associations {
             let first = (saga.clone(), association.clone(), SagaId::from(uuid::Uuid::nil()));
             let found = self
@@ -298,22 +400,47 @@ impl StoreTransaction for MemoryTransaction {
         let rows = ids
             .into_iter()
             .filter_map(|id| self.changes.sagas.get(&state.records.sagas, &(saga.clone(), id)))
-            .filter(|row| !row.ended);
+            .filter(|row| !row.status.is_ended() || wanted.contains(&row.id));
         Ok(rows.collect())
     }
 
-    async fn saga(&mut self, tenant: &str, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError> {
-        Ok(self.changes.sagas.get(&self.shared.read().records.sagas, &(named(tenant, saga), id)))
+    async fn write_sagas(&mut self, tenant: &str, saga: &str, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
+        writes.into_iter().try_for_each(|write| self.write_saga(tenant, saga, write))
     }
 
-    async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
-        writes.into_iter().try_for_each(|write| self.write_saga(write))
+    async fn add_history(&mut self, tenant: &str, saga: &str, rows: Vec<HistoryRow>) -> Result<(), StoreError> {
+        self.changes.add_history(&self.shared.read().records, &named(tenant, saga), rows);
+        Ok(())
+    }
+
+    async fn timers(&mut self, tenant: &str, saga: &str, ids: &[SagaId]) -> Result<Vec<Timer>, StoreError> {
+        let (state, saga) = (self.shared.read(), named(tenant, saga));
+        let mut found = Vec::new();
+        for id in ids {
+            let first = (saga.clone(), *id, String::new());
+            let own = self.changes.timers.run(&state.records.timers, &first, |key| (&key.0, key.1) == (&saga, *id));
+            found.extend(own.into_values());
+        }
+        found.sort_by(|one, other| (one.due, one.saga_id, &one.name).cmp(&(other.due, other.saga_id, &other.name)));
+        Ok(found)
+    }
+
+    async fn open_among(&mut self, tenant: &str, effects: &[CommandId]) -> Result<Vec<CommandId>, StoreError> {
+        let state = self.shared.read();
+        let there = |id: &&CommandId| {
+            self.changes.effect_ids.get(&state.records.effect_ids, &(tenant.to_owned(), **id)).is_some()
+        };
+        Ok(effects.iter().filter(there).copied().collect())
     }
 
     async fn add_effects(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
         let state = self.shared.read();
         for effect in &effects {
             self.changes.remove_effect(&state.records, (effect.tenant.clone(), effect.command));
+            if let (Some(scope), Some(label)) = (&effect.scope, &effect.label) {
+                let of = named(&effect.tenant, &effect.saga);
+                self.changes.cancel_effects(&state.records, &of, scope, Some(label));
+            }
         }
         self.changes.add_effects(&state.records, effects);
         Ok(())
@@ -325,6 +452,17 @@ impl StoreTransaction for MemoryTransaction {
         Ok(ids.filter(|key| self.changes.remove_effect(&state.records, key.clone())).count() as u64)
     }
 
+    async fn cancel_effects(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        scope: &str,
+        label: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        let state = self.shared.read();
+        Ok(self.changes.cancel_effects(&state.records, &named(tenant, saga), scope, label))
+    }
+
     async fn postpone_effect(
         &mut self,
         tenant: &str,
@@ -334,32 +472,14 @@ impl StoreTransaction for MemoryTransaction {
     ) -> Result<bool, StoreError> {
         let state = self.shared.read();
         let key = (tenant.to_owned(), effect);
-        let Some(place) = self.changes.effect_ids.get(&state.records.effect_ids, &key) else { return Ok(false) };
-        let Some(mut effect) = self.changes.effects.get(&state.records.effects, &place) else { return Ok(false) };
+        let Some((place, mut effect)) = self.changes.take_effect(&state.records, &key) else { return Ok(false) };
         effect.attempts = attempts;
         match next {
             Ok(instant) => (effect.not_before, effect.parked) = (instant, None),
             Err(reason) => effect.parked = Some(reason),
         }
-        self.changes.effects.put(place, effect);
+        self.changes.put_effect(place, effect);
         Ok(true)
-    }
-
-    async fn take_timer(
-        &mut self,
-        tenant: &str,
-        saga: &str,
-        id: SagaId,
-        name: &str,
-        due: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let key = (named(tenant, saga), id, name.to_owned());
-        let timer = self.changes.timers.get(&self.shared.read().records.timers, &key);
-        let there = timer.is_some_and(|timer| timer.due == due);
-        if there {
-            self.changes.timers.remove(key);
-        }
-        Ok(there)
     }
 
     async fn held_sequences(

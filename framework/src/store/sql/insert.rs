@@ -15,6 +15,7 @@ use crate::store::records::ViewId;
 use crate::store::stream::{StreamStatus, Visibility};
 
 use super::json;
+use super::sagas::effect_row;
 use super::session::{Session, Statement};
 use super::statements::{InsertEvents, Statements};
 use super::value::Value;
@@ -51,7 +52,26 @@ pub(super) async fn plan<S: Session + ?Sized>(
     for (text, entries) in records.entries.statements(sql) {
         session.execute(Statement::new(text).bind(entries)).await?;
     }
+    for statement in effects(sql, plan)? {
+        session.execute(statement).await?;
+    }
     Ok(())
+}
+
+/// The statements that take names back and give them to other effects.
+pub(crate) fn effects(sql: &'static Statements, plan: &Plan<'_>) -> Result<Vec<Statement>, serde_json::Error> {
+    let mut statements = Vec::new();
+    let mut names = plan.effects.keys().map(|(tenant, saga, ..)| (*tenant, *saga)).collect::<Vec<_>>();
+    names.dedup();
+    for (tenant, saga) in names {
+        let own = || plan.effects.iter().filter(|((of, by, ..), _)| (*of, *by) == (tenant, saga));
+        let labels = rows(own().map(|((_, _, scope, label), _)| (scope, label)).collect())?;
+        let added = rows(own().filter_map(|(_, effect)| effect.map(effect_row)).collect())?;
+        for (text, list) in [(sql.drop_labels, labels), (sql.add_effects, added)] {
+            statements.extend(list.map(|list| Statement::new(text).bind(tenant).bind(saga).bind(list)));
+        }
+    }
+    Ok(statements)
 }
 
 /// What changes among the entries of documents: JSON arrays of rows, `None` where there are none.

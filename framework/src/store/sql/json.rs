@@ -1,6 +1,9 @@
 //! Lists of values as JSON texts.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::store::error::BoxError;
@@ -22,6 +25,20 @@ pub(super) fn bytes(bytes: &[u8]) -> (Option<&str>, Option<String>) {
     match std::str::from_utf8(bytes) {
         Ok(text) if !bytes.contains(&0) => (Some(text), None),
         _ => (None, Some(hexadecimal(bytes))),
+    }
+}
+
+/// A text for people without the zero characters that no database takes.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
+/// A value as a JSON text of its own inside another one.
+pub(super) struct Text<'a, T>(pub(super) &'a T);
+
+impl<T: Serialize> Serialize for Text<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&serde_json::to_string(self.0).map_err(S::Error::custom)?)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::store::error::{BoxError, ReadError, StoreError};
 use crate::store::exchange::{Import, ImportError, Imported, StoredEvent, admit};
 use crate::store::maintain::{Maintain, StreamError, StreamStep, step};
 use crate::store::plan::Questions;
+use crate::store::sagas::Effect;
 use crate::store::stream::{Retention, Scavenged, StreamChange, StreamInfo, StreamStatus, Visibility};
 use crate::store::transaction::StoreTransaction;
 
@@ -185,6 +186,8 @@ async fn apply<T: SqlTransaction>(
     }
     if step.drops_snapshots {
         transaction.execute(of_stream(sql.drop_snapshots, tenant, stream)).await?;
+        let scope = Effect::scope_of(stream);
+        transaction.execute(Statement::new(sql.drop_scope).bind(tenant).bind(Effect::SCHEDULED).bind(scope)).await?;
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ mod value;
 pub(crate) use append::{AppendLock, Appender, Commit, Failure, raise, write};
 pub(crate) use dialect::{AnyOf, Dialect};
 pub(crate) use facts::answers_to;
+#[cfg(feature = "mysql")]
+pub(crate) use insert::effects;
 pub(crate) use insert::{Deleted, Placed, Records, deleted, opened, slice};
 pub(crate) use join::{Appending, Ended, Unfit};
 pub(crate) use read::{Found, Names, corrupt};

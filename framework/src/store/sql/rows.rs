@@ -3,7 +3,8 @@
 use crate::message::Timestamp;
 use crate::store::append::{CommandRecord, Outcome};
 use crate::store::documents::FoundDocument;
-use crate::store::records::{DeadLetter, Document, Effect, LetterCount, LetterState, SagaRow, Snapshot, Timer};
+use crate::store::records::{DeadLetter, Document, LetterCount, LetterState, Snapshot};
+use crate::store::sagas::{Effect, EffectKind, HistoryRow, SagaCount, SagaRow, SagaStatus, Timer, WaitingInput};
 use crate::store::segment::{NodeRow, Segment, SegmentRow, SegmentState};
 
 use super::value::{ColumnError, Row};
@@ -39,11 +40,16 @@ pub(super) fn effect(mut row: Row) -> Result<Effect, EffectError> {
         command: row.id("command_id")?.into(),
         saga: row.text("saga")?,
         saga_id: row.id("saga_id")?.into(),
+        slice: row.small("slice")?,
         number: row.number("number")?,
+        group: row.number("together")?,
+        kind: EffectKind::of(row.small("kind")?),
         name: row.text("name")?,
         payload: row.bytes("payload")?,
         metadata: serde_json::from_str(&row.text("metadata")?)?,
         step: row.optional_text("step")?,
+        scope: row.optional_text("scope")?,
+        label: row.optional_text("label")?,
         attempts: row.small("attempts")?,
         not_before: row.instant("not_before")?,
         parked: row.optional_text("parked")?,
@@ -64,6 +70,7 @@ pub(super) fn timer(mut row: Row) -> Result<Timer, ColumnError> {
         tenant: row.text("tenant")?,
         saga: row.text("saga")?,
         saga_id: row.id("saga_id")?.into(),
+        slice: row.small("slice")?,
         name: row.text("name")?,
         due: row.instant("due")?,
     })
@@ -130,12 +137,38 @@ pub(super) fn saga(mut row: Row) -> Result<SagaRow, ColumnError> {
     Ok(SagaRow {
         id: row.id("saga_id")?.into(),
         revision: row.number("revision")?,
+        version: row.small("version")?,
         state: row.bytes("state")?,
         progress: row.optional_text("progress")?,
-        ended: row.truth("ended")?,
+        status: SagaStatus::of(row.small("status")?),
+        slice: row.small("slice")?,
+        position: row.position("position")?,
+        key: row.optional_text("start_key")?,
         effects: row.number("effects")?,
+        step: row.optional_text("step")?,
+        attention: row.optional_text("attention")?,
+        began: row.instant("began")?,
+        changed: row.instant("changed")?,
         associations: Vec::new(),
     })
+}
+
+pub(super) fn saga_count(mut row: Row) -> Result<SagaCount, ColumnError> {
+    Ok(SagaCount {
+        status: SagaStatus::of(row.small("status")?),
+        step: row.optional_text("step")?,
+        instances: row.number("instances")?,
+        attention: row.number("attention")?,
+        oldest: row.instant("oldest")?,
+    })
+}
+
+pub(super) fn history(mut row: Row) -> Result<HistoryRow, ColumnError> {
+    Ok(HistoryRow { saga_id: row.id("saga_id")?.into(), at: row.instant("at")?, entry: row.text("entry")? })
+}
+
+pub(super) fn waiting(mut row: Row) -> Result<WaitingInput, ColumnError> {
+    Ok(WaitingInput { number: row.number("number")?, input: row.text("input")? })
 }
 
 /// A row without a version is no snapshot.

@@ -1,47 +1,61 @@
-//! Saga instances with their associations, effects and timers.
+//! Saga instances with their associations, effects, timers and history.
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use crate::message::SagaId;
-use crate::store::error::StoreError;
-use crate::store::records::{Association, Effect, SagaRow, SagaWrite};
+use crate::store::error::{BoxError, StoreError};
+use crate::store::sagas::{Association, Effect, HistoryRow, SagaRow, SagaWrite, Timer};
 
 use super::session::{Session, Statement};
 use super::statements::Statements;
 use super::value::ColumnError;
 use super::{json, rows};
 
-/// Runs the statements of sagas on a session.
+/// Runs the statements of one saga on a session. Lists go with one statement, whatever their length.
 pub(super) struct Sagas<'a, S: ?Sized> {
     pub(super) session: &'a mut S,
     pub(super) sql: &'static Statements,
+    pub(super) tenant: &'a str,
+    pub(super) saga: &'a str,
 }
 
 impl<S: Session + ?Sized> Sagas<'_, S> {
-    /// The instances of `saga` that are associated with any of `associations`.
+    /// The running instances with any of `associations`, and those with any of `ids`.
     pub(super) async fn find(
         &mut self,
-        tenant: &str,
-        saga: &str,
         associations: &[Association],
+        ids: &[SagaId],
     ) -> Result<Vec<SagaRow>, StoreError> {
+        if associations.is_empty() {
+            return self.by_id(ids).await;
+        }
         let wanted = associations.iter().map(|association| (&association.key, &association.value));
         let wanted = json::list(wanted).map_err(StoreError::unavailable)?;
-        let found = self.session.fetch(Statement::new(self.sql.find_sagas).bind(tenant).bind(saga).bind(wanted)).await;
-        let ids: Result<Vec<SagaId>, ColumnError> =
-            found.map_err(StoreError::unavailable)?.into_iter().map(|mut row| Ok(row.id("saga_id")?.into())).collect();
-        let ids = ids.map_err(StoreError::unavailable)?;
-        if ids.is_empty() { Ok(Vec::new()) } else { self.by_id(tenant, saga, &ids).await }
+        let named = json::list(ids.iter().map(hexadecimal)).map_err(StoreError::unavailable)?;
+        let statement = self.statement(self.sql.find_sagas).bind(wanted).bind(named);
+        let found = self.session.fetch(statement).await.map_err(StoreError::unavailable)?;
+        let all: Result<Vec<SagaId>, ColumnError> =
+            found.into_iter().map(|mut row| Ok(row.id("saga_id")?.into())).collect();
+        let mut rows = self.by_id(&all.map_err(StoreError::unavailable)?).await?;
+        rows.retain(|row| !row.status.is_ended() || ids.contains(&row.id));
+        Ok(rows)
     }
 
-    /// The instances `ids` of `saga`, with their associations.
-    pub(super) async fn by_id(&mut self, tenant: &str, saga: &str, ids: &[SagaId]) -> Result<Vec<SagaRow>, StoreError> {
-        let ids = json::list(ids.iter().map(|id| json::id(id.uuid()))).map_err(StoreError::unavailable)?;
-        let found = self.session.fetch(Statement::new(self.sql.sagas).bind(tenant).bind(saga).bind(&ids)).await;
+    /// The instances `ids`, with their associations.
+    pub(super) async fn by_id(&mut self, ids: &[SagaId]) -> Result<Vec<SagaRow>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = json::list(ids.iter().map(hexadecimal)).map_err(StoreError::unavailable)?;
+        let found = self.session.fetch(self.statement(self.sql.sagas).bind(&ids)).await;
         let found: Result<Vec<_>, _> = found.map_err(StoreError::unavailable)?.into_iter().map(rows::saga).collect();
         let mut found = found.map_err(StoreError::unavailable)?;
-        let associations = Statement::new(self.sql.associations).bind(tenant).bind(saga).bind(ids);
-        let associations = self.session.fetch(associations).await;
+        if found.iter().all(|row| row.status.is_ended()) {
+            return Ok(found);
+        }
+        let associations = self.session.fetch(self.statement(self.sql.associations).bind(ids)).await;
         let mut of_instance: HashMap<SagaId, Vec<Association>> = HashMap::new();
         for mut row in associations.map_err(StoreError::unavailable)? {
             let mut read = || -> Result<_, ColumnError> {
@@ -57,90 +71,182 @@ impl<S: Session + ?Sized> Sagas<'_, S> {
         Ok(found)
     }
 
-    /// Writes one instance with its effects and timers.
-    pub(super) async fn write(&mut self, write: &SagaWrite) -> Result<(), StoreError> {
-        self.write_row(write).await?;
-        self.write_associations(write).await?;
-        self.write_timers(write).await?;
-        self.add_effects(&write.effects).await
+    pub(super) async fn timers(&mut self, ids: &[SagaId]) -> Result<Vec<Timer>, StoreError> {
+        let ids = json::list(ids.iter().map(hexadecimal)).map_err(StoreError::unavailable)?;
+        let found = self.session.fetch(self.statement(self.sql.timers).bind(ids)).await;
+        let found: Result<Vec<_>, _> = found.map_err(StoreError::unavailable)?.into_iter().map(rows::timer).collect();
+        found.map_err(StoreError::unavailable)
     }
 
-    async fn write_row(&mut self, write: &SagaWrite) -> Result<(), StoreError> {
-        let (saga, row) = (&write.saga, &write.row);
-        let text = if row.revision == 0 { self.sql.add_saga } else { self.sql.update_saga };
-        let statement = of_instance(text, write)
-            .bind(row.revision)
-            .bind(row.state.clone())
-            .bind(row.progress.clone())
-            .bind(row.ended)
-            .bind(row.effects);
-        if self.execute(statement).await? == 0 {
-            return Err(StoreError::Changed { what: format!("instance {} of saga `{saga}`", row.id) });
+    /// Writes instances with all that belongs to them.
+    pub(super) async fn write(&mut self, writes: &[SagaWrite]) -> Result<(), StoreError> {
+        for (text, begun) in [(self.sql.add_sagas, false), (self.sql.update_sagas, true)] {
+            let rows: Vec<_> =
+                writes.iter().map(|write| &write.row).filter(|row| (row.revision > 0) == begun).collect();
+            self.write_rows(text, &rows).await?;
         }
-        Ok(())
+        self.run(self.lists(writes)).await
     }
 
-    async fn write_associations(&mut self, write: &SagaWrite) -> Result<(), StoreError> {
-        let row = &write.row;
-        let kept = if row.ended { &[][..] } else { &row.associations };
-        let kept = json::list(kept.iter().map(|association| (&association.key, &association.value)));
-        let kept = kept.map_err(StoreError::unavailable)?;
-        if row.revision > 0 {
-            let drop = of_instance(self.sql.drop_associations, write).bind(&kept);
-            self.execute(drop).await?;
-        }
-        if !row.ended && !row.associations.is_empty() {
-            let add = of_instance(self.sql.add_associations, write).bind(kept);
-            self.execute(add).await?;
-        }
-        Ok(())
-    }
-
-    async fn write_timers(&mut self, write: &SagaWrite) -> Result<(), StoreError> {
-        if write.row.ended {
-            self.execute(of_instance(self.sql.drop_timers, write)).await?;
+    async fn write_rows(&mut self, text: &'static str, rows: &[&SagaRow]) -> Result<(), StoreError> {
+        let mut lists = Lists::default();
+        lists.add(text, rows.iter().map(|row| saga_row(row)));
+        let Some((text, list)) = lists.0.pop() else { return Ok(()) };
+        let statement = self.statement(text).bind(list.map_err(StoreError::unavailable)?);
+        let written = self.session.execute(statement).await.map_err(StoreError::unavailable)?;
+        if written == rows.len() as u64 {
             return Ok(());
         }
-        if !write.cancelled.is_empty() {
-            let names = json::list(&write.cancelled).map_err(StoreError::unavailable)?;
-            self.execute(of_instance(self.sql.cancel_timers, write).bind(names)).await?;
-        }
-        if !write.timers.is_empty() {
-            let timers = write.timers.iter().map(|timer| (&timer.name, timer.due.as_micros()));
-            let timers = json::list(timers).map_err(StoreError::unavailable)?;
-            self.execute(of_instance(self.sql.set_timers, write).bind(timers)).await?;
-        }
-        Ok(())
+        let what = match rows {
+            [row] => format!("instance {} of saga `{}`", row.id, self.saga),
+            _ => format!("one of {} instances of saga `{}`", rows.len(), self.saga),
+        };
+        Err(StoreError::Changed { what })
+    }
+
+    /// What is written besides the rows, in order.
+    fn lists(&self, writes: &[SagaWrite]) -> Lists {
+        let sql = self.sql;
+        let running = || writes.iter().filter(|write| !write.row.status.is_ended());
+        let known = || writes.iter().map(|write| &write.row).filter(|row| row.revision > 0);
+        let ends = || known().filter(|row| row.status.is_ended()).map(|row| &row.id);
+        let mut lists = Lists::default();
+        lists.add(sql.drop_associations, running().flat_map(|write| associations(write, &write.dissociated)));
+        lists.add(sql.end_associations, ends().map(hexadecimal));
+        lists.add(sql.add_associations, running().flat_map(|write| associations(write, &write.associated)));
+        let cancelled =
+            running().flat_map(|write| write.cancelled.iter().map(|name| (hexadecimal(&write.row.id), name)));
+        lists.add(sql.cancel_timers, cancelled);
+        lists.add(sql.end_timers, ends().map(hexadecimal));
+        let timers = running().flat_map(|write| &write.timers);
+        let timers = timers.map(|timer| (hexadecimal(&timer.saga_id), timer.slice, &timer.name, timer.due.as_micros()));
+        lists.add(sql.set_timers, timers);
+        lists.add(sql.add_effects, writes.iter().flat_map(|write| &write.effects).map(effect_row));
+        lists.add(sql.add_history, writes.iter().flat_map(|write| &write.history).map(history_row));
+        let taken =
+            writes.iter().flat_map(|write| write.taken.iter().map(|number| (hexadecimal(&write.row.id), number)));
+        lists.add(sql.take_waiting, taken);
+        let waiting = writes.iter().flat_map(|write| {
+            write.waiting.iter().map(|waiting| (hexadecimal(&write.row.id), waiting.number, &waiting.input))
+        });
+        lists.add(sql.add_waiting, waiting);
+        lists
     }
 
     /// Adds effects, in order.
     pub(super) async fn add_effects(&mut self, effects: &[Effect]) -> Result<(), StoreError> {
-        for effect in effects {
-            let metadata = serde_json::to_string(&effect.metadata).map_err(StoreError::unavailable)?;
-            let statement = Statement::new(self.sql.add_effect)
-                .bind(&effect.tenant)
-                .bind(effect.command)
-                .bind(&effect.saga)
-                .bind(effect.saga_id)
-                .bind(effect.number)
-                .bind(&effect.name)
-                .bind(effect.payload.clone())
-                .bind(metadata)
-                .bind(effect.step.clone())
-                .bind(effect.attempts)
-                .bind(effect.not_before)
-                .bind(effect.parked.clone());
-            self.execute(statement).await?;
+        let mut lists = Lists::default();
+        lists.add(self.sql.add_effects, effects.iter().map(effect_row));
+        self.run(lists).await
+    }
+
+    /// Removes effects by their scopes and labels; returns how many.
+    pub(super) async fn drop_labels(&mut self, labels: Vec<(&str, &str)>) -> Result<u64, StoreError> {
+        if labels.is_empty() {
+            return Ok(0);
+        }
+        let list = json::list(labels).map_err(StoreError::unavailable)?;
+        if !self.sql.hold_labels.is_empty() {
+            let hold = self.statement(self.sql.hold_labels).bind(&list);
+            self.session.execute(hold).await.map_err(StoreError::unavailable)?;
+        }
+        let drop = self.statement(self.sql.drop_labels).bind(list);
+        self.session.execute(drop).await.map_err(StoreError::unavailable)
+    }
+
+    pub(super) async fn add_history(&mut self, rows: &[HistoryRow]) -> Result<(), StoreError> {
+        let mut lists = Lists::default();
+        lists.add(self.sql.add_history, rows.iter().map(history_row));
+        self.run(lists).await
+    }
+
+    async fn run(&mut self, lists: Lists) -> Result<(), StoreError> {
+        for (text, list) in lists.0 {
+            let statement = self.statement(text).bind(list.map_err(StoreError::unavailable)?);
+            self.session.execute(statement).await.map_err(StoreError::unavailable)?;
         }
         Ok(())
     }
 
-    async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
-        self.session.execute(statement).await.map_err(StoreError::unavailable)
+    fn statement(&self, text: &'static str) -> Statement {
+        Statement::new(text).bind(self.tenant).bind(self.saga)
     }
 }
 
-/// A statement whose first parameters name the instance.
-fn of_instance(text: &'static str, write: &SagaWrite) -> Statement {
-    Statement::new(text).bind(&write.tenant).bind(&write.saga).bind(write.row.id)
+/// Statements whose third parameter is a list.
+#[derive(Default)]
+struct Lists(Vec<(&'static str, Result<String, BoxError>)>);
+
+impl Lists {
+    /// Adds a statement, unless its list is empty.
+    fn add<T: Serialize>(&mut self, text: &'static str, items: impl Iterator<Item = T>) {
+        let mut items = items.peekable();
+        if items.peek().is_some() {
+            self.0.push((text, json::list(items)));
+        }
+    }
+}
+
+fn hexadecimal(id: &SagaId) -> String {
+    json::id(id.uuid())
+}
+
+fn associations<'w>(
+    write: &'w SagaWrite,
+    of: &'w [Association],
+) -> impl Iterator<Item = (String, &'w String, &'w String)> {
+    of.iter().map(|association| (hexadecimal(&write.row.id), &association.key, &association.value))
+}
+
+fn history_row(row: &HistoryRow) -> impl Serialize {
+    (hexadecimal(&row.saga_id), row.at.as_micros(), &row.entry)
+}
+
+/// Revision 0 is that of an instance to add.
+fn saga_row(row: &SagaRow) -> impl Serialize {
+    let (text, digits) = json::bytes(&row.state);
+    (
+        hexadecimal(&row.id),
+        row.revision,
+        row.version,
+        text,
+        digits,
+        row.progress.as_deref(),
+        row.status.number(),
+        row.slice,
+        row.position.get(),
+        row.key.as_deref().map(json::printable),
+        row.effects,
+        row.step.as_deref().map(json::printable),
+        row.attention.as_deref().map(json::printable),
+        row.began.as_micros(),
+        row.changed.as_micros(),
+    )
+}
+
+/// The scopes and labels of effects that have both.
+pub(super) fn labels(effects: &[Effect]) -> Vec<(&str, &str)> {
+    effects.iter().filter_map(|effect| Some((effect.scope.as_deref()?, effect.label.as_deref()?))).collect()
+}
+
+pub(super) fn effect_row(effect: &Effect) -> impl Serialize + use<'_> {
+    let (text, digits) = json::bytes(&effect.payload);
+    (
+        json::id(effect.command.uuid()),
+        hexadecimal(&effect.saga_id),
+        effect.slice,
+        effect.number,
+        effect.group,
+        effect.kind.number(),
+        &effect.name,
+        text,
+        digits,
+        json::Text(&effect.metadata),
+        effect.step.as_deref(),
+        effect.scope.as_deref().map(json::printable),
+        effect.label.as_deref().map(json::printable),
+        effect.attempts,
+        effect.not_before.as_micros(),
+        effect.parked.as_deref().map(json::printable),
+    )
 }

@@ -91,31 +91,61 @@ pub(crate) struct Statements {
     pub(crate) clear_entries: &'static str,
     pub(crate) clear_entries_of: &'static str,
 
-    // Sagas.
+    // Sagas. Lists of instances, effects and the like are one JSON array each.
+    /// The ids of instances with any of some associations, and other ids.
     pub(crate) find_sagas: &'static str,
     pub(crate) sagas: &'static str,
     pub(crate) associations: &'static str,
-    /// Adds an instance, or changes no row if it is there already.
-    pub(crate) add_saga: &'static str,
-    pub(crate) update_saga: &'static str,
+    /// Adds instances; leaves those out that are there already, or whose keys are.
+    pub(crate) add_sagas: &'static str,
+    pub(crate) update_sagas: &'static str,
     pub(crate) drop_associations: &'static str,
     pub(crate) add_associations: &'static str,
+    /// Removes all associations of instances.
+    pub(crate) end_associations: &'static str,
+    pub(crate) add_history: &'static str,
+    pub(crate) history: &'static str,
+    pub(crate) add_waiting: &'static str,
+    pub(crate) take_waiting: &'static str,
+    pub(crate) waiting: &'static str,
+    pub(crate) list_sagas: &'static str,
+    pub(crate) count_sagas: &'static str,
+    /// The ids of instances that ended before an instant and have no open effects.
+    pub(crate) ended_sagas: &'static str,
+    pub(crate) forget_history: &'static str,
+    pub(crate) forget_waiting: &'static str,
+    pub(crate) forget_sagas: &'static str,
 
     // Effects.
-    pub(crate) add_effect: &'static str,
+    pub(crate) add_effects: &'static str,
     pub(crate) due_effects: &'static str,
     pub(crate) next_effect: &'static str,
     pub(crate) open_effects: &'static str,
+    pub(crate) effects_of: &'static str,
+    /// A page of those that wait for their instant.
+    pub(crate) waiting_effects: &'static str,
+    /// A page of those that were given up.
+    pub(crate) parked_effects: &'static str,
+    /// A page of those in one scope.
+    pub(crate) effects_in_scope: &'static str,
+    pub(crate) open_among: &'static str,
     pub(crate) finish_effects: &'static str,
     pub(crate) postpone_effect: &'static str,
+    /// Sees to it that nobody else adds effects under these names before the transaction ends. Empty where two
+    /// transactions that do cannot both commit.
+    pub(crate) hold_labels: &'static str,
+    /// Removes effects by their names: `[[scope, label]]`.
+    pub(crate) drop_labels: &'static str,
+    pub(crate) drop_scope: &'static str,
 
     // Timers.
     pub(crate) set_timers: &'static str,
     pub(crate) cancel_timers: &'static str,
-    pub(crate) drop_timers: &'static str,
+    /// Removes all timers of instances.
+    pub(crate) end_timers: &'static str,
+    pub(crate) timers: &'static str,
     pub(crate) due_timers: &'static str,
     pub(crate) next_timer: &'static str,
-    pub(crate) take_timer: &'static str,
 
     // Dead letters.
     pub(crate) held_sequences: &'static str,
@@ -209,28 +239,50 @@ pub(crate) const PORTABLE: Statements = Statements {
     find_sagas: OWN,
     sagas: OWN,
     associations: OWN,
-    add_saga: OWN,
-    update_saga: "UPDATE annals_sagas SET revision = revision + 1, state = ?5, progress = ?6, ended = ?7, effects = ?8 \
-                  WHERE tenant = ?1 AND saga = ?2 AND saga_id = ?3 AND revision = ?4",
+    add_sagas: OWN,
+    update_sagas: OWN,
     drop_associations: OWN,
     add_associations: OWN,
+    end_associations: OWN,
+    add_history: OWN,
+    history: "SELECT saga_id, at, entry FROM annals_saga_history \
+              WHERE tenant = ?1 AND saga = ?2 AND saga_id = ?3 ORDER BY place",
+    add_waiting: OWN,
+    take_waiting: OWN,
+    waiting: "SELECT number, input FROM annals_saga_waiting \
+              WHERE tenant = ?1 AND saga = ?2 AND saga_id = ?3 ORDER BY number",
+    list_sagas: include_str!("statements/list_sagas.sql"),
+    count_sagas: include_str!("statements/count_sagas.sql"),
+    ended_sagas: include_str!("statements/ended_sagas.sql"),
+    forget_history: OWN,
+    forget_waiting: OWN,
+    forget_sagas: OWN,
 
-    add_effect: "INSERT INTO annals_effects (tenant, command_id, saga, saga_id, number, name, payload, metadata, step, \
-                 attempts, not_before, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    add_effects: OWN,
     due_effects: include_str!("statements/due_effects.sql"),
     next_effect: include_str!("statements/next_effect.sql"),
     open_effects: include_str!("statements/open_effects.sql"),
+    effects_of: include_str!("statements/effects_of.sql"),
+    waiting_effects: include_str!("statements/waiting_effects.sql"),
+    parked_effects: include_str!("statements/parked_effects.sql"),
+    effects_in_scope: include_str!("statements/effects_in_scope.sql"),
+    open_among: OWN,
     finish_effects: OWN,
     postpone_effect: "UPDATE annals_effects SET attempts = ?3, not_before = coalesce(?4, not_before), parked = ?5 \
                       WHERE tenant = ?1 AND command_id = ?2",
+    hold_labels: "",
+    drop_labels: OWN,
+    drop_scope: "DELETE FROM annals_effects WHERE tenant = ?1 AND saga = ?2 AND scope = ?3",
 
     set_timers: OWN,
     cancel_timers: OWN,
-    drop_timers: "DELETE FROM annals_timers WHERE tenant = ?1 AND saga = ?2 AND saga_id = ?3",
-    due_timers: "SELECT tenant, saga, saga_id, name, due FROM annals_timers \
-                 WHERE tenant = ?1 AND saga = ?2 AND due <= ?3 ORDER BY due, saga_id, name LIMIT ?4",
-    next_timer: "SELECT min(due) FROM annals_timers WHERE tenant = ?1 AND saga = ?2",
-    take_timer: "DELETE FROM annals_timers WHERE tenant = ?1 AND saga = ?2 AND saga_id = ?3 AND name = ?4 AND due = ?5",
+    end_timers: OWN,
+    timers: OWN,
+    due_timers: "SELECT tenant, saga, saga_id, slice, name, due FROM annals_timers \
+                 WHERE tenant = ?1 AND saga = ?2 AND (slice & ?3) = ?4 AND due <= ?5 \
+                 ORDER BY due, saga_id, name LIMIT ?6",
+    next_timer: "SELECT due FROM annals_timers WHERE tenant = ?1 AND saga = ?2 AND (slice & ?3) = ?4 \
+                 ORDER BY due LIMIT 1",
 
     held_sequences: OWN,
     count_letters: include_str!("statements/count_letters.sql"),

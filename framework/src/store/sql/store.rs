@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::handler::Resources;
-use crate::message::{CommandId, Position, StreamId, Timestamp, Version};
+use crate::message::{CommandId, Position, SagaId, StreamId, Timestamp, Version};
 use crate::store::append::{Append, Appended, CommandRecord};
 use crate::store::bare::{BareEvent, BarePage};
 use crate::store::batcher::Batcher;
@@ -15,8 +16,11 @@ use crate::store::documents::{DocumentQuery, FoundDocument};
 use crate::store::error::{AppendError, BoxError, ReadError, StoreError};
 use crate::store::limits::Limits;
 use crate::store::read::{Content, Direction, Page, Read};
-use crate::store::records::{DeadLetter, Document, Effect, LetterCount, Snapshot, Timer, ViewId};
-use crate::store::segment::{NodeRow, SegmentRow};
+use crate::store::records::{DeadLetter, Document, LetterCount, Snapshot, ViewId};
+use crate::store::sagas::{
+    Effect, HistoryRow, SagaCount, SagaFilter, SagaRow, SagaStore, Timer, WaitingInput, WhichEffects,
+};
+use crate::store::segment::{NodeRow, Segment, SegmentRow};
 use crate::store::subscriptions::SubscriptionStore;
 use crate::store::transaction::StoreTransaction;
 use crate::store::{EventStore, Store};
@@ -27,7 +31,7 @@ use super::read::Found;
 use super::select::{self, Wanted};
 use super::session::{Session, Statement};
 use super::transaction::{SqlTransaction, of_keys, of_view};
-use super::value::Row;
+use super::value::{ColumnError, Row};
 use super::{find, json, read, rows};
 
 /// What every SQL backend holds.
@@ -287,43 +291,6 @@ impl<S: SqlStore> Store for S {
         Ok(all(self, statement, |mut row| row.number("count")).await?.first().copied().unwrap_or(0))
     }
 
-    async fn due_effects(
-        &self,
-        tenant: &str,
-        saga: &str,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Effect>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.due_effects).bind(tenant).bind(saga);
-        all(self, statement.bind(now).bind(limit), rows::effect).await
-    }
-
-    async fn next_effect(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.next_effect).bind(tenant).bind(saga);
-        Ok(one(self, statement, |mut row| row.optional_instant("not_before")).await?.flatten())
-    }
-
-    async fn open_effects(&self, tenant: &str, saga: &str, limit: usize) -> Result<Vec<Effect>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.open_effects).bind(tenant).bind(saga);
-        all(self, statement.bind(limit), rows::effect).await
-    }
-
-    async fn due_timers(
-        &self,
-        tenant: &str,
-        saga: &str,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Timer>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.due_timers).bind(tenant).bind(saga);
-        all(self, statement.bind(now).bind(limit), rows::timer).await
-    }
-
-    async fn next_timer(&self, tenant: &str, saga: &str) -> Result<Option<Timestamp>, StoreError> {
-        let statement = Statement::new(self.handle().dialect.statements.next_timer).bind(tenant).bind(saga);
-        Ok(one(self, statement, |mut row| row.optional_instant("due")).await?.flatten())
-    }
-
     async fn dead_letters(
         &self,
         tenant: &str,
@@ -375,6 +342,10 @@ impl<S: SqlStore> Store for S {
         self.offered()
     }
 
+    fn sagas(&self) -> &dyn SagaStore {
+        self
+    }
+
     fn subscriptions(&self) -> &dyn SubscriptionStore {
         self
     }
@@ -391,6 +362,134 @@ impl<S: SqlStore> Store for S {
         self.handle().batcher.close().await;
         self.let_go().await;
     }
+}
+
+#[async_trait]
+impl<S: SqlStore> SagaStore for S {
+    async fn due_effects(
+        &self,
+        tenant: &str,
+        saga: &str,
+        segment: Segment,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Effect>, StoreError> {
+        let statement = of_share(self.handle().dialect.statements.due_effects, tenant, saga, segment);
+        all(self, statement.bind(now).bind(limit), rows::effect).await
+    }
+
+    async fn next_effect(&self, tenant: &str, saga: &str, segment: Segment) -> Result<Option<Timestamp>, StoreError> {
+        let statement = of_share(self.handle().dialect.statements.next_effect, tenant, saga, segment);
+        one(self, statement, |mut row| row.instant("not_before")).await
+    }
+
+    async fn open_effects(
+        &self,
+        tenant: &str,
+        saga: &str,
+        instance: Option<SagaId>,
+        limit: usize,
+    ) -> Result<Vec<Effect>, StoreError> {
+        let statements = &self.handle().dialect.statements;
+        let statement = match instance {
+            None => Statement::new(statements.open_effects).bind(tenant).bind(saga),
+            Some(id) => Statement::new(statements.effects_of).bind(tenant).bind(saga).bind(id),
+        };
+        all(self, statement.bind(limit), rows::effect).await
+    }
+
+    async fn effects(
+        &self,
+        tenant: &str,
+        saga: &str,
+        which: WhichEffects<'_>,
+        after: Option<(Timestamp, CommandId)>,
+        limit: usize,
+    ) -> Result<Vec<Effect>, StoreError> {
+        let statements = &self.handle().dialect.statements;
+        let (text, scope) = match which {
+            WhichEffects::Waiting => (statements.waiting_effects, None),
+            WhichEffects::Parked => (statements.parked_effects, None),
+            WhichEffects::Scope(scope) => (statements.effects_in_scope, Some(scope)),
+        };
+        let (from, id) = after.unwrap_or((Timestamp::from_micros(i64::MIN), CommandId::from(Uuid::nil())));
+        let page = Statement::new(text).bind(tenant).bind(saga).bind(from).bind(id).bind(limit);
+        all(self, if let Some(scope) = scope { page.bind(scope) } else { page }, rows::effect).await
+    }
+
+    async fn due_timers(
+        &self,
+        tenant: &str,
+        saga: &str,
+        segment: Segment,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Timer>, StoreError> {
+        let statement = of_share(self.handle().dialect.statements.due_timers, tenant, saga, segment);
+        all(self, statement.bind(now).bind(limit), rows::timer).await
+    }
+
+    async fn next_timer(&self, tenant: &str, saga: &str, segment: Segment) -> Result<Option<Timestamp>, StoreError> {
+        let statement = of_share(self.handle().dialect.statements.next_timer, tenant, saga, segment);
+        one(self, statement, |mut row| row.instant("due")).await
+    }
+
+    async fn list(
+        &self,
+        tenant: &str,
+        saga: &str,
+        filter: &SagaFilter,
+        limit: usize,
+    ) -> Result<Vec<SagaRow>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.list_sagas)
+            .bind(tenant)
+            .bind(saga)
+            .bind(filter.status.map(|status| i64::from(status.number())))
+            .bind(filter.attention.map(i64::from))
+            .bind(filter.step.clone())
+            .bind(filter.began_before.map(Timestamp::as_micros))
+            .bind(filter.changed_before.map(Timestamp::as_micros))
+            .bind(filter.after.map(|(began, _)| began.as_micros()))
+            .bind(filter.after.map_or(SagaId::from(Uuid::nil()), |(_, id)| id))
+            .bind(limit);
+        all(self, statement, rows::saga).await
+    }
+
+    async fn count(&self, tenant: &str, saga: &str) -> Result<Vec<SagaCount>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.count_sagas).bind(tenant).bind(saga);
+        all(self, statement, rows::saga_count).await
+    }
+
+    async fn history(&self, tenant: &str, saga: &str, id: SagaId) -> Result<Vec<HistoryRow>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.history).bind(tenant).bind(saga);
+        all(self, statement.bind(id), rows::history).await
+    }
+
+    async fn waiting(&self, tenant: &str, saga: &str, id: SagaId) -> Result<Vec<WaitingInput>, StoreError> {
+        let statement = Statement::new(self.handle().dialect.statements.waiting).bind(tenant).bind(saga);
+        all(self, statement.bind(id), rows::waiting).await
+    }
+
+    async fn forget(&self, tenant: &str, saga: &str, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let statements = &self.handle().dialect.statements;
+        let ended = Statement::new(statements.ended_sagas).bind(tenant).bind(saga).bind(before).bind(limit);
+        let ended: Vec<SagaId> = all(self, ended, |mut row| Ok::<_, ColumnError>(row.id("saga_id")?.into())).await?;
+        if ended.is_empty() {
+            return Ok(0);
+        }
+        let ids = json::list(ended.iter().map(|id| json::id(id.uuid()))).map_err(StoreError::unavailable)?;
+        // The instances last: what is interrupted is done again.
+        let mut forgotten = 0;
+        for text in [statements.forget_history, statements.forget_waiting, statements.forget_sagas] {
+            forgotten = write(self, Statement::new(text).bind(tenant).bind(saga).bind(&ids)).await?;
+        }
+        Ok(forgotten)
+    }
+}
+
+/// A statement whose first parameters name a share of a saga.
+fn of_share(text: &'static str, tenant: &str, saga: &str, segment: Segment) -> Statement {
+    Statement::new(text).bind(tenant).bind(saga).bind(segment.mask()).bind(segment.id())
 }
 
 async fn all<S: SqlStore, T, E: Into<BoxError>>(

@@ -10,7 +10,8 @@ use crate::store::documents::{DocumentChange, composed};
 use crate::store::error::{AppendError, BoxError, StoreError};
 use crate::store::exchange::StoredEvent;
 use crate::store::plan::{Facts, Plan, Questions};
-use crate::store::records::{Association, DeadLetter, Document, Effect, LetterState, SagaRow, SagaWrite, ViewId};
+use crate::store::records::{DeadLetter, Document, LetterState, ViewId};
+use crate::store::sagas::{Association, Effect, HistoryRow, SagaRow, SagaWrite, Timer};
 use crate::store::segment::{Advance, Claim, SegmentRow, SegmentWrite};
 use crate::store::transaction::StoreTransaction;
 
@@ -18,7 +19,7 @@ use super::append::{self, Failure};
 use super::dialect::Dialect;
 use super::insert::{self, Deleted, Entries};
 use super::join::{self, Appending};
-use super::sagas::Sagas;
+use super::sagas::{Sagas, labels};
 use super::session::{Session, Statement};
 use super::statements::Statements;
 use super::value::{ColumnError, first};
@@ -204,32 +205,58 @@ impl<T: SqlTransaction> StoreTransaction for T {
         tenant: &str,
         saga: &str,
         associations: &[Association],
+        ids: &[SagaId],
     ) -> Result<Vec<SagaRow>, StoreError> {
-        sagas(self).find(tenant, saga, associations).await
+        sagas(self, tenant, saga).find(associations, ids).await
     }
 
-    async fn saga(&mut self, tenant: &str, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError> {
-        Ok(sagas(self).by_id(tenant, saga, &[id]).await?.pop())
+    async fn write_sagas(&mut self, tenant: &str, saga: &str, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
+        sagas(self, tenant, saga).write(&writes).await
     }
 
-    async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
-        for write in &writes {
-            sagas(self).write(write).await?;
-        }
-        Ok(())
+    async fn add_history(&mut self, tenant: &str, saga: &str, rows: Vec<HistoryRow>) -> Result<(), StoreError> {
+        sagas(self, tenant, saga).add_history(&rows).await
+    }
+
+    async fn timers(&mut self, tenant: &str, saga: &str, ids: &[SagaId]) -> Result<Vec<Timer>, StoreError> {
+        sagas(self, tenant, saga).timers(ids).await
+    }
+
+    async fn open_among(&mut self, tenant: &str, effects: &[CommandId]) -> Result<Vec<CommandId>, StoreError> {
+        let ids = json::list(effects.iter().map(|id| json::id(id.uuid()))).map_err(StoreError::unavailable)?;
+        let statement = Statement::new(self.statements().open_among).bind(tenant).bind(ids);
+        let found = self.fetch(statement).await.map_err(StoreError::unavailable)?;
+        let open = found.into_iter().map(|mut row| Ok::<_, ColumnError>(row.id("command_id")?.into()));
+        open.collect::<Result<_, _>>().map_err(StoreError::unavailable)
     }
 
     async fn add_effects(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
-        for effect in &effects {
-            self.finish_effects(&effect.tenant, &[effect.command]).await?;
+        for same in effects.chunk_by(|one, other| (&one.tenant, &one.saga) == (&other.tenant, &other.saga)) {
+            let ids: Vec<CommandId> = same.iter().map(|effect| effect.command).collect();
+            self.finish_effects(&same[0].tenant, &ids).await?;
+            sagas(self, &same[0].tenant, &same[0].saga).drop_labels(labels(same)).await?;
+            sagas(self, &same[0].tenant, &same[0].saga).add_effects(same).await?;
         }
-        sagas(self).add_effects(&effects).await
+        Ok(())
     }
 
     async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<u64, StoreError> {
         let ids = json::list(effects.iter().map(|id| json::id(id.uuid()))).map_err(StoreError::unavailable)?;
         let statement = Statement::new(self.statements().finish_effects).bind(tenant).bind(ids);
         run(self, statement).await
+    }
+
+    async fn cancel_effects(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        scope: &str,
+        label: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        match label {
+            Some(label) => sagas(self, tenant, saga).drop_labels(vec![(scope, label)]).await,
+            None => run(self, Statement::new(self.statements().drop_scope).bind(tenant).bind(saga).bind(scope)).await,
+        }
     }
 
     async fn postpone_effect(
@@ -245,18 +272,6 @@ impl<T: SqlTransaction> StoreTransaction for T {
         };
         let statement = Statement::new(self.statements().postpone_effect).bind(tenant).bind(effect).bind(attempts);
         Ok(run(self, statement.bind(not_before).bind(parked)).await? > 0)
-    }
-
-    async fn take_timer(
-        &mut self,
-        tenant: &str,
-        saga: &str,
-        id: SagaId,
-        name: &str,
-        due: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let statement = Statement::new(self.statements().take_timer).bind(tenant).bind(saga).bind(id);
-        Ok(run(self, statement.bind(name).bind(due)).await? > 0)
     }
 
     async fn held_sequences(
@@ -372,9 +387,9 @@ pub(super) fn of_view(text: &'static str, view: &ViewId) -> Statement {
     Statement::new(text).bind(&view.tenant).bind(&view.name).bind(view.version)
 }
 
-fn sagas<T: SqlTransaction>(transaction: &mut T) -> Sagas<'_, T> {
+fn sagas<'a, T: SqlTransaction>(transaction: &'a mut T, tenant: &'a str, saga: &'a str) -> Sagas<'a, T> {
     let sql = transaction.statements();
-    Sagas { session: transaction, sql }
+    Sagas { session: transaction, sql, tenant, saga }
 }
 
 async fn run<T: SqlTransaction>(transaction: &mut T, statement: Statement) -> Result<u64, StoreError> {

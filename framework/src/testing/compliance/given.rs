@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::message::{
     CommandId, EventId, Metadata, Position, RecordedEvent, SagaId, StreamId, Tag, Timestamp, Version,
 };
-use crate::store::records::{Association, Effect, SagaRow, SagaWrite, Timer, ViewId};
+use crate::store::records::ViewId;
 use crate::store::{
-    Append, AppendError, Appended, BareEvent, BarePage, CommandRecord, Condition, Conflict, Criteria, DocumentWrite,
-    Expected, IndexChange, NewEvent, Outcome, Page, Read, Store, StoreTransaction,
+    Append, AppendError, Appended, Association, BareEvent, BarePage, CommandRecord, Condition, Conflict, Criteria,
+    DocumentWrite, Effect, EffectKind, Expected, IndexChange, NewEvent, Outcome, Page, Read, SagaRow, SagaWrite, Store,
+    StoreTransaction, Timer,
 };
 
 pub(super) fn stream(id: &str) -> StreamId {
@@ -165,23 +166,14 @@ pub(super) const TENANT: &str = "acme";
 
 /// The write that starts the instance `id`.
 pub(super) fn saga_write(id: SagaId) -> SagaWrite {
-    SagaWrite {
-        tenant: TENANT.to_owned(),
-        saga: "ordering".to_owned(),
-        row: SagaRow {
-            id,
-            revision: 0,
-            state: b"{}".to_vec(),
-            progress: Some("[]".to_owned()),
-            ended: false,
-            effects: 0,
-            associations: vec![association("o-1")],
-        },
-        effects: Vec::new(),
-        timers: Vec::new(),
-        cancelled: Vec::new(),
-        at: at(1_000),
-    }
+    let row = SagaRow {
+        state: b"{}".to_vec(),
+        progress: Some("[]".to_owned()),
+        position: Position::new(1),
+        associations: vec![association("o-1")],
+        ..SagaRow::new(id, 6, at(1_000))
+    };
+    SagaWrite { associated: row.associations.clone(), ..SagaWrite::of(row) }
 }
 
 pub(super) fn effect(id: SagaId, number: u64) -> Effect {
@@ -190,11 +182,16 @@ pub(super) fn effect(id: SagaId, number: u64) -> Effect {
         command: CommandId::new(),
         saga: "ordering".to_owned(),
         saga_id: id,
+        slice: 6,
         number,
+        group: 0,
+        kind: EffectKind::Command,
         name: "wallet.credit".to_owned(),
         payload: b"{}".to_vec(),
         metadata: Metadata::new().with("user", "ada"),
         step: Some("pay".to_owned()),
+        scope: None,
+        label: None,
         attempts: 0,
         not_before: at(1_000),
         parked: None,
@@ -202,12 +199,13 @@ pub(super) fn effect(id: SagaId, number: u64) -> Effect {
 }
 
 pub(super) fn timer(id: SagaId, name: &str, due: i64) -> Timer {
-    Timer { tenant: TENANT.to_owned(), saga: "ordering".to_owned(), saga_id: id, name: name.to_owned(), due: at(due) }
+    let (tenant, saga) = (TENANT.to_owned(), "ordering".to_owned());
+    Timer { tenant, saga, saga_id: id, slice: 6, name: name.to_owned(), due: at(due) }
 }
 
 /// Commits `writes` in one transaction.
 pub(super) async fn write_sagas(store: &dyn Store, writes: Vec<SagaWrite>) {
     let mut transaction = begin(store).await;
-    transaction.write_sagas(writes).await.expect("the instances are written");
+    transaction.write_sagas(TENANT, "ordering", writes).await.expect("the instances are written");
     commit(transaction).await;
 }

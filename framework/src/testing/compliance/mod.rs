@@ -10,6 +10,7 @@ mod append;
 mod conditions;
 mod content;
 mod documents;
+mod effects;
 mod exchange;
 mod given;
 mod joined;
@@ -24,6 +25,7 @@ pub use append::*;
 pub use conditions::*;
 pub use content::*;
 pub use documents::*;
+pub use effects::*;
 pub use exchange::*;
 pub use joined::*;
 pub use processors::*;
@@ -188,7 +190,21 @@ macro_rules! store_compliance {
             the_next_effect_is_known
             timers_are_due_from_their_instant_on
             a_cancelled_timer_is_gone
-            a_timer_is_taken_once
+            segments_share_effects_and_timers
+            effects_of_a_group_are_due_together
+            an_effect_is_kept
+            effects_are_listed_in_pages
+            a_name_belongs_to_one_effect
+            an_append_schedules_with_its_events
+            appends_of_a_batch_schedule_in_their_order
+            effects_beyond_a_limit_are_refused
+            a_deleted_stream_takes_back_what_waits_for_it
+            a_key_belongs_to_one_running_instance
+            timers_of_instances_are_known
+            a_saga_has_a_history
+            inputs_wait_for_their_instance
+            sagas_are_listed_and_counted
+            ended_sagas_are_forgotten
             a_subscription_is_kept
             a_subscription_is_created_once
             deliveries_are_kept

@@ -9,7 +9,7 @@ use crate::store::{
 
 use super::given::{
     TENANT, appending, association, at, begin, commit, conflict, effect, event, saga_write, stream, timer, version,
-    view, write_sagas,
+    view,
 };
 
 use super::processors::{claimed, to};
@@ -240,7 +240,6 @@ pub async fn records_of_tenants_never_mix(store: &dyn Store) {
         let (mut effect, mut timer) = (effect(id, 1), timer(id, "payment", 2_000));
         (effect.tenant, timer.tenant) = (tenant.to_owned(), tenant.to_owned());
         SagaWrite {
-            tenant: tenant.to_owned(),
             row: SagaRow { state: state.as_bytes().to_vec(), ..write.row },
             effects: vec![effect],
             timers: vec![timer],
@@ -252,24 +251,30 @@ pub async fn records_of_tenants_never_mix(store: &dyn Store) {
         write.effects[0].command = same_command;
         write
     };
-    write_sagas(store, vec![with_command(of("one", "1")), with_command(of("two", "2"))]).await;
     let mut transaction = begin(store).await;
     for (tenant, state) in [("one", "1"), ("two", "2")] {
-        let found = transaction.find_sagas(tenant, "ordering", &[association("o-1")]).await.unwrap();
+        transaction.write_sagas(tenant, "ordering", vec![with_command(of(tenant, state))]).await.unwrap();
+    }
+    for (tenant, state) in [("one", "1"), ("two", "2")] {
+        let found = transaction.find_sagas(tenant, "ordering", &[association("o-1")], &[]).await.unwrap();
         assert_eq!(found.len(), 1, "{tenant}");
         assert_eq!(found[0].state, state.as_bytes());
-        assert_eq!(transaction.saga(tenant, "ordering", id).await.unwrap().unwrap().state, state.as_bytes());
+        assert_eq!(transaction.find_sagas(tenant, "ordering", &[], &[id]).await.unwrap()[0].state, state.as_bytes());
     }
-    assert!(transaction.saga("", "ordering", id).await.unwrap().is_none());
+    assert!(transaction.find_sagas("", "ordering", &[], &[id]).await.unwrap().is_empty());
     transaction.finish_effects("one", &[same_command]).await.unwrap();
-    assert!(transaction.take_timer("one", "ordering", id, "payment", at(2_000)).await.unwrap());
+    let found = transaction.find_sagas("one", "ordering", &[], &[id]).await.unwrap().remove(0);
+    let cancelled = vec!["payment".to_owned()];
+    transaction.write_sagas("one", "ordering", vec![SagaWrite { cancelled, ..SagaWrite::of(found) }]).await.unwrap();
+    assert_eq!(transaction.timers("two", "ordering", &[id]).await.unwrap().len(), 1);
     commit(transaction).await;
-    assert!(store.open_effects("one", "ordering", 10).await.unwrap().is_empty());
-    assert_eq!(store.open_effects("two", "ordering", 10).await.unwrap()[0].tenant, "two");
-    assert_eq!(store.due_effects("two", "ordering", at(1_000), 10).await.unwrap().len(), 1);
-    assert!(store.due_timers("one", "ordering", at(9_000), 10).await.unwrap().is_empty());
-    assert_eq!(store.due_timers("two", "ordering", at(9_000), 10).await.unwrap()[0].tenant, "two");
-    assert_eq!(store.next_timer("one", "ordering").await.unwrap(), None);
+    let sagas = store.sagas();
+    assert!(sagas.open_effects("one", "ordering", None, 10).await.unwrap().is_empty());
+    assert_eq!(sagas.open_effects("two", "ordering", None, 10).await.unwrap()[0].tenant, "two");
+    assert_eq!(sagas.due_effects("two", "ordering", Segment::WHOLE, at(1_000), 10).await.unwrap().len(), 1);
+    assert!(sagas.due_timers("one", "ordering", Segment::WHOLE, at(9_000), 10).await.unwrap().is_empty());
+    assert_eq!(sagas.due_timers("two", "ordering", Segment::WHOLE, at(9_000), 10).await.unwrap()[0].tenant, "two");
+    assert_eq!(sagas.next_timer("one", "ordering", Segment::WHOLE).await.unwrap(), None);
 
     let letter = |tenant: &str| DeadLetter {
         tenant: tenant.to_owned(),

@@ -7,7 +7,8 @@ use annals::message::{CommandId, Position, SagaId, Timestamp};
 use annals::store::records::ViewId;
 use annals::store::{
     Advance, Append, AppendError, Appended, Association, Claim, DeadLetter, Document, DocumentChange, Effect,
-    EventStore, MemoryStore, SagaRow, SagaWrite, SegmentRow, SegmentWrite, StoreError, StoreTransaction,
+    EventStore, HistoryRow, MemoryStore, SagaRow, SagaWrite, SegmentRow, SegmentWrite, StoreError, StoreTransaction,
+    Timer,
 };
 use async_trait::async_trait;
 
@@ -93,24 +94,47 @@ impl StoreTransaction for BrokenTransaction {
         tenant: &str,
         saga: &str,
         associations: &[Association],
+        ids: &[SagaId],
     ) -> Result<Vec<SagaRow>, StoreError> {
-        self.inner.find_sagas(tenant, saga, associations).await
+        self.inner.find_sagas(tenant, saga, associations, ids).await
     }
 
-    async fn saga(&mut self, tenant: &str, saga: &str, id: SagaId) -> Result<Option<SagaRow>, StoreError> {
-        self.inner.saga(tenant, saga, id).await
+    async fn write_sagas(&mut self, tenant: &str, saga: &str, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
+        self.inner.write_sagas(tenant, saga, writes).await
     }
 
-    async fn write_sagas(&mut self, writes: Vec<SagaWrite>) -> Result<(), StoreError> {
-        self.inner.write_sagas(writes).await
+    async fn add_history(&mut self, tenant: &str, saga: &str, rows: Vec<HistoryRow>) -> Result<(), StoreError> {
+        self.inner.add_history(tenant, saga, rows).await
+    }
+
+    async fn timers(&mut self, tenant: &str, saga: &str, ids: &[SagaId]) -> Result<Vec<Timer>, StoreError> {
+        self.inner.timers(tenant, saga, ids).await
+    }
+
+    async fn open_among(&mut self, tenant: &str, effects: &[CommandId]) -> Result<Vec<CommandId>, StoreError> {
+        self.inner.open_among(tenant, effects).await
     }
 
     async fn add_effects(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
+        let mut effects = effects;
+        if self.fault == Fault::DoublesNames {
+            effects.iter_mut().for_each(|effect| effect.label = None);
+        }
         self.inner.add_effects(effects).await
     }
 
     async fn finish_effects(&mut self, tenant: &str, effects: &[CommandId]) -> Result<u64, StoreError> {
         self.inner.finish_effects(tenant, effects).await
+    }
+
+    async fn cancel_effects(
+        &mut self,
+        tenant: &str,
+        saga: &str,
+        scope: &str,
+        label: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        self.inner.cancel_effects(tenant, saga, scope, label).await
     }
 
     async fn postpone_effect(
@@ -121,17 +145,6 @@ impl StoreTransaction for BrokenTransaction {
         next: Result<Timestamp, String>,
     ) -> Result<bool, StoreError> {
         self.inner.postpone_effect(tenant, effect, attempts, next).await
-    }
-
-    async fn take_timer(
-        &mut self,
-        tenant: &str,
-        saga: &str,
-        id: SagaId,
-        name: &str,
-        due: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.inner.take_timer(tenant, saga, id, name, due).await
     }
 
     async fn held_sequences(

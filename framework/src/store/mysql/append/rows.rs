@@ -6,8 +6,9 @@ use crate::store::append::{CommandRecord, Outcome};
 use crate::store::documents::{OwnedEntry, composed};
 use crate::store::error::BoxError;
 use crate::store::plan::Plan;
-use crate::store::sql::{Deleted, Placed, opened, slice};
+use crate::store::sql::{Deleted, Placed, effects, opened, slice};
 
+use super::super::dialect::DIALECT;
 use super::script::{Field, Insert, Script};
 
 const EVENTS: Insert = Insert {
@@ -91,6 +92,9 @@ pub(super) fn add_plan(script: &mut Script, plan: &Plan<'_>, deleted: &Deleted) 
             ]
         }),
     );
+    for statement in effects(&DIALECT.statements, plan)? {
+        script.add_around("", &statement, "")?;
+    }
     Ok(())
 }
 

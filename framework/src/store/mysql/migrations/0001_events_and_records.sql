@@ -166,16 +166,51 @@ CREATE TABLE IF NOT EXISTS annals_index_entries (
     KEY annals_index_entries_by_document (tenant, view, view_version, document_key, index_name, indexed_value)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
+-- Instances of sagas. `status` is 0 for a running one, 1 for one that has come to its end, 2 for one that was undone, 3 for one
+-- that was ended by hand. `slice` decides which segment of the saga has it, `position` is the newest event that it has handled,
+-- and of running ones only one has a `start_key`. Instants count microseconds since 1970.
 CREATE TABLE IF NOT EXISTS annals_sagas (
-    tenant   VARBINARY(512) NOT NULL,
-    saga     VARBINARY(512) NOT NULL,
-    saga_id  BINARY(16)     NOT NULL,
-    revision BIGINT         NOT NULL,
-    state    LONGBLOB       NOT NULL,
-    progress LONGTEXT,
-    ended    TINYINT        NOT NULL,
-    effects  BIGINT         NOT NULL,
-    PRIMARY KEY (tenant, saga, saga_id)
+    tenant    VARBINARY(512) NOT NULL,
+    saga      VARBINARY(512) NOT NULL,
+    saga_id   BINARY(16)     NOT NULL,
+    revision  BIGINT         NOT NULL,
+    version   BIGINT         NOT NULL,
+    state     LONGBLOB       NOT NULL,
+    progress  LONGTEXT,
+    status    BIGINT         NOT NULL,
+    slice     BIGINT         NOT NULL,
+    position  BIGINT         NOT NULL,
+    start_key VARBINARY(512),
+    effects   BIGINT         NOT NULL,
+    step      VARBINARY(512),
+    attention LONGTEXT,
+    began     BIGINT         NOT NULL,
+    changed   BIGINT         NOT NULL,
+    PRIMARY KEY (tenant, saga, saga_id),
+    UNIQUE KEY annals_sagas_by_key (tenant, saga, start_key),
+    KEY annals_sagas_by_status (tenant, saga, status, began)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
+
+-- What has happened to instances, in order; each entry is JSON.
+CREATE TABLE IF NOT EXISTS annals_saga_history (
+    place   BIGINT         NOT NULL AUTO_INCREMENT,
+    tenant  VARBINARY(512) NOT NULL,
+    saga    VARBINARY(512) NOT NULL,
+    saga_id BINARY(16)     NOT NULL,
+    at      BIGINT         NOT NULL,
+    entry   LONGTEXT       NOT NULL,
+    PRIMARY KEY (place),
+    KEY annals_saga_history_by_instance (tenant, saga, saga_id)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
+
+-- Inputs that wait for an instance which could not handle the first of them; each is JSON.
+CREATE TABLE IF NOT EXISTS annals_saga_waiting (
+    tenant  VARBINARY(512) NOT NULL,
+    saga    VARBINARY(512) NOT NULL,
+    saga_id BINARY(16)     NOT NULL,
+    number  BIGINT         NOT NULL,
+    input   LONGTEXT       NOT NULL,
+    PRIMARY KEY (tenant, saga, saga_id, number)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
 
 CREATE TABLE IF NOT EXISTS annals_associations (
@@ -188,18 +223,25 @@ CREATE TABLE IF NOT EXISTS annals_associations (
     KEY annals_associations_by_instance (tenant, saga, saga_id)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
--- Commands that sagas have decided to send. `place` is their order; `parked` says why one was given up.
+-- What sagas have decided should happen, and what was scheduled. `place` is the order of commit; `kind` is 0 for a command, 1 for
+-- one whose answer is of no interest, 2 for an event, 3 for a saga to begin, 4 for an end to tell, 5 for code of a workflow; those
+-- of an instance with one number in `together`, other than 0, do not wait for each other; `parked` says why one was given up.
 CREATE TABLE IF NOT EXISTS annals_effects (
     place      BIGINT         NOT NULL AUTO_INCREMENT,
     tenant     VARBINARY(512) NOT NULL,
     command_id BINARY(16)     NOT NULL,
     saga       VARBINARY(512) NOT NULL,
     saga_id    BINARY(16)     NOT NULL,
+    slice      BIGINT         NOT NULL,
     number     BIGINT         NOT NULL,
+    together   BIGINT         NOT NULL,
+    kind       BIGINT         NOT NULL,
     name       VARBINARY(512) NOT NULL,
     payload    LONGBLOB       NOT NULL,
     metadata   MEDIUMTEXT     NOT NULL,
     step       VARBINARY(512),
+    scope      VARBINARY(1100),
+    label      VARBINARY(512),
     attempts   BIGINT         NOT NULL,
     not_before BIGINT         NOT NULL,
     parked     LONGTEXT,
@@ -207,6 +249,7 @@ CREATE TABLE IF NOT EXISTS annals_effects (
     UNIQUE KEY annals_effects_by_command (tenant, command_id),
     KEY annals_effects_by_instance (tenant, saga, saga_id, number),
     KEY annals_effects_by_saga (tenant, saga),
+    KEY annals_effects_by_scope (tenant, saga, scope, label),
     KEY annals_effects_by_due (tenant, saga, not_before, place)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
 
@@ -214,6 +257,7 @@ CREATE TABLE IF NOT EXISTS annals_timers (
     tenant  VARBINARY(512) NOT NULL,
     saga    VARBINARY(512) NOT NULL,
     saga_id BINARY(16)     NOT NULL,
+    slice   BIGINT         NOT NULL,
     name    VARBINARY(512) NOT NULL,
     due     BIGINT         NOT NULL,
     PRIMARY KEY (tenant, saga, saga_id, name),

@@ -51,6 +51,10 @@ pub(super) enum Unclear<'a> {
 
 /// Assumes that exact expectations hold, that ids are new, and that what this node knows is still so.
 pub(super) fn assume<'a>(batch: &'a [Append], memory: &mut Memory, asked: &Asked) -> Result<Assumed, Unclear<'a>> {
+    // What is sent later is written by the general path alone.
+    if batch.iter().any(|append| !append.effects.is_empty()) {
+        return Err(Unclear::Rare);
+    }
     let (mut assumed, mut open) = (Assumed::default(), Open::default());
     let mut met: Set<Key> = Set::default();
     let Some(head) = memory.head() else {

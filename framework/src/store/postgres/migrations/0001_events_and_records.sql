@@ -175,16 +175,52 @@ CREATE TABLE annals_index_entries (
 CREATE INDEX annals_index_entries_by_document
     ON annals_index_entries (left(tenant, 512), view, view_version, document_key, index_name, indexed_value);
 
+-- Instances of sagas. `status` is 0 for a running one, 1 for one that has come to its end, 2 for one that was undone, 3 for one
+-- that was ended by hand. `slice` decides which segment of the saga has it, `position` is the newest event that it has handled,
+-- and of running ones only one has a `start_key`. Instants count microseconds since 1970.
 CREATE TABLE annals_sagas (
-    tenant   text     NOT NULL COLLATE "C",
-    saga     text     NOT NULL COLLATE "C",
-    saga_id  uuid     NOT NULL,
-    revision bigint   NOT NULL,
-    state    bytea    NOT NULL,
-    progress text,
-    ended    smallint NOT NULL,
-    effects  bigint   NOT NULL,
+    tenant    text   NOT NULL COLLATE "C",
+    saga      text   NOT NULL COLLATE "C",
+    saga_id   uuid   NOT NULL,
+    revision  bigint NOT NULL,
+    version   bigint NOT NULL,
+    state     bytea  NOT NULL,
+    progress  text,
+    status    bigint NOT NULL,
+    slice     bigint NOT NULL,
+    position  bigint NOT NULL,
+    start_key text   COLLATE "C",
+    effects   bigint NOT NULL,
+    step      text   COLLATE "C",
+    attention text,
+    began     bigint NOT NULL,
+    changed   bigint NOT NULL,
     PRIMARY KEY (tenant, saga, saga_id)
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX annals_sagas_by_key ON annals_sagas (tenant, saga, start_key) WHERE start_key IS NOT NULL;
+-- Only statements that name the tenant in this form can use it: one that looks for ids has the primary key alone to take.
+CREATE INDEX annals_sagas_by_status ON annals_sagas (left(tenant, 512), saga, status, began);
+CREATE INDEX annals_sagas_by_attention ON annals_sagas (tenant, saga, began) WHERE attention IS NOT NULL;
+
+-- What has happened to instances, in order; each entry is JSON.
+CREATE TABLE annals_saga_history (
+    place   bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    tenant  text   NOT NULL COLLATE "C",
+    saga    text   NOT NULL COLLATE "C",
+    saga_id uuid   NOT NULL,
+    at      bigint NOT NULL,
+    entry   text   NOT NULL
+);
+CREATE INDEX annals_saga_history_by_instance ON annals_saga_history (tenant, saga, saga_id, place);
+
+-- Inputs that wait for an instance which could not handle the first of them; each is JSON.
+CREATE TABLE annals_saga_waiting (
+    tenant  text   NOT NULL COLLATE "C",
+    saga    text   NOT NULL COLLATE "C",
+    saga_id uuid   NOT NULL,
+    number  bigint NOT NULL,
+    input   text   NOT NULL,
+    PRIMARY KEY (tenant, saga, saga_id, number)
 );
 
 -- A value is found by its beginning: it may be longer than an index takes.
@@ -195,41 +231,52 @@ CREATE TABLE annals_associations (
     association_value text NOT NULL COLLATE "C",
     saga_id           uuid NOT NULL
 );
+-- Each index begins with what only the statements name that are to use it: of two that begin alike the planner takes the wrong one
+-- as long as it knows nothing of the table.
 CREATE INDEX annals_associations_by_value
-    ON annals_associations (tenant, saga, association_key, left(association_value, 200));
-CREATE INDEX annals_associations_by_instance ON annals_associations (tenant, saga, saga_id);
+    ON annals_associations (left(association_value, 200), association_key, saga, tenant);
+CREATE INDEX annals_associations_by_instance ON annals_associations (saga_id, association_key, saga, tenant);
 
--- Commands that sagas have decided to send. `place` is their order of commit; `parked` says why one was given up.
+-- What sagas have decided should happen, and what was scheduled. `place` is the order of commit; `kind` is 0 for a command, 1 for
+-- one whose answer is of no interest, 2 for an event, 3 for a saga to begin, 4 for an end to tell, 5 for code of a workflow; those
+-- of an instance with one number in `together`, other than 0, do not wait for each other; `parked` says why one was given up.
 CREATE TABLE annals_effects (
     place      bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     tenant     text   NOT NULL COLLATE "C",
     command_id uuid   NOT NULL,
     saga       text   NOT NULL COLLATE "C",
     saga_id    uuid   NOT NULL,
+    slice      bigint NOT NULL,
     number     bigint NOT NULL,
+    together   bigint NOT NULL,
+    kind       bigint NOT NULL,
     name       text   NOT NULL COLLATE "C",
     payload    bytea  NOT NULL,
     metadata   text   NOT NULL COLLATE "C",
     step       text,
+    scope      text   COLLATE "C",
+    label      text   COLLATE "C",
     attempts   bigint NOT NULL,
     not_before bigint NOT NULL,
     parked     text,
     PRIMARY KEY (place)
 );
 CREATE UNIQUE INDEX annals_effects_by_command ON annals_effects (tenant, command_id);
-CREATE INDEX annals_effects_by_instance ON annals_effects (tenant, saga, saga_id, number);
-CREATE INDEX annals_effects_by_saga ON annals_effects (tenant, saga, place);
-CREATE INDEX annals_effects_by_due ON annals_effects (tenant, saga, not_before, place) WHERE parked IS NULL;
+CREATE INDEX annals_effects_by_instance ON annals_effects (saga_id, number, saga, tenant);
+CREATE INDEX annals_effects_by_saga ON annals_effects (left(tenant, 512), saga, place);
+CREATE INDEX annals_effects_by_scope ON annals_effects (tenant, saga, left(scope, 200)) WHERE scope IS NOT NULL;
+CREATE INDEX annals_effects_by_due ON annals_effects (left(tenant, 512), saga, not_before, place) WHERE parked IS NULL;
 
 CREATE TABLE annals_timers (
     tenant  text   NOT NULL COLLATE "C",
     saga    text   NOT NULL COLLATE "C",
     saga_id uuid   NOT NULL,
+    slice   bigint NOT NULL,
     name    text   NOT NULL COLLATE "C",
     due     bigint NOT NULL,
     PRIMARY KEY (tenant, saga, saga_id, name)
 );
-CREATE INDEX annals_timers_by_due ON annals_timers (tenant, saga, due);
+CREATE INDEX annals_timers_by_due ON annals_timers (left(tenant, 512), saga, due);
 
 -- Steps of events that a processor could not take. `state` is 0 for one that is tried again at `retry_at`, 1 for a parked
 -- one, 2 for one that was passed over.

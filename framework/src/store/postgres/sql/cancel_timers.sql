@@ -1,3 +1,5 @@
+-- $3 [[id, name]].
 DELETE FROM annals_timers
-WHERE tenant = $1 AND saga = $2 AND saga_id = $3
-    AND name = ANY (ARRAY(SELECT jsonb_array_elements_text($4::text::jsonb)))
+WHERE tenant = $1 AND saga = $2
+    AND saga_id = ANY (ARRAY(SELECT (value ->> 0)::uuid FROM jsonb_array_elements($3::text::jsonb) q (value)))
+    AND (saga_id, name) IN (SELECT (q.value ->> 0)::uuid, q.value ->> 1 FROM jsonb_array_elements($3::text::jsonb) q (value))

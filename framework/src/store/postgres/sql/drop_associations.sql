@@ -1,6 +1,7 @@
--- $4 [[key, value]]: those that stay.
+-- $3 [[id, key, value]].
 DELETE FROM annals_associations
-WHERE tenant = $1 AND saga = $2 AND saga_id = $3
-    AND (association_key, association_value) NOT IN (
-        SELECT value ->> 0, value ->> 1 FROM jsonb_array_elements($4::text::jsonb)
+WHERE tenant = $1 AND saga = $2
+    AND saga_id = ANY (ARRAY(SELECT (value ->> 0)::uuid FROM jsonb_array_elements($3::text::jsonb) q (value)))
+    AND (saga_id, association_key, association_value) IN (
+        SELECT (q.value ->> 0)::uuid, q.value ->> 1, q.value ->> 2 FROM jsonb_array_elements($3::text::jsonb) q (value)
     )

@@ -1,4 +1,4 @@
-SELECT tenant, command_id, saga, saga_id, number, name, payload, metadata, step, attempts, not_before, parked
+SELECT tenant, command_id, saga, saga_id, slice, number, together, kind, name, payload, metadata, step, scope, label, attempts, not_before, parked
 FROM annals_effects
 WHERE tenant = ?1 AND saga = ?2
 ORDER BY place LIMIT ?3

@@ -150,16 +150,51 @@ CREATE TABLE annals_index_entries (
 CREATE INDEX annals_index_entries_by_document
     ON annals_index_entries (tenant, view, view_version, document_key, index_name, indexed_value);
 
+-- Instances of sagas. `status` is 0 for a running one, 1 for one that has come to its end, 2 for one that was undone, 3 for one
+-- that was ended by hand. `slice` decides which segment of the saga has it, `position` is the newest event that it has handled,
+-- and of running ones only one has a `start_key`. Instants count microseconds since 1970.
 CREATE TABLE annals_sagas (
-    tenant   TEXT    NOT NULL,
-    saga     TEXT    NOT NULL,
-    saga_id  BLOB    NOT NULL,
-    revision INTEGER NOT NULL,
-    state    ANY     NOT NULL,
-    progress TEXT,
-    ended    INTEGER NOT NULL,
-    effects  INTEGER NOT NULL,
+    tenant    TEXT    NOT NULL,
+    saga      TEXT    NOT NULL,
+    saga_id   BLOB    NOT NULL,
+    revision  INTEGER NOT NULL,
+    version   INTEGER NOT NULL,
+    state     ANY     NOT NULL,
+    progress  TEXT,
+    status    INTEGER NOT NULL,
+    slice     INTEGER NOT NULL,
+    position  INTEGER NOT NULL,
+    start_key TEXT,
+    effects   INTEGER NOT NULL,
+    step      TEXT,
+    attention TEXT,
+    began     INTEGER NOT NULL,
+    changed   INTEGER NOT NULL,
     PRIMARY KEY (tenant, saga, saga_id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX annals_sagas_by_key ON annals_sagas (tenant, saga, start_key) WHERE start_key IS NOT NULL;
+CREATE INDEX annals_sagas_by_status ON annals_sagas (tenant, saga, status, began);
+CREATE INDEX annals_sagas_by_attention ON annals_sagas (tenant, saga, began) WHERE attention IS NOT NULL;
+
+-- What has happened to instances, in order; each entry is JSON.
+CREATE TABLE annals_saga_history (
+    place   INTEGER PRIMARY KEY,
+    tenant  TEXT    NOT NULL,
+    saga    TEXT    NOT NULL,
+    saga_id BLOB    NOT NULL,
+    at      INTEGER NOT NULL,
+    entry   TEXT    NOT NULL
+) STRICT;
+CREATE INDEX annals_saga_history_by_instance ON annals_saga_history (tenant, saga, saga_id);
+
+-- Inputs that wait for an instance which could not handle the first of them; each is JSON.
+CREATE TABLE annals_saga_waiting (
+    tenant  TEXT    NOT NULL,
+    saga    TEXT    NOT NULL,
+    saga_id BLOB    NOT NULL,
+    number  INTEGER NOT NULL,
+    input   TEXT    NOT NULL,
+    PRIMARY KEY (tenant, saga, saga_id, number)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE annals_associations (
@@ -172,18 +207,25 @@ CREATE TABLE annals_associations (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX annals_associations_by_instance ON annals_associations (tenant, saga, saga_id);
 
--- Commands that sagas have decided to send. `place` is their order of commit; `parked` says why one was given up.
+-- What sagas have decided should happen, and what was scheduled. `place` is the order of commit; `kind` is 0 for a command, 1 for
+-- one whose answer is of no interest, 2 for an event, 3 for a saga to begin, 4 for an end to tell, 5 for code of a workflow; those
+-- of an instance with one number in `together`, other than 0, do not wait for each other; `parked` says why one was given up.
 CREATE TABLE annals_effects (
     place      INTEGER PRIMARY KEY,
     tenant     TEXT    NOT NULL,
     command_id BLOB    NOT NULL,
     saga       TEXT    NOT NULL,
     saga_id    BLOB    NOT NULL,
+    slice      INTEGER NOT NULL,
     number     INTEGER NOT NULL,
+    together   INTEGER NOT NULL,
+    kind       INTEGER NOT NULL,
     name       TEXT    NOT NULL,
     payload    ANY     NOT NULL,
     metadata   TEXT    NOT NULL,
     step       TEXT,
+    scope      TEXT,
+    label      TEXT,
     attempts   INTEGER NOT NULL,
     not_before INTEGER NOT NULL,
     parked     TEXT
@@ -191,12 +233,14 @@ CREATE TABLE annals_effects (
 CREATE UNIQUE INDEX annals_effects_by_command ON annals_effects (tenant, command_id);
 CREATE INDEX annals_effects_by_instance ON annals_effects (tenant, saga, saga_id, number);
 CREATE INDEX annals_effects_by_saga ON annals_effects (tenant, saga);
+CREATE INDEX annals_effects_by_scope ON annals_effects (tenant, saga, scope, label) WHERE scope IS NOT NULL;
 CREATE INDEX annals_effects_by_due ON annals_effects (tenant, saga, not_before) WHERE parked IS NULL;
 
 CREATE TABLE annals_timers (
     tenant  TEXT    NOT NULL,
     saga    TEXT    NOT NULL,
     saga_id BLOB    NOT NULL,
+    slice   INTEGER NOT NULL,
     name    TEXT    NOT NULL,
     due     INTEGER NOT NULL,
     PRIMARY KEY (tenant, saga, saga_id, name)

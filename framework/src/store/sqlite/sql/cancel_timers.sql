@@ -1,2 +1,3 @@
+-- ?3 [[id, name]].
 DELETE FROM annals_timers
-WHERE tenant = ?1 AND saga = ?2 AND saga_id = ?3 AND name IN (SELECT value FROM json_each(?4))
+WHERE (tenant, saga, saga_id, name) IN (SELECT ?1, ?2, unhex(value ->> 0), value ->> 1 FROM json_each(?3))

@@ -1,4 +1,5 @@
--- ?4 [[key, value]]: those that stay.
+-- ?3 [[id, key, value]].
 DELETE FROM annals_associations
-WHERE tenant = ?1 AND saga = ?2 AND saga_id = ?3
-    AND (association_key, association_value) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?4))
+WHERE (tenant, saga, association_key, association_value, saga_id) IN (
+    SELECT ?1, ?2, value ->> 1, value ->> 2, unhex(value ->> 0) FROM json_each(?3)
+)

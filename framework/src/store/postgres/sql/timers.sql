@@ -1,0 +1,4 @@
+SELECT tenant, saga, saga_id, slice, name, due FROM annals_timers
+WHERE tenant = $1 AND saga = $2
+    AND saga_id = ANY (ARRAY(SELECT value::uuid FROM jsonb_array_elements_text($3::text::jsonb) q (value)))
+ORDER BY due, saga_id, name

@@ -1,0 +1,27 @@
+#![allow(unused)]
+
+use annals::prelude::*;
+use std::time::Duration;
+
+#[derive(Workflow, Serialize, Deserialize, Clone)]
+#[workflow(name = "order-flow")]
+struct OrderFlow {
+    order: String,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "payment.received")]
+struct PaymentReceived {
+    payment: String,
+}
+
+#[workflow_handlers]
+impl OrderFlow {
+    #[run]
+    #[awaits(PaymentReceived, by = payment)]
+    async fn run(self, flow: Flow<Self>) -> Result<(), Never> {
+        Ok(())
+    }
+}
+
+fn main() {}
