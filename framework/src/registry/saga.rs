@@ -94,7 +94,7 @@ fn tasks<S: SagaHandlers>(
         courier: Courier { bus: Arc::clone(&bus), journal: journal.clone() },
         resources: Arc::clone(&resources),
         handling: Arc::clone(&handling),
-        relatives,
+        relatives: Arc::clone(&relatives),
     };
     let dispatcher = Dispatcher {
         journal: journal.clone(),
@@ -102,6 +102,7 @@ fn tasks<S: SagaHandlers>(
         bus,
         courier: Arc::new(courier),
         handling: Arc::clone(&handling),
+        relatives,
         claims: claims.clone(),
         wake: Arc::clone(&wake),
         stop: stop.clone(),

@@ -12,13 +12,14 @@ use crate::command::delivery::{AT_ONCE, Deliver, Delivered, Outcomes, UnderWay, 
 use crate::handler::error::chain;
 use crate::handler::{Context, Resources};
 use crate::message::{CommandId, Timestamp};
-use crate::store::{Claim, Effect, EffectKind, Journal};
+use crate::store::{Claim, Effect, EffectKind, Journal, SagaFilter};
 
 use super::error::SagaError;
+use super::family::{How, Relatives};
 use super::handlers::SagaHandlers;
 use super::handling::Handling;
 use super::history::{HistoryEntry, HistoryInput};
-use super::instance::{Happening, Runner, history_row};
+use super::instance::{Happening, Instance, Runner, history_row};
 use super::instances::{Instances, RACES, load, lost_a_race, write};
 use super::processor::Wake;
 
@@ -38,6 +39,7 @@ pub(crate) struct Dispatcher<S> {
     pub(crate) bus: Arc<CommandBus>,
     pub(crate) courier: Arc<dyn Deliver>,
     pub(crate) handling: Arc<Handling<S>>,
+    pub(crate) relatives: Relatives,
     pub(crate) claims: watch::Receiver<Vec<Claim>>,
     pub(crate) wake: Arc<Wake>,
     pub(crate) stop: CancellationToken,
@@ -46,9 +48,17 @@ pub(crate) struct Dispatcher<S> {
 impl<S: SagaHandlers> Dispatcher<S> {
     /// Runs until it is stopped, whenever this node holds segments of the saga.
     pub(crate) async fn run(mut self) {
-        let mut under_way = UnderWay::default();
+        let (mut under_way, mut looked_after) = (UnderWay::default(), Vec::new());
         while !self.stop.is_cancelled() {
             let claims = self.claims.borrow_and_update().clone();
+            if claims != looked_after {
+                match self.go_on(&claims).await {
+                    Ok(()) => looked_after.clone_from(&claims),
+                    Err(error) => {
+                        tracing::warn!(saga = S::NAME, error = chain(&error), "instances that wait could not be read");
+                    }
+                }
+            }
             let wait = self.start_due(&claims, &mut under_way).await.unwrap_or_else(|error| {
                 tracing::warn!(saga = S::NAME, error = chain(&error), "effects could not be read");
                 IDLE
@@ -67,6 +77,28 @@ impl<S: SagaHandlers> Dispatcher<S> {
             }
         };
         let _ = tokio::time::timeout(GRACE, last).await;
+    }
+
+    /// Has instances of segments that are new here go on whose states another program could not read.
+    async fn go_on(&self, claims: &[Claim]) -> Result<(), SagaError> {
+        let (sagas, tenant) = (self.journal.store().sagas(), self.journal.tenant());
+        let mut filter = SagaFilter::running().needing_attention();
+        loop {
+            let rows = sagas.list(tenant, S::NAME, &filter, AT_ONCE).await?;
+            let last = rows.last().map(|row| (row.began, row.id)).filter(|_| rows.len() == AT_ONCE);
+            for row in rows.into_iter().filter(|row| claims.iter().any(|claim| claim.segment.has(row.slice))) {
+                let instance = Instance::<S>::load(row, self.journal.payloads())?;
+                if instance.has_found_its_reader()
+                    && let Some(own) = self.relatives.get().and_then(|relatives| relatives.get(S::NAME))
+                {
+                    own.intervene(instance.id(), &How::Retry).await?;
+                }
+            }
+            match last {
+                Some(last) => filter.after = Some(last),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Sends what is due; returns how long until more is due.
@@ -220,6 +252,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
             return Settled::Done;
         };
         if instance.is_held_up() {
+            instance.wait_for_reader(now);
             return Settled::Again(effect.attempts, Ok(now.plus(LATER)));
         }
         let happening = match delivered {

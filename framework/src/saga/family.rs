@@ -171,6 +171,9 @@ impl<S: SagaHandlers> Family<S> {
         let mut instances = load::<S>(transaction, journal, &[id]).await?;
         let Some(instance) = instances.get(id).filter(|instance| !instance.has_ended()) else { return Ok(false) };
         let open = journal.store().sagas().open_effects(journal.tenant(), S::NAME, Some(id), MANY).await?;
+        if !matches!(how, How::Abort) {
+            instance.readable(journal.payloads())?;
+        }
         let (tenant, metadata) = (journal.tenant(), instance.metadata());
         let context = Context::new(now, &metadata, &self.resources);
         match how {
@@ -380,7 +383,15 @@ impl<S: SagaHandlers> SagaCourier<S> {
         let course = self.handling.course.as_ref();
         let code = instances
             .get(effect.saga_id)
-            .and_then(|instance| course?.call(instance.state(), effect, journal.payloads(), &self.resources));
+            .map(|instance| {
+                instance.readable(journal.payloads())?;
+                Ok(course.and_then(|course| course.call(instance.state(), effect, journal.payloads(), &self.resources)))
+            })
+            .transpose();
+        let code = match code {
+            Ok(code) => code.flatten(),
+            Err(error) => return answered(Err(error)),
+        };
         match code {
             None => Delivered::permanent(format!("there is no code for the call `{}`", effect.name)),
             Some(code) => match code.await {
@@ -398,7 +409,8 @@ fn answered(done: Result<(), SagaError>) -> Delivered {
     match done {
         Ok(()) => Delivered::Accepted(Vec::new()),
         Err(error) => {
-            let permanent = !matches!(error, SagaError::Store(_) | SagaError::Read(_));
+            // A newer program goes on with what it has written.
+            let permanent = !matches!(error, SagaError::Store(_) | SagaError::Read(_) | SagaError::NewerState { .. });
             Delivered::Failed { reason: chain(&error), permanent }
         }
     }

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 
 use serde::{Deserialize, Serialize};
 
+use crate::handler::error::chain;
 use crate::handler::{Context, panic_message};
 use crate::message::{CodecError, CommandId, Metadata, Payloads, Position, Recorded, SagaId, Timestamp};
 use crate::store::{Association, Effect, EffectKind, HistoryRow, SagaRow, SagaStatus, SagaWrite, Timer, WaitingInput};
@@ -40,6 +41,8 @@ pub(crate) struct Instance<S> {
     changed: bool,
     /// Whether it has taken an input: else its state stays as it was stored.
     took: bool,
+    /// Why this program cannot read the state, which is that of a new instance then.
+    unreadable: Option<String>,
 }
 
 /// What the framework remembers about an instance.
@@ -63,6 +66,9 @@ struct Progress {
     /// How many inputs have ever waited.
     #[serde(default, skip_serializing_if = "is_zero")]
     inputs: u64,
+    /// Whether it waits for a program that can read its state.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unread: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
@@ -142,15 +148,31 @@ impl<S: SagaHandlers> Instance<S> {
         self
     }
 
-    /// An instance as stored.
+    /// An instance as stored. One whose state this program cannot read takes no input.
     pub(crate) fn load(row: SagaRow, payloads: &Payloads) -> Result<Self, SagaError> {
-        let state = state::read::<S>(&row, payloads)?;
+        let (state, unreadable) = match state::read::<S>(&row, payloads) {
+            Ok(state) => (state, None),
+            Err(error) => (S::default(), Some(chain(&error))),
+        };
         let progress = match &row.progress {
             None => Progress::default(),
             Some(json) => serde_json::from_str(json)
                 .map_err(|error| SagaError::State { saga: S::NAME, source: CodecError::new(error) })?,
         };
-        Ok(Self::with(row, state, progress))
+        Ok(Self { unreadable, ..Self::with(row, state, progress) })
+    }
+
+    /// Fails unless this program can read the state.
+    pub(crate) fn readable(&self, payloads: &Payloads) -> Result<(), SagaError> {
+        match self.unreadable {
+            None => Ok(()),
+            Some(_) => state::read::<S>(&self.row, payloads).map(drop),
+        }
+    }
+
+    /// Whether its inputs wait for a program that can read its state, as this one can.
+    pub(crate) fn has_found_its_reader(&self) -> bool {
+        self.progress.unread && self.unreadable.is_none() && !self.has_ended()
     }
 
     fn with(row: SagaRow, state: S, progress: Progress) -> Self {
@@ -169,6 +191,7 @@ impl<S: SagaHandlers> Instance<S> {
             taken: Vec::new(),
             changed: false,
             took: false,
+            unreadable: None,
         }
     }
 
@@ -196,9 +219,17 @@ impl<S: SagaHandlers> Instance<S> {
         &self.row.associations
     }
 
-    /// Whether inputs wait behind one that it could not handle.
+    /// Whether inputs wait behind one that it could not handle, or for a program that can read its state.
     pub(crate) fn is_held_up(&self) -> bool {
-        self.progress.waiting > 0
+        self.progress.waiting > 0 || self.unreadable.is_some()
+    }
+
+    /// Says that it waits for a program that can read its state, where this one cannot.
+    pub(crate) fn wait_for_reader(&mut self, at: Timestamp) {
+        if let Some(reason) = self.unreadable.clone().filter(|_| !self.progress.unread) {
+            self.progress.unread = true;
+            self.needs_attention(reason, at);
+        }
     }
 
     /// Whether it takes the event at `position`, which it may have handled before.
@@ -234,6 +265,7 @@ impl<S: SagaHandlers> Instance<S> {
         runner: Runner<'_, S>,
         caused: &Metadata,
     ) -> Result<(), SagaError> {
+        self.readable(runner.payloads)?;
         let first = matches!(happening, Happening::Beginning(..));
         let fresh = first || (self.row.revision == 0 && !self.changed);
         let (mut state, mut course) = (self.state.clone(), self.progress.course.clone());
@@ -420,8 +452,9 @@ impl<S: SagaHandlers> Instance<S> {
         if let Waiting::Event { position, .. } = input {
             self.row.position = self.row.position.max(*position);
         }
-        if let Some(reason) = reason {
-            self.needs_attention(reason, at);
+        match reason {
+            Some(reason) => self.needs_attention(reason, at),
+            None => self.wait_for_reader(at),
         }
         self.changed = true;
     }
@@ -449,6 +482,7 @@ impl<S: SagaHandlers> Instance<S> {
 
     /// Somebody has intervened.
     pub(crate) fn intervene(&mut self, action: Intervention, at: Timestamp) {
+        self.progress.unread = false;
         self.note(at, HistoryInput::Intervention { action }, Vec::new());
         self.changed = true;
     }

@@ -1,6 +1,6 @@
 //! Saga instances with their associations, effects, timers and history.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ impl<S: Session + ?Sized> Sagas<'_, S> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let ids = json::list(ids.iter().map(hexadecimal)).map_err(StoreError::unavailable)?;
+        let ids = distinct(ids)?;
         let found = self.session.fetch(self.statement(self.sql.sagas).bind(&ids)).await;
         let found: Result<Vec<_>, _> = found.map_err(StoreError::unavailable)?.into_iter().map(rows::saga).collect();
         let mut found = found.map_err(StoreError::unavailable)?;
@@ -72,8 +72,7 @@ impl<S: Session + ?Sized> Sagas<'_, S> {
     }
 
     pub(super) async fn timers(&mut self, ids: &[SagaId]) -> Result<Vec<Timer>, StoreError> {
-        let ids = json::list(ids.iter().map(hexadecimal)).map_err(StoreError::unavailable)?;
-        let found = self.session.fetch(self.statement(self.sql.timers).bind(ids)).await;
+        let found = self.session.fetch(self.statement(self.sql.timers).bind(distinct(ids)?)).await;
         let found: Result<Vec<_>, _> = found.map_err(StoreError::unavailable)?.into_iter().map(rows::timer).collect();
         found.map_err(StoreError::unavailable)
     }
@@ -185,6 +184,12 @@ impl Lists {
             self.0.push((text, json::list(items)));
         }
     }
+}
+
+/// The list of `ids`, each once.
+fn distinct(ids: &[SagaId]) -> Result<String, StoreError> {
+    let ids: BTreeSet<&SagaId> = ids.iter().collect();
+    json::list(ids.into_iter().map(hexadecimal)).map_err(StoreError::unavailable)
 }
 
 fn hexadecimal(id: &SagaId) -> String {

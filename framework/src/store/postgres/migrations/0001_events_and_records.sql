@@ -195,10 +195,10 @@ CREATE TABLE annals_sagas (
     attention text,
     began     bigint NOT NULL,
     changed   bigint NOT NULL,
-    PRIMARY KEY (tenant, saga, saga_id)
+    PRIMARY KEY (saga_id, saga, tenant)
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX annals_sagas_by_key ON annals_sagas (tenant, saga, start_key) WHERE start_key IS NOT NULL;
--- Only statements that name the tenant in this form can use it: one that looks for ids has the primary key alone to take.
+-- Only statements that name the tenant in this form can use it. One that looks for ids has indexes that begin with the id.
 CREATE INDEX annals_sagas_by_status ON annals_sagas (left(tenant, 512), saga, status, began);
 CREATE INDEX annals_sagas_by_attention ON annals_sagas (tenant, saga, began) WHERE attention IS NOT NULL;
 
@@ -211,7 +211,7 @@ CREATE TABLE annals_saga_history (
     at      bigint NOT NULL,
     entry   text   NOT NULL
 );
-CREATE INDEX annals_saga_history_by_instance ON annals_saga_history (tenant, saga, saga_id, place);
+CREATE INDEX annals_saga_history_by_instance ON annals_saga_history (saga_id, place, saga, tenant);
 
 -- Inputs that wait for an instance which could not handle the first of them; each is JSON.
 CREATE TABLE annals_saga_waiting (
@@ -220,7 +220,7 @@ CREATE TABLE annals_saga_waiting (
     saga_id uuid   NOT NULL,
     number  bigint NOT NULL,
     input   text   NOT NULL,
-    PRIMARY KEY (tenant, saga, saga_id, number)
+    PRIMARY KEY (saga_id, number, saga, tenant)
 );
 
 -- A value is found by its beginning: it may be longer than an index takes.
@@ -261,7 +261,7 @@ CREATE TABLE annals_effects (
     parked     text,
     PRIMARY KEY (place)
 );
-CREATE UNIQUE INDEX annals_effects_by_command ON annals_effects (tenant, command_id);
+CREATE UNIQUE INDEX annals_effects_by_command ON annals_effects (command_id, tenant);
 CREATE INDEX annals_effects_by_instance ON annals_effects (saga_id, number, saga, tenant);
 CREATE INDEX annals_effects_by_saga ON annals_effects (left(tenant, 512), saga, place);
 CREATE INDEX annals_effects_by_scope ON annals_effects (tenant, saga, left(scope, 200)) WHERE scope IS NOT NULL;
@@ -274,7 +274,7 @@ CREATE TABLE annals_timers (
     slice   bigint NOT NULL,
     name    text   NOT NULL COLLATE "C",
     due     bigint NOT NULL,
-    PRIMARY KEY (tenant, saga, saga_id, name)
+    PRIMARY KEY (saga_id, name, saga, tenant)
 );
 CREATE INDEX annals_timers_by_due ON annals_timers (left(tenant, 512), saga, due);
 

@@ -1,5 +1,10 @@
--- $3 [[id, number]].
-DELETE FROM annals_saga_waiting
-WHERE tenant = $1 AND saga = $2
-    AND saga_id = ANY (ARRAY(SELECT (value ->> 0)::uuid FROM jsonb_array_elements($3::text::jsonb) q (value)))
-    AND (saga_id, number) IN (SELECT (q.value ->> 0)::uuid, (q.value ->> 1)::bigint FROM jsonb_array_elements($3::text::jsonb) q (value))
+-- $3 [[id, number]]. Each row is looked up by itself: joined with the list, a planner that knows nothing of the table compares all
+-- with all.
+DELETE FROM annals_saga_waiting d
+USING jsonb_array_elements($3::text::jsonb) q (value)
+CROSS JOIN LATERAL (
+    SELECT t.ctid AS place FROM annals_saga_waiting t
+    WHERE t.tenant = $1 AND t.saga = $2 AND t.saga_id = (q.value ->> 0)::uuid AND t.number = (q.value ->> 1)::bigint
+    OFFSET 0
+) found
+WHERE d.ctid = found.place
