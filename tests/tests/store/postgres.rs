@@ -517,3 +517,48 @@ async fn settled(url: &str, what: &str) {
     let rows = rows_looked_at(url).await;
     assert!((1..=1_000).contains(&rows), "{rows} rows were looked at for {what}");
 }
+
+#[tokio::test]
+async fn pages_of_sagas_cost_what_they_hold() {
+    let (url, store) = fresh().await;
+    let mut plain = plain(&url).await;
+    macro_rules! statements {
+        ($($name:literal),+ $(,)?) => {
+            [$(include_str!(concat!("../../../framework/src/store/postgres/sql/", $name, ".sql"))),+]
+        };
+    }
+    let statements = statements![
+        "sagas",
+        "update_sagas",
+        "forget_sagas",
+        "associations",
+        "end_associations",
+        "drop_associations",
+        "timers",
+        "end_timers",
+        "cancel_timers",
+        "take_waiting",
+        "forget_waiting",
+        "forget_history",
+        "open_among",
+        "finish_effects",
+    ];
+    // The server knows nothing of the tables, as at the first start of an application that is busy at once.
+    for statement in statements {
+        let third = statement.contains("$3");
+        let (types, values) = if third { ("text, text, text", "'', 's', '[]'") } else { ("text, text", "'', '[]'") };
+        let prepare = format!("PREPARE p ({types}) AS {statement}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(prepare)).execute(&mut plain).await.unwrap();
+        let explain = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN EXECUTE p ({values})")));
+        let plan: Vec<String> = explain.fetch_all(&mut plain).await.unwrap().iter().map(|step| step.get(0)).collect();
+        sqlx::raw_sql("DEALLOCATE p").execute(&mut plain).await.unwrap();
+        let sought: Vec<&String> = plan.iter().filter(|step| step.contains("Index Cond:")).collect();
+        assert!(!sought.is_empty(), "{statement}: {plan:#?}");
+        for condition in sought {
+            let by_id = condition.contains("(saga_id = ") || condition.contains("(command_id = ");
+            assert!(by_id, "{statement} reads more than it names: {plan:#?}");
+        }
+        assert!(!plan.iter().any(|step| step.contains("Seq Scan on annals_")), "{statement}: {plan:#?}");
+    }
+    store.close().await;
+}

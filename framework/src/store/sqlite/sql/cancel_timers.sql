@@ -1,3 +1,3 @@
 -- ?3 [[id, name]].
 DELETE FROM annals_timers
-WHERE (tenant, saga, saga_id, name) IN (SELECT ?1, ?2, unhex(value ->> 0), value ->> 1 FROM json_each(?3))
+WHERE (saga_id, name, saga, tenant) IN (SELECT unhex(value ->> 0), value ->> 1, ?2, ?1 FROM json_each(?3))

@@ -1,2 +1,2 @@
 DELETE FROM annals_associations
-WHERE tenant = ?1 AND saga = ?2 AND saga_id IN (SELECT unhex(value) FROM json_each(?3))
+WHERE +tenant = ?1 AND +saga = ?2 AND saga_id IN (SELECT unhex(value) FROM json_each(?3))
