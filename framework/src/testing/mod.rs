@@ -18,6 +18,7 @@
 
 mod aggregate;
 mod app;
+mod children;
 mod clock;
 mod commands;
 pub mod compliance;

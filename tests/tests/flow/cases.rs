@@ -8,6 +8,7 @@ use annals::app::Builder;
 use annals::prelude::*;
 use annals::saga::{ChildEnd, HistoryInput, SagaFilter, SagaInstance, SagaStatus};
 use annals::store::Read;
+use annals::testing::given_saga;
 
 use crate::given::{Lasting, PATIENCE, app, eventually};
 
@@ -499,4 +500,54 @@ async fn an_application_with_sagas_lets_go_of_its_store() {
     app.settled(PATIENCE).await.unwrap();
     app.shutdown().await.unwrap();
     eventually("nobody holds it", async || (std::sync::Arc::strong_count(&store) == 1).then_some(())).await;
+}
+
+#[test]
+fn the_kit_tells_what_is_begun_and_published_and_lets_children_end() {
+    let case = || Reported { case: "c".into() };
+    let told = |text: &str| Clue { cases: vec!["c".into()], text: text.into() };
+    let end = |status| format!("the attic: {status:?}");
+    for status in [SagaStatus::Completed, SagaStatus::Aborted] {
+        given_saga::<Case>(case())
+            .when(told("search"))
+            .then_sends_no::<Ask>()
+            .then_begins(Search { place: "c".into() })
+            .when_saga_ends(Search { place: "the attic".into() }, status)
+            .then_sends_nothing()
+            .then_running(1)
+            .when(CaseClosed { case: "c".into() })
+            .then_publishes(
+                &StreamId::new("case-file", "c"),
+                Solved { case: "c".into(), clues: vec!["reported".into(), "search".into(), end(status)] },
+            )
+            .then_ended();
+    }
+}
+
+#[test]
+#[should_panic(expected = "the saga has begun no `case-search` that runs")]
+fn the_kit_lets_a_child_end_once() {
+    let search = || Search { place: "c".into() };
+    let _ = given_saga::<Case>(Reported { case: "c".into() })
+        .when(Clue { cases: vec!["c".into()], text: "search".into() })
+        .when_saga_ends(search(), SagaStatus::Completed)
+        .then_running(1)
+        .when_saga_ends(search(), SagaStatus::Completed);
+}
+
+#[test]
+#[should_panic(expected = "no instance of `case-search` was begun with")]
+fn the_kit_compares_the_state_of_a_child() {
+    let _ = given_saga::<Case>(Reported { case: "c".into() })
+        .when(Clue { cases: vec!["c".into()], text: "search".into() })
+        .then_begins(Search { place: "elsewhere".into() });
+}
+
+#[test]
+#[should_panic(expected = "no `case.solved` was published to `case-file-other`")]
+fn the_kit_compares_where_an_event_goes() {
+    let _ = given_saga::<Case>(Reported { case: "c".into() }).when(CaseClosed { case: "c".into() }).then_publishes(
+        &StreamId::new("case-file", "other"),
+        Solved { case: "c".into(), clues: vec!["reported".into()] },
+    );
 }

@@ -338,6 +338,67 @@ async fn what_was_done_is_undone_by_hand() {
     }
 }
 
+/// The program with a bug: it panics when it has been paid.
+mod fragile {
+    use super::*;
+
+    #[derive(Workflow, Serialize, Deserialize, Clone, Debug)]
+    #[workflow(name = "purchase")]
+    pub(super) struct Purchase {
+        kiosk: String,
+        order: String,
+    }
+
+    #[workflow_handlers]
+    impl Purchase {
+        #[start(by = order)]
+        fn ordered(event: &Ordered) -> Self {
+            Self { kiosk: event.kiosk.clone(), order: event.order.clone() }
+        }
+
+        #[run]
+        #[awaits(Paid, by = order)]
+        async fn run(self, flow: Flow<Self>) -> Result<u32, Failure> {
+            let left = flow.send(Take { kiosk: self.kiosk.clone(), count: 1 }).await?;
+            flow.undo(&PutBack { kiosk: self.kiosk.clone(), count: 1 });
+            let quote: u32 = flow.call("quote", |call| async move { call.resource::<Bank>()?.quote(&call) }).await;
+            let paid = flow.event::<Paid>().within(15 * MINUTE).await;
+            let paid = paid.map(|paid| paid.amount.checked_sub(100).expect("nobody pays so little"));
+            Ok(left + quote + paid.unwrap_or_default())
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_function_is_said_and_the_instance_goes_on_when_it_is_mended() {
+    for lasting in Lasting::each() {
+        let (bank, clock) = (Bank::default(), TestClock::default());
+        let app = app().include::<Kiosk>().include::<fragile::Purchase>();
+        let app = lasting.start(app.resource(bank.clone()).clock(clock.clone())).await;
+        order(&app, "o-1").await;
+        pay(&app, "o-1", 2).await;
+        let stuck = only(&app, "purchase").await;
+        let reason = stuck.attention.as_deref().unwrap_or_default();
+        assert!(reason.contains("nobody pays so little"), "{reason}");
+        assert_eq!((stuck.status, left(&app, "o-1").await), (SagaStatus::Running, 9));
+        order(&app, "o-2").await;
+        pay(&app, "o-2", 100).await;
+        assert_eq!(left(&app, "o-2").await, 9, "others go on");
+
+        let app = again(&lasting, app, purchases(&bank, &clock)).await;
+        assert!(app.workflows().of::<Purchase>().unwrap().retry(stuck.id).await.unwrap());
+        app.settled(PATIENCE).await.unwrap();
+        clock.advance(MINUTE);
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(
+            app.workflows().result::<Purchase>(stuck.id).await.unwrap(),
+            Some(WorkflowResult::Completed(16)),
+            "it takes the payment that had to wait"
+        );
+        app.shutdown().await.unwrap();
+    }
+}
+
 /// The program after a change of the function that does not fit instances which run.
 mod careless {
     use super::*;

@@ -480,7 +480,7 @@ async fn pages_of_sagas_cost_what_they_hold() {
         "cancel_timers" reads "annals_timers" by "PRIMARY KEY (saga_id=? AND name=?",
         "take_waiting" reads "annals_saga_waiting" by "PRIMARY KEY (saga_id=? AND number=?",
         "forget_waiting" reads "annals_saga_waiting" by "PRIMARY KEY (saga_id=?",
-        "forget_history" reads "annals_saga_history" by "INDEX annals_saga_history_by_instance (saga_id=?",
+        "forget_history" reads "annals_saga_history" by "COVERING INDEX annals_saga_history_by_instance (saga_id=?",
         "open_among" reads "annals_effects" by "COVERING INDEX annals_effects_by_command (tenant=? AND command_id=?",
         "finish_effects" reads "annals_effects" by "INDEX annals_effects_by_command (tenant=? AND command_id=?",
     ] {
