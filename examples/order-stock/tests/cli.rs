@@ -288,6 +288,9 @@ fn the_demo_runs_and_runs_again() {
         line_with(&first, [outcome]);
     }
     line_with(&first, ["Payment declined", "Stock given back"]);
+    for shown in tables(include_str!("../README.md")) {
+        assert!(tables(&first).contains(&shown), "the README shows what the demo does not: {shown}");
+    }
     let again = place.run(["demo"]).ok();
     line_with(&again, ["Nothing changed"]);
     assert_eq!(tables(&first), tables(&again));
