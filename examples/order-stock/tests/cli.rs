@@ -143,7 +143,7 @@ fn what_was_paid_is_shown_and_a_declined_payment_gives_the_stock_back() {
     line_with(&place.run(["show", "o-4"]).ok(), ["o-4", "0.00", "0.00", "approved"]);
     let history = place.run(["history", "o-2"]).ok();
     line_with(&history, ["\"amount\":\"20.01\"", "\"customer\":\"Ada\""]);
-    line_with(&history, ["{\"Payment\":{\"Declined\":{\"left\":\"20.00\"}}}"]);
+    line_with(&history, ["{\"Declined\":{\"left\":\"20.00\"}}"]);
     let placed_at = line_with(&history, ["order.placed"]).split_whitespace().nth(1).unwrap();
     line_with(&place.run(["at", "o-2", placed_at]).ok(), ["o-2", "Ada", "20.01", "pending"]);
 

@@ -106,6 +106,16 @@ fn too_little(left: u32) -> StockError {
     StockError::TooLittle { left }
 }
 
+/// It was not reserved in time.
+fn overdue() -> Reason {
+    Reason::Stock(StockError::Overdue)
+}
+
+/// It was not paid in time.
+fn unpaid() -> Reason {
+    Reason::Payment(PaymentError::Unpaid)
+}
+
 /// Only so many cents are in the account.
 fn too_poor(cents: u64) -> PaymentError {
     PaymentError::Declined { left: Money::cents(cents) }
@@ -134,13 +144,13 @@ mod an_order {
     #[test]
     fn is_decided_once() {
         given::<Order>(placed()).when(approve()).then_events(approved());
-        given::<Order>(placed()).when(reject(Reason::NotPaid)).then_events(rejected(Reason::NotPaid));
+        given::<Order>(placed()).when(reject(unpaid())).then_events(rejected(unpaid()));
         given::<Order>((placed(), approved())).when(approve()).then_nothing();
-        given::<Order>((placed(), approved())).when(reject(Reason::NotPaid)).then_nothing();
-        given::<Order>((placed(), rejected(Reason::NotPaid))).when(approve()).then_nothing();
-        given::<Order>((placed(), rejected(Reason::NotPaid))).when(reject(Reason::NotReserved)).then_nothing();
+        given::<Order>((placed(), approved())).when(reject(unpaid())).then_nothing();
+        given::<Order>((placed(), rejected(unpaid()))).when(approve()).then_nothing();
+        given::<Order>((placed(), rejected(unpaid()))).when(reject(overdue())).then_nothing();
         given::<Order>((placed(), cancelled())).when(approve()).then_nothing();
-        given::<Order>((placed(), cancelled())).when(reject(Reason::NotPaid)).then_nothing();
+        given::<Order>((placed(), cancelled())).when(reject(unpaid())).then_nothing();
     }
 
     #[test]
@@ -152,7 +162,7 @@ mod an_order {
 
     #[test]
     fn that_was_rejected_or_never_placed_cannot_be_cancelled() {
-        for reason in [Reason::Stock(too_little(3)), Reason::Payment(too_poor(50)), Reason::NotPaid] {
+        for reason in [Reason::Stock(too_little(3)), Reason::Payment(too_poor(50)), unpaid()] {
             let refused = OrderError::Rejected(reason.clone());
             given::<Order>((placed(), rejected(reason))).when(cancel()).then_error(refused);
         }
@@ -161,13 +171,26 @@ mod an_order {
 
     #[test]
     fn of_the_days_before_there_were_payments_is_read_as_it_was_meant() {
-        let old = |reason| json!({ "order": "o-1", "reason": reason });
-        upcast::<OrderRejected>(1, old(json!("Overdue"))).then(rejected(Reason::NotReserved));
-        upcast::<OrderRejected>(1, old(json!("UnknownArticle")))
-            .then(rejected(Reason::Stock(StockError::UnknownArticle)));
-        upcast::<OrderRejected>(1, old(json!({ "TooLittle": { "left": 3 } })))
-            .then(rejected(Reason::Stock(too_little(3))));
-        upcast::<OrderPlaced>(1, json!({ "order": "o-1", "sku": "tea", "quantity": 4 })).then(placed());
+        let placed_then = json!({ "order": "o-1", "sku": "tea", "quantity": 4 });
+        upcast::<OrderPlaced>(1, placed_then).then(placed());
+        for (stored, reason) in [
+            (json!("Overdue"), overdue()),
+            (json!("UnknownArticle"), Reason::Stock(StockError::UnknownArticle)),
+            (json!({ "TooLittle": { "left": 3 } }), Reason::Stock(too_little(3))),
+        ] {
+            let rejected_then = json!({ "order": "o-1", "reason": stored });
+            upcast::<OrderRejected>(1, rejected_then).then(rejected(reason));
+        }
+    }
+
+    #[test]
+    fn is_stored_with_the_reason_for_which_it_was_rejected() {
+        let stock = [StockError::UnknownArticle, too_little(3), StockError::Overdue].map(Reason::Stock);
+        let payment = [PaymentError::UnknownCustomer, too_poor(50), PaymentError::Unpaid].map(Reason::Payment);
+        for reason in stock.into_iter().chain(payment) {
+            let stored = serde_json::to_value(rejected(reason.clone())).unwrap();
+            upcast::<OrderRejected>(1, stored).then(rejected(reason));
+        }
     }
 }
 
@@ -305,12 +328,12 @@ mod fulfilment {
 
     #[test]
     fn rejects_what_is_not_paid_in_time_and_pays_back_what_came_late() {
-        let overdue = given_saga::<Fulfilment>((placed_with_bill(), reserved(4)))
+        let late = given_saga::<Fulfilment>((placed_with_bill(), reserved(4)))
             .when_time_passes(MINUTE - MOMENT)
             .then_sends_nothing()
             .when_time_passes(MOMENT)
-            .then_sends(reject(Reason::NotPaid));
-        overdue.when(rejected(Reason::NotPaid)).then_sends((refund(), release())).then_ended();
+            .then_sends(reject(unpaid()));
+        late.when(rejected(unpaid())).then_sends((refund(), release())).then_ended();
     }
 
     #[test]
@@ -319,7 +342,7 @@ mod fulfilment {
             .when_time_passes(MINUTE)
             .when(taken(3000))
             .then_sends(approve()) // behind the rejection, so without effect
-            .when(rejected(Reason::NotPaid))
+            .when(rejected(unpaid()))
             .then_sends((refund(), release()))
             .then_ended();
     }
@@ -330,7 +353,7 @@ mod fulfilment {
             .when_time_passes(MINUTE)
             .when_rejected(take(3000), too_poor(50))
             .then_sends(reject(Reason::Payment(too_poor(50)))) // behind the first rejection, so without effect
-            .when(rejected(Reason::NotPaid))
+            .when(rejected(unpaid()))
             .then_sends(release())
             .then_ended();
     }
@@ -341,7 +364,7 @@ mod fulfilment {
             .when_time_passes(MINUTE)
             .when(reserved(4))
             .then_sends_nothing()
-            .when(rejected(Reason::NotReserved))
+            .when(rejected(overdue()))
             .then_sends(release())
             .then_ended();
     }
@@ -362,8 +385,8 @@ mod fulfilment {
             .when_time_passes(MINUTE - MOMENT)
             .then_sends_nothing()
             .when_time_passes(MOMENT)
-            .then_sends(reject(Reason::NotReserved))
-            .when(rejected(Reason::NotReserved))
+            .then_sends(reject(overdue()))
+            .when(rejected(overdue()))
             .then_sends(release())
             .then_ended();
     }

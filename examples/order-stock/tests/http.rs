@@ -149,7 +149,7 @@ fn an_order_is_placed_read_and_cancelled() {
 
     let refused = server.post("/orders", &order("o-2", 11));
     assert_eq!(refused.status, 201, "{}", refused.body);
-    server.until("/orders/o-2", &json!({ "Rejected": { "Stock": { "TooLittle": { "left": 10 } } } }));
+    server.until("/orders/o-2", &json!({ "Rejected": { "TooLittle": { "left": 10 } } }));
     server.send("POST", "/orders/o-2/cancel", &[], None).problem(409, "urn:order-stock:rejected");
 }
 
@@ -163,7 +163,7 @@ fn an_order_with_a_price_is_paid_or_rejected_and_paid_back_when_it_is_cancelled(
     assert_eq!((&approved["held"], &approved["paid"]), (&json!(4), &json!("30.00")));
 
     assert_eq!(server.post("/orders", &order_for("o-2", 6, "20.01")).status, 201);
-    let declined = json!({ "Rejected": { "Payment": { "Declined": { "left": "20.00" } } } });
+    let declined = json!({ "Rejected": { "Declined": { "left": "20.00" } } });
     let rejected = server.until("/orders/o-2", &declined);
     assert_eq!(rejected["paid"], "0.00");
     server.send("POST", "/orders/o-2/cancel", &[], None).problem(409, "urn:order-stock:rejected");

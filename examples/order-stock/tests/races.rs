@@ -211,7 +211,7 @@ async fn a_deadline_before_a_reservation_that_succeeds() {
     shop.until_planned(1).await;
     shop.clock.advance(TOO_LONG);
     shop.until_planned(2).await;
-    shop.ends(Status::Rejected(Reason::NotReserved), &["order.placed", "order.rejected"]).await;
+    shop.ends(Status::Rejected(Reason::Stock(StockError::Overdue)), &["order.placed", "order.rejected"]).await;
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn a_deadline_before_a_reservation_that_fails() {
     shop.until_planned(1).await;
     shop.clock.advance(TOO_LONG);
     shop.until_planned(2).await;
-    shop.ends(Status::Rejected(Reason::NotReserved), &["order.placed", "order.rejected"]).await;
+    shop.ends(Status::Rejected(Reason::Stock(StockError::Overdue)), &["order.placed", "order.rejected"]).await;
 }
 
 #[tokio::test]
@@ -268,7 +268,7 @@ async fn a_time_out_before_a_payment_that_succeeds() {
     shop.place_up_to_the_payment(3000).await;
     shop.clock.advance(TOO_LONG);
     shop.until_planned(2).await;
-    shop.ends(Status::Rejected(Reason::NotPaid), &["order.placed", "order.rejected"]).await;
+    shop.ends(Status::Rejected(Reason::Payment(PaymentError::Unpaid)), &["order.placed", "order.rejected"]).await;
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn a_time_out_before_a_payment_that_is_declined() {
     shop.place_up_to_the_payment(MONEY + 1).await;
     shop.clock.advance(TOO_LONG);
     shop.until_planned(2).await;
-    shop.ends(Status::Rejected(Reason::NotPaid), &["order.placed", "order.rejected"]).await;
+    shop.ends(Status::Rejected(Reason::Payment(PaymentError::Unpaid)), &["order.placed", "order.rejected"]).await;
 }
 
 #[tokio::test]
@@ -316,7 +316,7 @@ async fn a_time_out_of_the_reservation_asks_for_no_payment() {
     shop.gate.open();
     shop.app.settled(DEADLINE).await.unwrap();
     assert_eq!(account.history().await.unwrap().len(), 1, "the account was only opened");
-    shop.ends(Status::Rejected(Reason::NotReserved), &["order.placed", "order.rejected"]).await;
+    shop.ends(Status::Rejected(Reason::Stock(StockError::Overdue)), &["order.placed", "order.rejected"]).await;
 }
 
 #[tokio::test]

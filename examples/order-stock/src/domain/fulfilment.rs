@@ -74,19 +74,20 @@ impl Fulfilment {
     #[deadline("reservation")]
     fn not_reserved(&mut self, effects: &mut Effects) {
         self.overdue = true;
-        effects.send(RejectOrder { order: self.order.clone(), reason: Reason::NotReserved });
+        effects.send(RejectOrder { order: self.order.clone(), reason: Reason::Stock(StockError::Overdue) });
     }
 
     #[deadline("payment")]
     fn not_paid(&mut self, effects: &mut Effects) {
-        effects.send(RejectOrder { order: self.order.clone(), reason: Reason::NotPaid });
+        effects.send(RejectOrder { order: self.order.clone(), reason: Reason::Payment(PaymentError::Unpaid) });
     }
 
     /// An order that was too late may have been given stock all the same, and may have been paid for.
     #[end(by = order)]
     fn rejected(&mut self, event: &OrderRejected, effects: &mut Effects) {
-        if !matches!(event.reason, Reason::Stock(_)) {
-            self.give_back(effects);
+        match event.reason {
+            Reason::Stock(StockError::UnknownArticle | StockError::TooLittle { .. }) => {}
+            Reason::Stock(StockError::Overdue) | Reason::Payment(_) => self.give_back(effects),
         }
     }
 

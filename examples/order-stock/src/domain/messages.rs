@@ -1,7 +1,5 @@
 //! What is said: commands ask, events tell, errors refuse. One message, one line.
 
-use serde_json::json;
-
 use super::*;
 
 // ---- orders
@@ -34,28 +32,14 @@ pub struct OrderApproved { pub order: OrderId }
 pub struct RejectOrder { #[target] pub order: OrderId, pub reason: Reason }
 
 #[derive(Event, Serialize, Deserialize, Debug, Clone, PartialEq)]
-#[event(name = "order.rejected", revision = 2)]
+#[event(name = "order.rejected")]
 pub struct OrderRejected { pub order: OrderId, pub reason: Reason }
 
-#[upcasters]
-impl OrderRejected {
-    /// Before orders were paid for, only the stock could be the reason.
-    #[upcast(from = 1)]
-    fn name_the_refuser(mut payload: Json) -> Json {
-        let reason = payload["reason"].take();
-        payload["reason"] = if reason == "Overdue" { "NotReserved".into() } else { json!({ "Stock": reason }) };
-        payload
-    }
-}
-
-/// Why an order was rejected.
+/// Why an order was rejected: stored as the stock says it, since before there were payments only the stock could be the
+/// reason. So no two variants of the two may have the same name.
 #[derive(thiserror::Error, Serialize, Deserialize, Debug, Clone, PartialEq)]
-pub enum Reason {
-    #[error(transparent)] Stock(StockError),
-    #[error(transparent)] Payment(PaymentError),
-    #[error("not reserved in time")] NotReserved,
-    #[error("not paid in time")] NotPaid,
-}
+#[error(transparent)] #[serde(untagged)]
+pub enum Reason { Stock(StockError), Payment(PaymentError) }
 
 /// Takes an order back, before or after it was approved. Cancelling twice is the same as once.
 #[derive(Command, Serialize, Deserialize, Debug, Clone, PartialEq)]
@@ -108,4 +92,5 @@ pub struct StockReleased { pub sku: Sku, pub order: OrderId, pub quantity: u32 }
 pub enum StockError {
     #[error("unknown article")] UnknownArticle,
     #[error("too little stock")] TooLittle { left: u32 },
+    #[error("not reserved in time")] Overdue,
 }

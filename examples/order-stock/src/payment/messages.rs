@@ -34,4 +34,5 @@ pub struct PaymentRefunded { pub customer: CustomerId, pub order: OrderId, pub a
 pub enum PaymentError {
     #[error("unknown customer")] UnknownCustomer,
     #[error("payment declined")] Declined { left: Money },
+    #[error("not paid in time")] Unpaid,
 }
