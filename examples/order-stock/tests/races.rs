@@ -379,8 +379,9 @@ async fn a_cancellation_after_the_approval_pays_back() {
 }
 
 #[tokio::test]
-async fn many_orders_and_cancellations_at_once_never_lose_stock_or_money() {
+async fn many_orders_cancellations_and_time_outs_at_once_never_lose_stock_or_money() {
     let shop = Shop::open().await;
+    shop.app.send(AddArticle { sku: "jam".into(), name: "Jam".into(), quantity: 40 }).await.unwrap();
     let sends = (0..60).map(|number| {
         let app = shop.app.clone();
         tokio::spawn(async move {
@@ -389,15 +390,18 @@ async fn many_orders_and_cancellations_at_once_never_lose_stock_or_money() {
                 let customer = if number % 3 == 0 { "Ada" } else { "Bob" }.into();
                 let bill = Bill { customer, amount: Money::cents(u64::from(number) * 90) };
                 let (quantity, bill) = (1 + number % 3, (number % 5 > 0).then_some(bill));
-                let _ = app.send(PlaceOrder { order, sku: "tea".into(), quantity, bill }).await;
+                let _ = app.send(PlaceOrder { order, sku: "jam".into(), quantity, bill }).await;
             } else {
                 tokio::time::sleep(Duration::from_micros(u64::from(number) * 97 % 4000)).await;
                 let _ = app.send(CancelOrder { order }).await;
             }
         })
     });
-    for sent in sends.collect::<Vec<_>>() {
+    for (number, sent) in sends.collect::<Vec<_>>().into_iter().enumerate() {
         sent.await.unwrap();
+        if number % 20 == 0 {
+            shop.clock.advance(TOO_LONG);
+        }
     }
     shop.app.settled(DEADLINE).await.unwrap();
     let orders = shop.app.view::<OrderSummary>().list(None, 100).await.unwrap();
@@ -416,7 +420,7 @@ async fn many_orders_and_cancellations_at_once_never_lose_stock_or_money() {
     for (customer, paid) in paid {
         assert_eq!(balance(&shop.app, &customer).await.paid, paid, "{customer}");
     }
-    let stock = shop.app.view::<StockLevel>().get(&"tea".into()).await.unwrap().unwrap();
-    assert_eq!((stock.left, stock.held), (9 - held, held));
+    let stock = shop.app.view::<StockLevel>().get(&"jam".into()).await.unwrap().unwrap();
+    assert_eq!((stock.left, stock.held), (40 - held, held));
     shop.app.shutdown().await.unwrap();
 }

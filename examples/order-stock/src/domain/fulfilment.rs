@@ -14,7 +14,7 @@ pub const PAYMENT_TIME: Duration = Duration::from_secs(60);
 ///
 /// The saga of an approved order stays open, since the order may still be cancelled. Its commands are sent one after
 /// the other, so a refund meets the payment before it and a release the reservation before it, however late those were
-/// answered: neither money nor stock can leak.
+/// answered: neither money nor stock can leak. A rejection for lateness takes place behind the late answer as well.
 #[derive(Saga, Serialize, Deserialize, Default, Debug, Clone)]
 #[saga(name = "order-fulfilment")]
 #[serde(default)]
