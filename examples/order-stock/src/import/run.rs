@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::rows::{self, Request, Row};
 use super::sheet::Sheet;
 use super::{Fault, ImportError, Report, turns};
-use crate::domain::Status;
+use crate::domain::{PAYMENT_TIME, RESERVATION_TIME, Status};
 use crate::error::chain;
 use crate::views::OrderSummary;
 
@@ -20,7 +20,7 @@ use crate::views::OrderSummary;
 const SIDE_BY_SIDE: usize = 256;
 
 /// How long to wait for an order to come to its end: longer than it waits for its stock and its payment.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = RESERVATION_TIME.saturating_add(PAYMENT_TIME).saturating_add(Duration::from_secs(60));
 
 /// What came of a row.
 enum Outcome {
