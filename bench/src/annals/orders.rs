@@ -1,4 +1,4 @@
-//! Orders that reserve stock through a saga, as in the example `order-stock`.
+//! Orders that reserve stock through a saga, as those without a price in the example `order-stock`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

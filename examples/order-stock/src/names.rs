@@ -2,7 +2,7 @@
 
 use annals::Timestamp;
 
-use crate::domain::{OrderId, Sku};
+use crate::domain::{Bill, CustomerId, Money, OrderId, Sku};
 
 /// Longest name, in characters.
 pub const LONGEST: usize = 100;
@@ -21,6 +21,26 @@ pub fn order(text: &str) -> Result<OrderId, String> {
 /// Says in plain words what is wrong with it.
 pub fn sku(text: &str) -> Result<Sku, String> {
     checked("article", text).map(Sku::from)
+}
+
+/// The name of a customer.
+///
+/// # Errors
+/// Says in plain words what is wrong with it.
+pub fn customer(text: &str) -> Result<CustomerId, String> {
+    checked("customer", text).map(CustomerId::from)
+}
+
+/// Who pays how much. Without a price, or with one of nothing, an order needs no payment.
+///
+/// # Errors
+/// Says in plain words what is wrong with the customer's name, or that a price has none.
+pub fn bill(payer: Option<&str>, price: Option<Money>) -> Result<Option<Bill>, String> {
+    match (payer, price.filter(|price| !price.is_zero())) {
+        (_, None) => Ok(None),
+        (None, Some(_)) => Err("an order with a price needs a customer who pays it".to_owned()),
+        (Some(payer), Some(amount)) => Ok(Some(Bill { customer: customer(payer)?, amount })),
+    }
 }
 
 /// An instant, or the last one of a day in UTC.

@@ -116,6 +116,82 @@ fn an_order_is_shown_with_its_history_and_as_it_was() {
     place.run(["at", "注文-3", "2020-01-01"]).fails(1, ["was placed later than 2020-01-01T23:59:59.999999Z"]);
 }
 
+/// A shop with customers, in which one order was paid, one declined, one paid back and one free of charge.
+fn shop_with_customers() -> (Place, String) {
+    let place = Place::new();
+    let orders = "place,o-1,TEA-01,4,Ada,30.00\nplace,o-2,TEA-01,6,Ada,20.01\nplace,o-3,TEA-01,5,山田,7.5\n\
+                  cancel,o-3,,,山田,\nplace,o-4,TEA-01,6,Ada,\n";
+    let summary = place.import_with_customers(STOCK, "Ada,50\n山田,7.50\n", orders).ok();
+    (place, summary)
+}
+
+#[test]
+fn what_was_paid_is_shown_and_a_declined_payment_gives_the_stock_back() {
+    let (place, summary) = shop_with_customers();
+    line_with(&summary, ["│ Ada ", "20.00", "30.00"]);
+    line_with(&summary, ["│ 山田", "7.50", "0.00"]);
+    line_with(&summary, ["approved", "2"]);
+    line_with(&summary, ["rejected: payment declined", "1"]);
+    line_with(&summary, ["cancelled", "1"]);
+    line_with(&summary, ["│ o-2 ", "Ada", "20.01", "20.00", "6 of TEA-01"]);
+    line_with(&summary, ["Imported 10 rows", "0 rows were refused"]);
+    line_with(&summary, ["TEA-01", "Sencha, loose", "0", "10"]);
+
+    line_with(&place.run(["show", "o-1"]).ok(), ["o-1", "Ada", "30.00", "30.00", "approved"]);
+    line_with(&place.run(["show", "o-2"]).ok(), ["20.01", "0.00", "rejected: payment declined, 20.00 in the account"]);
+    line_with(&place.run(["show", "o-3"]).ok(), ["山田", "7.50", "0.00", "cancelled"]);
+    line_with(&place.run(["show", "o-4"]).ok(), ["o-4", "0.00", "0.00", "approved"]);
+    let history = place.run(["history", "o-2"]).ok();
+    line_with(&history, ["\"amount\":\"20.01\"", "\"customer\":\"Ada\""]);
+    line_with(&history, ["{\"Declined\":{\"left\":\"20.00\"}}"]);
+    let placed_at = line_with(&history, ["order.placed"]).split_whitespace().nth(1).unwrap();
+    line_with(&place.run(["at", "o-2", placed_at]).ok(), ["o-2", "Ada", "20.01", "pending"]);
+
+    let accounts = place.run(["accounts"]).ok();
+    line_with(&accounts, ["│ Ada ", "20.00", "30.00"]);
+    line_with(&accounts, ["│ 山田", "7.50", "0.00"]);
+}
+
+#[test]
+fn customers_and_prices_may_be_added_to_files_that_were_imported_before() {
+    let (place, _) = shop();
+    let orders = "place,o-1,TEA-01,4,\"Müller, Jörg\",\nplace,o-2,TEA-01,7,Ada,0.00\nplace,o-5,TEA-01,2,Ada,9.99\n";
+    let summary = place.import_with_customers(STOCK, "Ada,10.00\n", orders).ok();
+    line_with(&summary, ["Imported 2 rows", "5 were known", "0 rows were refused"]);
+    line_with(&summary, ["│ Ada ", "0.01", "9.99"]);
+    line_with(&place.run(["show", "o-5"]).ok(), ["9.99", "approved"]);
+    let again = place.import_with_customers(STOCK, "Ada,10.00\n", orders).ok();
+    line_with(&again, ["Nothing changed", "7 rows"]);
+    assert_eq!(tables(&summary), tables(&again));
+}
+
+#[test]
+fn without_customers_whoever_has_to_pay_is_unknown() {
+    let place = Place::new();
+    let summary = place.import_with_customers(STOCK, "", "place,o-1,TEA-01,4,Ada,30.00\n").ok();
+    line_with(&summary, ["rejected: unknown customer", "1"]);
+    line_with(&summary, ["TEA-01", "10", "0"]);
+    assert!(!summary.contains("Customer"), "no table of accounts: {summary}");
+}
+
+#[test]
+fn faults_of_customers_and_prices_are_reported_by_line() {
+    let place = Place::new();
+    let customers = "Ada,50\nBob,-1\nEve,\nAda,60\n,1\n";
+    let orders = "place,o-1,TEA-01,1,,1.00\nplace,o-2,TEA-01,1,Ada,1.234\nplace,o-3,TEA-01,1,Ada,\"1,00\"\n\
+                  place,o-4,TEA-01,1,Ada,50.01\ncancel,o-4,,,Ada,\n";
+    let summary = place.import_with_customers(STOCK, customers, orders).ok();
+    line_with(&summary, ["customers.csv", "3", "the balance `-1` is no amount such as 12.50"]);
+    line_with(&summary, ["customers.csv", "4", "the balance is missing"]);
+    line_with(&summary, ["customers.csv", "5", "the account `Ada` exists already"]);
+    line_with(&summary, ["customers.csv", "6", "the customer has no name"]);
+    line_with(&summary, ["orders.csv", "2", "an order with a price needs a customer who pays it"]);
+    line_with(&summary, ["orders.csv", "3", "the price `1.234` is no amount such as 12.50"]);
+    line_with(&summary, ["orders.csv", "4", "the price `1,00` is no amount such as 12.50"]);
+    line_with(&summary, ["orders.csv", "6", "the order has been rejected: payment declined"]);
+    line_with(&summary, ["Imported 5 rows", "8 rows were refused"]);
+}
+
 #[test]
 fn the_stock_is_shown() {
     let (place, _) = shop();
@@ -134,6 +210,11 @@ fn what_is_not_there_is_a_failure_in_plain_words() {
     place
         .import(&place.path("stock.csv"), &place.path("stock.csv"))
         .fails(1, ["lacks `action`, `order` in its header"]);
+    let paths = ["stock.csv", "orders.csv"].map(|name| place.path(name).display().to_string());
+    let [stock, orders] = paths.each_ref().map(String::as_str);
+    place
+        .run(["import", "--stock", stock, "--customers", stock, "--orders", orders])
+        .fails(1, ["lacks `customer`, `balance` in its header"]);
     place.import(&place.path("stock.csv"), &place.path(".")).fails(1, ["cannot read"]);
 
     let empty = Place::new();
@@ -181,7 +262,7 @@ fn wrong_arguments_are_a_matter_of_usage() {
 fn help_explains_every_command_with_an_example() {
     let help = |arguments: &[&str]| Finished::from(program().args(arguments).arg("--help").output().unwrap()).ok();
     let all = help(&[]);
-    for command in ["demo", "import", "show", "history", "at", "stock", "serve"] {
+    for command in ["demo", "import", "show", "history", "at", "stock", "accounts", "serve"] {
         line_with(&all, [command]);
         line_with(&help(&[command]), [&format!("order-stock {command}")]);
         assert!(help(&[command]).contains("Example:"), "{command}");
@@ -200,8 +281,15 @@ fn colours_are_left_out_where_they_cannot_be_shown() {
 fn the_demo_runs_and_runs_again() {
     let place = Place::new();
     let first = place.run(["demo"]).ok();
-    for outcome in ["approved", "rejected: too little stock", "rejected: unknown article", "cancelled"] {
+    let rejected = ["too little stock", "unknown article", "payment declined", "unknown customer"];
+    for outcome in
+        rejected.map(|reason| format!("rejected: {reason}")).iter().chain(&["approved".into(), "cancelled".into()])
+    {
         line_with(&first, [outcome]);
+    }
+    line_with(&first, ["Payment declined", "Stock given back"]);
+    for shown in tables(include_str!("../README.md")) {
+        assert!(tables(&first).contains(&shown), "the README shows what the demo does not: {shown}");
     }
     let again = place.run(["demo"]).ok();
     line_with(&again, ["Nothing changed"]);

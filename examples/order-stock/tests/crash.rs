@@ -16,7 +16,8 @@ use annals::aggregate::Aggregate;
 use annals::prelude::Json;
 use annals::view::ViewHandlers;
 use common::{Place, program};
-use order_stock::domain::{Order, OrderSummary, Stock, StockLevel};
+use order_stock::domain::{Account, Money, Order, Stock};
+use order_stock::views::{AccountBalance, OrderSummary, StockLevel};
 
 /// Imports that are killed.
 const KILLS: u64 = 20;
@@ -41,6 +42,7 @@ async fn an_import_killed_at_any_moment_ends_as_an_undisturbed_one() {
     let rows = Import::start(&undisturbed).finish();
     let expected = State::of(&undisturbed).await;
     expected.check();
+    assert!(expected.account_events.values().flatten().any(|(name, _)| name == "payment.refunded"), "money moves back");
 
     let kills = KILLS / DATABASES;
     for _ in 0..DATABASES {
@@ -149,8 +151,10 @@ type Entry = (String, Json);
 struct State {
     orders: BTreeMap<String, OrderSummary>,
     levels: BTreeMap<String, StockLevel>,
+    balances: BTreeMap<String, AccountBalance>,
     order_events: BTreeMap<String, Vec<Entry>>,
     stock_events: BTreeMap<String, Vec<Entry>>,
+    account_events: BTreeMap<String, Vec<Entry>>,
 }
 
 impl State {
@@ -158,14 +162,23 @@ impl State {
         let app = Annals::open(&place.db()).await.unwrap();
         app.settled(DEADLINE).await.unwrap();
         let (orders, levels) = (documents::<OrderSummary>(&app).await, documents::<StockLevel>(&app).await);
+        let balances = documents::<AccountBalance>(&app).await;
         let order_events = histories::<Order>(&app, orders.keys()).await;
         let stock_events = histories::<Stock>(&app, levels.keys()).await;
+        let account_events = histories::<Account>(&app, balances.keys()).await;
         app.shutdown().await.unwrap();
-        Self { orders, levels, order_events, stock_events }
+        Self { orders, levels, balances, order_events, stock_events, account_events }
     }
 
-    /// What must hold whatever happened: every order is decided once, stock is never below zero and adds up.
+    /// What must hold whatever happened: every order is decided once; stock and money are never below zero and add up;
+    /// who has an order has paid for it, and who has none has nothing set aside and nothing paid.
     fn check(&self) {
+        self.check_orders();
+        self.check_stock();
+        self.check_money();
+    }
+
+    fn check_orders(&self) {
         for (order, events) in &self.order_events {
             let names: Vec<_> = events.iter().map(|(name, _)| name.as_str()).collect();
             assert!(
@@ -176,7 +189,15 @@ impl State {
                 ),
                 "order {order}: {names:?}"
             );
+            let order = &self.orders[order];
+            let price = order.bill.as_ref().map_or(Money::default(), |bill| bill.amount);
+            let (held, paid) =
+                if names.last() == Some(&"order.approved") { (order.quantity, price) } else { Default::default() };
+            assert_eq!((order.held, order.paid), (held, paid), "{order:?}");
         }
+    }
+
+    fn check_stock(&self) {
         for (sku, events) in &self.stock_events {
             let (mut left, mut held) = (0, BTreeMap::new());
             for (name, payload) in events {
@@ -201,13 +222,52 @@ impl State {
         }
     }
 
+    fn check_money(&self) {
+        for (customer, events) in &self.account_events {
+            let (mut left, mut paid) = (0, BTreeMap::new());
+            for (name, payload) in events {
+                let amount = cents(payload.get("amount").or(payload.get("balance")).unwrap());
+                let order = payload["order"].as_str();
+                match name.as_str() {
+                    "account.opened" => left += amount,
+                    "payment.taken" => {
+                        left -= amount;
+                        assert_eq!(paid.insert(order.unwrap(), amount), None, "customer {customer}: paid twice");
+                    }
+                    "payment.refunded" => {
+                        left += amount;
+                        assert_eq!(paid.insert(order.unwrap(), 0), Some(amount), "customer {customer}: refunded twice");
+                    }
+                    other => panic!("customer {customer}: {other}"),
+                }
+                assert!(left >= 0, "customer {customer} is below zero");
+            }
+            let of_orders = self
+                .orders
+                .values()
+                .filter(|order| order.bill.as_ref().is_some_and(|bill| bill.customer.to_string() == *customer));
+            let of_orders: i128 = of_orders.map(|order| cents(&order.paid.to_string().into())).sum();
+            let balance = &self.balances[customer];
+            let shown = [balance.left, balance.paid].map(|money| cents(&money.to_string().into()));
+            assert_eq!([left, paid.values().sum()], shown, "customer {customer}");
+            assert_eq!(of_orders, shown[1], "customer {customer}");
+        }
+    }
+
     /// Demands that both are the same, and shows the first difference.
     fn compare(&self, expected: &Self) {
         same(&self.orders, &expected.orders);
         same(&self.levels, &expected.levels);
+        same(&self.balances, &expected.balances);
         same(&self.order_events, &expected.order_events);
         same(&self.stock_events, &expected.stock_events);
+        same(&self.account_events, &expected.account_events);
     }
+}
+
+/// An amount such as `12.50` in cents.
+fn cents(amount: &Json) -> i128 {
+    amount.as_str().unwrap().replace('.', "").parse().unwrap()
 }
 
 #[track_caller]

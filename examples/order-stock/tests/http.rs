@@ -25,7 +25,7 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let place = Place::new();
-        place.import_rows("TEA-01,Sencha,10\n", "").ok();
+        place.import_with_customers("TEA-01,Sencha,10\n", "Ada,50.00\n", "").ok();
         let mut command = program();
         command.args(["serve", "--listen", "127.0.0.1:0", "--db", &place.db()]).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -122,6 +122,13 @@ fn order(order: &str, quantity: u32) -> Value {
     json!({ "order": order, "sku": "TEA-01", "quantity": quantity })
 }
 
+/// An order that Ada pays.
+fn order_for(name: &str, quantity: u32, price: &str) -> Value {
+    let mut order = order(name, quantity);
+    (order["customer"], order["price"]) = (json!("Ada"), json!(price));
+    order
+}
+
 #[test]
 fn an_order_is_placed_read_and_cancelled() {
     let server = Server::start();
@@ -144,6 +151,39 @@ fn an_order_is_placed_read_and_cancelled() {
     assert_eq!(refused.status, 201, "{}", refused.body);
     server.until("/orders/o-2", &json!({ "Rejected": { "TooLittle": { "left": 10 } } }));
     server.send("POST", "/orders/o-2/cancel", &[], None).problem(409, "urn:order-stock:rejected");
+}
+
+#[test]
+fn an_order_with_a_price_is_paid_or_rejected_and_paid_back_when_it_is_cancelled() {
+    let server = Server::start();
+    let placed = server.post("/orders", &order_for("o-1", 4, "30"));
+    assert_eq!(placed.status, 201, "{}", placed.body);
+    assert_eq!(placed.json()["bill"], json!({ "customer": "Ada", "amount": "30.00" }));
+    let approved = server.until("/orders/o-1", &json!("Approved"));
+    assert_eq!((&approved["held"], &approved["paid"]), (&json!(4), &json!("30.00")));
+
+    assert_eq!(server.post("/orders", &order_for("o-2", 6, "20.01")).status, 201);
+    let declined = json!({ "Rejected": { "Declined": { "left": "20.00" } } });
+    let rejected = server.until("/orders/o-2", &declined);
+    assert_eq!(rejected["paid"], "0.00");
+    server.send("POST", "/orders/o-2/cancel", &[], None).problem(409, "urn:order-stock:rejected");
+
+    assert_eq!(server.send("POST", "/orders/o-1/cancel", &[], None).status, 200);
+    assert_eq!(server.post("/orders", &order_for("o-3", 10, "50.00")).status, 201);
+    let paid = server.until("/orders/o-3", &json!("Approved"));
+    assert_eq!(paid["paid"], "50.00", "with the stock and the money of both");
+}
+
+#[test]
+fn a_price_is_an_amount_and_has_a_customer_who_pays_it() {
+    let server = Server::start();
+    server.post("/orders", &order_for("o-1", 1, "1.234")).problem(422, "urn:order-stock:unreadable");
+    server.post("/orders", &order_for("o-1", 1, "-1")).problem(422, "urn:order-stock:unreadable");
+    let nobody_pays = json!({ "order": "o-1", "sku": "TEA-01", "quantity": 1, "price": "1.00" });
+    server.post("/orders", &nobody_pays).problem(422, "urn:order-stock:invalid");
+    let free = json!({ "order": "o-1", "sku": "TEA-01", "quantity": 1, "customer": "Ada" });
+    assert_eq!(server.post("/orders", &free).status, 201);
+    assert_eq!(server.until("/orders/o-1", &json!("Approved"))["bill"], json!(null));
 }
 
 #[test]
@@ -181,6 +221,8 @@ fn a_request_with_a_key_may_be_repeated() {
     assert_eq!(again.status, 201, "{}", again.body);
     assert_eq!(again.json()["status"], "Approved", "the order as it is now");
     place(4).problem(422, "urn:order-stock:invalid");
+    let with_price = server.send("POST", "/orders", &key, Some(&order_for("o-1", 3, "1.00")));
+    with_price.problem(422, "urn:order-stock:invalid");
     let other = server.send("POST", "/orders", &key, Some(&order("o-2", 3)));
     assert!(!other.head.contains("retry-after"), "{}", other.head);
     other.problem(422, "urn:order-stock:invalid");
@@ -220,9 +262,10 @@ fn an_order_is_followed_live_until_the_server_ends() {
     // It may be approved before it is followed, or while it is.
     while next().unwrap()["status"] != "Approved" {}
     assert_eq!(server.send("POST", "/orders/o-1/cancel", &[], None).status, 200);
-    while next().unwrap() != json!({ "order": "o-1", "sku": "TEA-01", "quantity": 2, "held": 0, "status": "Cancelled" })
-    {
-    }
+    let cancelled = json!({
+        "order": "o-1", "sku": "TEA-01", "quantity": 2, "held": 0, "bill": null, "paid": "0.00", "status": "Cancelled"
+    });
+    while next().unwrap() != cancelled {}
 
     // Ctrl-C ends the stream and then the server, and both without force.
     let interrupted = Command::new("kill").args(["-INT", &server.child.id().to_string()]).status().unwrap();

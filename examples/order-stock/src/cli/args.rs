@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::domain::OrderId;
 use crate::names;
 
-/// Orders reserve stock: the main example of `annals`, a framework for CQRS and event sourcing.
+/// Orders reserve stock and are paid for: the main example of `annals`, a framework for CQRS and event sourcing.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "\
@@ -35,7 +35,7 @@ pub(super) enum Command {
         #[arg(long)]
         fresh: bool,
     },
-    /// Import stock and orders from CSV files
+    /// Import stock, customers and orders from CSV files
     ///
     /// Rows that cannot be read are reported by line, and the rest goes on. Importing the same files again
     /// changes nothing. An import that was stopped at any moment, even killed, goes on when it is started again.
@@ -43,16 +43,23 @@ pub(super) enum Command {
         verbatim_doc_comment,
         after_help = "\
 Columns:
-  stock file   sku,name,quantity
-  orders file  action,order,sku,quantity[,customer]   where action is `place` or `cancel`
+  stock file      sku,name,quantity
+  customers file  customer,balance
+  orders file     action,order,sku,quantity[,customer][,price]   where action is `place` or `cancel`
+
+A price is what the order costs in all, such as 12.50; the customer's account pays it. An order without one costs nothing.
 
 Example:
-  order-stock import --stock stock.csv --orders orders.csv --db sqlite://orders.db"
+  order-stock import --stock stock.csv --orders orders.csv --db sqlite://orders.db
+  order-stock import --stock stock.csv --customers customers.csv --orders orders.csv"
     )]
     Import {
         /// The articles and how many of each there are
         #[arg(long, value_name = "FILE")]
         stock: PathBuf,
+        /// The customers and how much each has in the account; without it no account is opened
+        #[arg(long, value_name = "FILE")]
+        customers: Option<PathBuf>,
         /// What was ordered and cancelled
         #[arg(long, value_name = "FILE")]
         orders: PathBuf,
@@ -86,10 +93,14 @@ Example:
     /// Show what is left of each article
     #[command(after_help = "Example:\n  order-stock stock")]
     Stock,
+    /// Show what each customer has left, and has paid
+    #[command(after_help = "Example:\n  order-stock accounts")]
+    Accounts,
     /// Serve orders over HTTP until ctrl-c
     #[command(after_help = "\
 Routes:
-  POST /orders               {\"order\": \"o-1\", \"sku\": \"TEA-01\", \"quantity\": 2}
+  POST /orders               {\"order\": \"o-1\", \"sku\": \"TEA-01\", \"quantity\": 2}; with
+                             \"customer\": \"Ada Lovelace\", \"price\": \"12.50\" it is paid for
   GET  /orders/{id}
   POST /orders/{id}/cancel
   GET  /orders/{id}/events   follows the order live, as server-sent events

@@ -16,16 +16,22 @@ const CATCH_UP: Duration = Duration::from_secs(60);
 /// Imports the files that come with the example.
 pub(super) async fn demo(db: Option<String>, fresh: bool) -> Result<(), Failure> {
     let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
-    let files = import::Files::read(&data.join("stock.csv"), &data.join("orders.csv"))?;
+    let (stock, customers, orders) = (data.join("stock.csv"), data.join("customers.csv"), data.join("orders.csv"));
+    let files = import::Files::read(&stock, Some(&customers), &orders)?;
     if fresh {
         database::remove(db.clone())?;
     }
     carry_out(db, files).await
 }
 
-/// Imports two files and shows what came of them.
-pub(super) async fn import(db: Option<String>, stock: &Path, orders: &Path) -> Result<(), Failure> {
-    carry_out(db, import::Files::read(stock, orders)?).await
+/// Imports files and shows what came of them.
+pub(super) async fn import(
+    db: Option<String>,
+    stock: &Path,
+    customers: Option<&Path>,
+    orders: &Path,
+) -> Result<(), Failure> {
+    carry_out(db, import::Files::read(stock, customers, orders)?).await
 }
 
 async fn carry_out(db: Option<String>, files: import::Files) -> Result<(), Failure> {

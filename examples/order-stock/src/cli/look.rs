@@ -1,13 +1,14 @@
-//! The commands that only look: show, history, at, stock.
+//! The commands that only look: show, history, at, stock, accounts.
 
 use annals::aggregate::AsOf;
 use annals::{Metadata, Timestamp};
 use comfy_table::Cell;
 
 use super::output::{BOLD, FAINT, print, styled, table};
-use super::summary::{StockRow, status};
+use super::summary::{AccountRow, StockRow, status};
 use super::{Failure, database};
-use crate::domain::{FindOrder, Order, OrderId};
+use crate::domain::{Bill, Order, OrderId};
+use crate::views::FindOrder;
 
 /// There is no such order, or there was none.
 #[derive(Debug, thiserror::Error)]
@@ -24,15 +25,27 @@ pub(super) async fn show(db: Option<String>, order: &OrderId) -> Result<(), Fail
     let found = app.query(FindOrder { order: order.clone() }).await?;
     app.shutdown().await?;
     let summary = found.ok_or_else(|| NotThere::Order(order.clone()))?;
-    let mut table = table(&["Order", "Article", "#Quantity", "#Set aside", "Status"]);
+    let mut table = table(&["Order", "Article", "#Quantity", "#Set aside", "Customer", "#Price", "#Paid", "Status"]);
     table.add_row([
         Cell::new(&summary.order).add_attribute(comfy_table::Attribute::Bold),
         Cell::new(&summary.sku),
         Cell::new(summary.quantity),
         Cell::new(summary.held),
+        payer(summary.bill.as_ref()),
+        price(summary.bill.as_ref()),
+        Cell::new(summary.paid),
         status(&summary.status),
     ]);
     print(&table.to_string())
+}
+
+/// Who pays; nobody for an order that costs nothing.
+fn payer(bill: Option<&Bill>) -> Cell {
+    Cell::new(bill.map(|bill| bill.customer.to_string()).unwrap_or_default())
+}
+
+fn price(bill: Option<&Bill>) -> Cell {
+    Cell::new(bill.map(|bill| bill.amount).unwrap_or_default())
 }
 
 /// Shows every event of an order.
@@ -79,11 +92,13 @@ pub(super) async fn at(db: Option<String>, order: &OrderId, time: Timestamp) -> 
         let order = order.clone();
         return Err(if exists { NotThere::Yet { order, time } } else { NotThere::Order(order) }.into());
     };
-    let mut table = table(&["Order", "Article", "#Quantity", "Status", "#Version"]);
+    let mut table = table(&["Order", "Article", "#Quantity", "Customer", "#Price", "Status", "#Version"]);
     table.add_row([
         Cell::new(order).add_attribute(comfy_table::Attribute::Bold),
         Cell::new(&then.state.sku),
         Cell::new(then.state.quantity),
+        payer(then.state.bill.as_ref()),
+        price(then.state.bill.as_ref()),
         status(&then.state.status),
         Cell::new(then.version),
     ]);
@@ -96,4 +111,12 @@ pub(super) async fn stock(db: Option<String>) -> Result<(), Failure> {
     let rows = StockRow::all(&app).await?;
     app.shutdown().await?;
     print(&StockRow::table(&rows).to_string())
+}
+
+/// Shows what each customer has left.
+pub(super) async fn accounts(db: Option<String>) -> Result<(), Failure> {
+    let app = database::open_existing(db).await?;
+    let rows = AccountRow::all(&app).await?;
+    app.shutdown().await?;
+    print(&AccountRow::table(&rows).to_string())
 }

@@ -36,11 +36,14 @@ pub async fn main() -> ExitCode {
 async fn run(Args { db, command }: Args) -> Result<(), Failure> {
     match command {
         Command::Demo { fresh } => at_work::demo(db, fresh).await,
-        Command::Import { stock, orders } => at_work::import(db, &stock, &orders).await,
+        Command::Import { stock, customers, orders } => {
+            at_work::import(db, &stock, customers.as_deref(), &orders).await
+        }
         Command::Show { order } => look::show(db, &order).await,
         Command::History { order } => look::history(db, &order).await,
         Command::At { order, time } => look::at(db, &order, time).await,
         Command::Stock => look::stock(db).await,
+        Command::Accounts => look::accounts(db).await,
         Command::Serve { listen } => at_work::serve(db, listen).await,
     }
 }

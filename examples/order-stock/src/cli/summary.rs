@@ -10,8 +10,9 @@ use comfy_table::{Cell, Color, Table};
 
 use super::database;
 use super::output::{BOLD, FAINT, GOOD, program, quoted, styled, table};
-use crate::domain::{OrderSummary, Status, StockError, StockLevel};
+use crate::domain::{PaymentError, Reason, Status, StockError};
 use crate::import::{Fault, Report};
+use crate::views::{AccountBalance, OrderSummary, StockLevel};
 
 /// Rows of the table of faults; more are only counted there, and each is in the log.
 const FAULTS_SHOWN: usize = 200;
@@ -19,14 +20,23 @@ const FAULTS_SHOWN: usize = 200;
 /// The order of the demo that is shown as an example, there as in `--help`.
 const EXAMPLE: &str = "o-0042";
 
+/// Rows of the table of declined payments.
+const DECLINED_SHOWN: usize = 5;
+
 /// Documents that are read at once.
 const PAGE: usize = 500;
 
 /// The summary of an import into the database at `url`.
 pub(super) async fn of(app: &Annals, report: &Report, speed: &Speed, url: &str) -> Result<String, ViewError> {
     let stock = StockRow::all(app).await?;
+    let accounts = AccountRow::all(app).await?;
     let orders = all::<OrderSummary>(app).await?;
-    let mut parts = vec![StockRow::table(&stock).to_string(), outcomes(&orders).to_string()];
+    let mut parts = vec![StockRow::table(&stock).to_string()];
+    if !accounts.is_empty() {
+        parts.push(AccountRow::table(&accounts).to_string());
+    }
+    parts.push(outcomes(&orders).to_string());
+    parts.extend(declined(&orders));
     if !report.faults.is_empty() {
         parts.push(faults(&report.faults));
     }
@@ -90,16 +100,43 @@ impl StockRow {
     }
 }
 
+/// What one customer has left.
+pub(super) struct AccountRow {
+    customer: String,
+    balance: AccountBalance,
+}
+
+impl AccountRow {
+    /// All accounts.
+    pub(super) async fn all(app: &Annals) -> Result<Vec<Self>, ViewError> {
+        let balances = all::<AccountBalance>(app).await?;
+        Ok(balances.into_iter().map(|(customer, balance)| Self { customer, balance }).collect())
+    }
+
+    /// The accounts as a table.
+    pub(super) fn table(rows: &[Self]) -> Table {
+        let mut table = table(&["Customer", "#Left", "#Paid"]);
+        for Self { customer, balance: AccountBalance { left, paid } } in rows {
+            table.add_row([Cell::new(customer), Cell::new(left), Cell::new(paid)]);
+        }
+        table
+    }
+}
+
 /// How far an order has come, in colour.
 pub(super) fn status(status: &Status) -> Cell {
     match status {
         Status::Unknown => Cell::new("unknown"),
         Status::Pending => Cell::new("pending").fg(Color::Yellow),
         Status::Approved => Cell::new("approved").fg(Color::Green),
-        Status::Rejected(StockError::TooLittle { left }) => {
-            Cell::new(format!("rejected: too little stock, {left} left")).fg(Color::Red)
+        Status::Rejected(reason) => {
+            let left = match reason {
+                Reason::Stock(StockError::TooLittle { left }) => format!(", {left} left"),
+                Reason::Payment(PaymentError::Declined { left }) => format!(", {left} in the account"),
+                _ => String::new(),
+            };
+            Cell::new(format!("rejected: {reason}{left}")).fg(Color::Red)
         }
-        Status::Rejected(reason) => Cell::new(format!("rejected: {reason}")).fg(Color::Red),
         Status::Cancelled => Cell::new("cancelled").fg(Color::Grey),
     }
 }
@@ -121,6 +158,30 @@ fn outcomes(orders: &[(String, OrderSummary)]) -> Table {
         table.add_row([name, count.to_string()]);
     }
     table
+}
+
+/// The first orders that were not paid for, and what each of them had set aside and gave back.
+fn declined(orders: &[(String, OrderSummary)]) -> Option<String> {
+    let declined = orders.iter().filter_map(|(_, order)| match (&order.status, &order.bill) {
+        (Status::Rejected(Reason::Payment(PaymentError::Declined { left })), Some(bill)) => Some((order, bill, left)),
+        _ => None,
+    });
+    let mut table = table(&["Payment declined", "Customer", "#Price", "#In the account", "Stock given back"]);
+    for (OrderSummary { order, sku, quantity, held, .. }, bill, left) in declined.clone().take(DECLINED_SHOWN) {
+        let given_back = format!("{} of {sku}", quantity.saturating_sub(*held));
+        table.add_row([
+            order.to_string(),
+            bill.customer.to_string(),
+            bill.amount.to_string(),
+            left.to_string(),
+            given_back,
+        ]);
+    }
+    match declined.count() {
+        0 => None,
+        count if count > DECLINED_SHOWN => Some(format!("{table}\nand {} more", count - DECLINED_SHOWN)),
+        _ => Some(table.to_string()),
+    }
 }
 
 fn faults(faults: &[Fault]) -> String {

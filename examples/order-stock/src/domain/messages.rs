@@ -1,25 +1,21 @@
 //! What is said: commands ask, events tell, errors refuse. One message, one line.
 
-use annals::prelude::*;
-
-/// Names an order; the customer chooses it.
-#[derive(Identifier, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OrderId(String);
-
-/// Names an article (stock keeping unit).
-#[derive(Identifier, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sku(String);
+use super::*;
 
 // ---- orders
 
-/// Asks for an order of one article. An order is placed once.
+/// Who pays how much for an order.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct Bill { pub customer: CustomerId, pub amount: Money }
+
+/// Asks for an order of one article. An order is placed once; one without a bill costs nothing.
 #[derive(Command, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[command(name = "order.place", error = OrderError)]
-pub struct PlaceOrder { #[target] pub order: OrderId, pub sku: Sku, pub quantity: u32 }
+pub struct PlaceOrder { #[target] pub order: OrderId, pub sku: Sku, pub quantity: u32, pub bill: Option<Bill> }
 
 #[derive(Event, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[event(name = "order.placed")]
-pub struct OrderPlaced { pub order: OrderId, pub sku: Sku, pub quantity: u32 }
+pub struct OrderPlaced { pub order: OrderId, pub sku: Sku, pub quantity: u32, pub bill: Option<Bill> }
 
 /// Decides for the order. Without effect on one that is decided.
 #[derive(Command, Serialize, Deserialize, Debug, Clone, PartialEq)]
@@ -33,11 +29,17 @@ pub struct OrderApproved { pub order: OrderId }
 /// Decides against the order. Without effect on one that is decided.
 #[derive(Command, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[command(name = "order.reject")]
-pub struct RejectOrder { #[target] pub order: OrderId, pub reason: StockError }
+pub struct RejectOrder { #[target] pub order: OrderId, pub reason: Reason }
 
 #[derive(Event, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[event(name = "order.rejected")]
-pub struct OrderRejected { pub order: OrderId, pub reason: StockError }
+pub struct OrderRejected { pub order: OrderId, pub reason: Reason }
+
+/// Why an order was rejected: stored as the stock says it, since before there were payments only the stock could be the
+/// reason. So no two variants of the two may have the same name.
+#[derive(thiserror::Error, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[error(transparent)] #[serde(untagged)]
+pub enum Reason { Stock(StockError), Payment(PaymentError) }
 
 /// Takes an order back, before or after it was approved. Cancelling twice is the same as once.
 #[derive(Command, Serialize, Deserialize, Debug, Clone, PartialEq)]
@@ -53,7 +55,7 @@ pub struct OrderCancelled { pub order: OrderId }
 pub enum OrderError {
     #[error("an order needs a quantity of at least 1")] NothingOrdered,
     #[error("there is no such order")] NoSuchOrder,
-    #[error("the order has been rejected")] Rejected(#[source] StockError),
+    #[error("the order has been rejected")] Rejected(#[source] Reason),
 }
 
 // ---- stock

@@ -8,6 +8,7 @@ use super::*;
 pub struct Order {
     pub sku: Sku,
     pub quantity: u32,
+    pub bill: Option<Bill>,
     pub status: Status,
 }
 
@@ -19,7 +20,7 @@ pub enum Status {
     Unknown,
     Pending,
     Approved,
-    Rejected(StockError),
+    Rejected(Reason),
     Cancelled,
 }
 
@@ -27,10 +28,10 @@ pub enum Status {
 impl Order {
     #[handle(create)]
     fn place(command: PlaceOrder) -> Result<OrderPlaced, OrderError> {
-        let PlaceOrder { order, sku, quantity } = command;
+        let PlaceOrder { order, sku, quantity, bill } = command;
         match quantity {
             0 => Err(OrderError::NothingOrdered),
-            _ => Ok(OrderPlaced { order, sku, quantity }),
+            _ => Ok(OrderPlaced { order, sku, quantity, bill }),
         }
     }
 
@@ -62,7 +63,8 @@ impl Order {
 impl Order {
     #[apply]
     fn placed(&mut self, event: &OrderPlaced) {
-        *self = Self { sku: event.sku.clone(), quantity: event.quantity, status: Status::Pending };
+        let OrderPlaced { sku, quantity, bill, .. } = event.clone();
+        *self = Self { sku, quantity, bill, status: Status::Pending };
     }
 
     #[apply]

@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use super::Shop;
 use super::orders::named;
 use super::problem::Problem;
-use crate::domain::OrderSummary;
+use crate::views::OrderSummary;
 
 /// The order as it is now, then each time it changes, until the client leaves or the server shuts down.
 ///

@@ -2,7 +2,7 @@
 //!
 //! | route | does |
 //! |---|---|
-//! | `POST /orders` | places an order |
+//! | `POST /orders` | places an order; with a `price` it is paid for by its `customer` |
 //! | `GET /orders/{id}` | reads it |
 //! | `POST /orders/{id}/cancel` | cancels it |
 //! | `GET /orders/{id}/events` | follows it live, as server-sent events |

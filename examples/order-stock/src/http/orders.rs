@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use super::idempotency::RequestId;
 use super::problem::Problem;
-use crate::domain::{CancelOrder, FindOrder, OrderId, OrderSummary, PlaceOrder};
+use crate::domain::{CancelOrder, Money, OrderId, PlaceOrder};
 use crate::names;
+use crate::views::{FindOrder, OrderSummary};
 
 /// What a client sends to place an order.
 #[derive(Debug, Deserialize)]
@@ -19,6 +20,10 @@ pub(super) struct NewOrder {
     order: String,
     sku: String,
     quantity: u32,
+    /// Who pays.
+    customer: Option<String>,
+    /// What the order costs in all; without it nothing.
+    price: Option<Money>,
 }
 
 pub(super) async fn place(
@@ -26,13 +31,15 @@ pub(super) async fn place(
     RequestId(id): RequestId,
     body: Result<Json<NewOrder>, JsonRejection>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<OrderSummary>), Problem> {
-    let Json(NewOrder { order, sku, quantity }) = body?;
+    let Json(NewOrder { order, sku, quantity, customer, price }) = body?;
     let (order, sku) = (named(&order)?, names::sku(&sku).map_err(Problem::invalid)?);
-    let placed = app.send(PlaceOrder { order: order.clone(), sku: sku.clone(), quantity }).id(id).await?;
+    let bill = names::bill(customer.as_deref(), price).map_err(Problem::invalid)?;
+    let command = PlaceOrder { order: order.clone(), sku: sku.clone(), quantity, bill: bill.clone() };
+    let placed = app.send(command).id(id).await?;
 
     let found = app.query(FindOrder { order: order.clone() }).after(&placed).await?;
     match found {
-        Some(found) if found.sku == sku && found.quantity == quantity => {
+        Some(found) if found.sku == sku && found.quantity == quantity && found.bill == bill => {
             let location = format!("/orders/{}", percent_encoded(&order.to_string()));
             Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(found)))
         }

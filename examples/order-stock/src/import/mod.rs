@@ -1,18 +1,18 @@
-//! Imports stock and orders from CSV files.
+//! Imports stock, accounts and orders from CSV files.
 //!
 //! Importing the same files again changes nothing, and an import that was killed at any moment and started again ends
 //! as if it had never been disturbed. Three things make it so:
 //!
 //! - every row is sent under a command id of its own that a repeat finds again (`rows`);
-//! - rows that could influence one another run one after the other, each to its end, in the order of the file (`lanes`);
+//! - rows that could influence one another run one after the other, each to its end, in the order of the file (`turns`);
 //! - what a row sets in motion is driven on by the saga, whose state and effects survive the process.
 
-mod lanes;
 mod meter;
 mod report;
 mod rows;
 mod run;
 mod sheet;
+mod turns;
 
 use std::io;
 use std::path::PathBuf;

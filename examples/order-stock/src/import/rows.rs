@@ -8,7 +8,7 @@ use uuid::{Uuid, uuid};
 
 use super::ImportError;
 use super::sheet::{Sheet, name_of, read};
-use crate::domain::{AddArticle, CancelOrder, OrderId, PlaceOrder, Sku};
+use crate::domain::{AddArticle, Bill, CancelOrder, CustomerId, OpenAccount, OrderId, PlaceOrder, Sku};
 use crate::names;
 
 /// The scope of the ids of imported commands.
@@ -31,6 +31,7 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Request {
     Add(AddArticle),
+    Open(OpenAccount),
     Place(PlaceOrder),
     Cancel(CancelOrder),
 }
@@ -63,30 +64,54 @@ pub(crate) fn stock(path: &Path) -> Result<Sheet<Row>, ImportError> {
     })
 }
 
-/// Reads the orders file: `action,order,sku,quantity` and, if it is there, `customer`.
+/// Reads the customers file: `customer,balance`.
+pub(crate) fn customers(path: &Path) -> Result<Sheet<Row>, ImportError> {
+    let (file, mut ids) = (name_of(path), Ids::default());
+    read(path, &["customer", "balance"], |fields| {
+        let customer = names::customer(fields.get("customer")?)?;
+        let balance = fields.money("balance")?.ok_or("the balance is missing")?;
+        let id = ids.next(&["open", &customer.to_string(), &balance.to_string()]);
+        let request = Request::Open(OpenAccount { customer, balance });
+        Ok(Row { file: file.clone(), line: fields.line, id, request, customer: None })
+    })
+}
+
+/// Reads the orders file: `action,order,sku,quantity` and, if they are there, `customer` and `price`.
 pub(crate) fn orders(path: &Path) -> Result<Sheet<Row>, ImportError> {
     let (file, mut ids) = (name_of(path), Ids::default());
     read(path, &["action", "order", "sku", "quantity"], |fields| {
         let order = names::order(fields.get("order")?)?;
+        let customer = fields.optional("customer").filter(|name| !name.is_empty()).map(str::to_owned);
         let (id, request) = match fields.get("action")? {
             "place" => {
                 let (sku, quantity) = (names::sku(fields.get("sku")?)?, fields.quantity()?);
-                let id = ids.next(&["place", &order.to_string(), &sku.to_string(), &quantity.to_string()]);
-                (id, Request::Place(PlaceOrder { order, sku, quantity }))
+                let bill = names::bill(customer.as_deref(), fields.money("price")?)?;
+                let id = id_of_placing(&mut ids, &order, &sku, quantity, bill.as_ref());
+                (id, Request::Place(PlaceOrder { order, sku, quantity, bill }))
             }
             "cancel" => (ids.next(&["cancel", &order.to_string()]), Request::Cancel(CancelOrder { order })),
             other => return Err(format!("unknown action `{other}`, expected `place` or `cancel`")),
         };
-        let customer = fields.optional("customer").filter(|name| !name.is_empty()).map(str::to_owned);
         Ok(Row { file: file.clone(), line: fields.line, id, request, customer })
     })
+}
+
+/// An order that costs nothing has the id that it had before there were prices.
+fn id_of_placing(ids: &mut Ids, order: &OrderId, sku: &Sku, quantity: u32, bill: Option<&Bill>) -> CommandId {
+    let (order, sku, quantity) = (order.to_string(), sku.to_string(), quantity.to_string());
+    match bill {
+        None => ids.next(&["place", &order, &sku, &quantity]),
+        Some(Bill { customer, amount }) => {
+            ids.next(&["place", &order, &sku, &quantity, &customer.to_string(), &amount.to_string()])
+        }
+    }
 }
 
 impl Request {
     /// The order that the row names, if it names one.
     pub(crate) fn order(&self) -> Option<&OrderId> {
         match self {
-            Self::Add(_) => None,
+            Self::Add(_) | Self::Open(_) => None,
             Self::Place(command) => Some(&command.order),
             Self::Cancel(command) => Some(&command.order),
         }
@@ -97,7 +122,25 @@ impl Request {
         match self {
             Self::Add(command) => Some(&command.sku),
             Self::Place(command) => Some(&command.sku),
-            Self::Cancel(_) => None,
+            Self::Open(_) | Self::Cancel(_) => None,
+        }
+    }
+
+    /// Whose account the row names, if it names one.
+    pub(crate) fn payer(&self) -> Option<&CustomerId> {
+        match self {
+            Self::Open(command) => Some(&command.customer),
+            Self::Place(command) => command.bill.as_ref().map(|bill| &bill.customer),
+            Self::Add(_) | Self::Cancel(_) => None,
+        }
+    }
+
+    /// What the row would make.
+    pub(crate) fn what(&self) -> &'static str {
+        match self {
+            Self::Add(_) => "article",
+            Self::Open(_) => "account",
+            Self::Place(_) | Self::Cancel(_) => "order",
         }
     }
 }
@@ -108,10 +151,18 @@ mod tests {
 
     use super::*;
 
-    fn ids(text: &str) -> Vec<CommandId> {
+    fn sheet(header: &str, text: &str) -> Sheet<Row> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        write!(file, "action,order,sku,quantity\n{text}").unwrap();
-        orders(file.path()).unwrap().rows.iter().map(|row| row.id).collect()
+        write!(file, "{header}\n{text}").unwrap();
+        orders(file.path()).unwrap()
+    }
+
+    fn ids_in(header: &str, text: &str) -> Vec<CommandId> {
+        sheet(header, text).rows.iter().map(|row| row.id).collect()
+    }
+
+    fn ids(text: &str) -> Vec<CommandId> {
+        ids_in("action,order,sku,quantity", text)
     }
 
     #[test]
@@ -119,6 +170,27 @@ mod tests {
         let before = ids("place,o-1,tea,1\nplace,o-2,tea,1\ncancel,o-1,,\n");
         let after = ids("place,o-0,tea,1\nplace,o-1,tea,1\nplace,o-2,tea,1\ncancel,o-1,,\nplace,o-3,tea,1\n");
         assert_eq!(before, after[1..4]);
+    }
+
+    #[test]
+    fn an_order_that_costs_nothing_finds_its_id_again_when_the_file_gets_prices() {
+        let before = ids("place,o-1,tea,1\nplace,o-2,tea,1\nplace,o-3,tea,1\n");
+        let with_prices = "place,o-1,tea,1,Ada,\nplace,o-2,tea,1,,0.00\nplace,o-3,tea,1,Ada,9.50\n";
+        let after = ids_in("action,order,sku,quantity,customer,price", with_prices);
+        assert_eq!(before[..2], after[..2]);
+        assert_ne!(before[2], after[2], "with a price it is another order");
+    }
+
+    #[test]
+    fn a_price_is_an_amount_and_has_a_customer_who_pays_it() {
+        let rows = "place,o-1,tea,1,Ada,9.5\nplace,o-2,tea,1,,9.50\nplace,o-3,tea,1,Ada,-1\n\
+                    place,o-4,tea,1,Ada,0\ncancel,o-1,,,Ada,\n";
+        let sheet = sheet("action,order,sku,quantity,customer,price", rows);
+        let payers: Vec<_> = sheet.rows.iter().map(|row| (row.line, row.request.payer())).collect();
+        assert_eq!(payers, [(2, Some(&CustomerId::from("Ada"))), (5, None), (6, None)]);
+        let reasons: Vec<_> = sheet.faults.iter().map(|fault| (fault.line, fault.reason.as_str())).collect();
+        let no_amount = "the price `-1` is no amount such as 12.50, from 0.00 to 184467440737095516.15";
+        assert_eq!(reasons, [(3, "an order with a price needs a customer who pays it"), (4, no_amount)]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Carries the rows out: lanes side by side, the rows of a lane one after the other.
+//! Carries the rows out: side by side, each when those that it waits for have come to their end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,18 +7,20 @@ use annals::prelude::*;
 use annals::{Annals, CommandFailure, SendError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
+use tokio_util::sync::CancellationToken;
 
 use super::rows::{self, Request, Row};
 use super::sheet::Sheet;
-use super::{Fault, ImportError, Report, lanes};
-use crate::domain::{OrderSummary, Status};
+use super::{Fault, ImportError, Report, turns};
+use crate::domain::{PAYMENT_TIME, RESERVATION_TIME, Status};
 use crate::error::chain;
+use crate::views::OrderSummary;
 
-/// Lanes that run at the same time.
-const SIDE_BY_SIDE: usize = 64;
+/// Rows that run, or wait for their turn, at the same time.
+const SIDE_BY_SIDE: usize = 256;
 
-/// How long to wait for an order to come to its end: longer than it waits for its stock.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long to wait for an order to come to its end: longer than it waits for its stock and its payment.
+const PATIENCE: Duration = RESERVATION_TIME.saturating_add(PAYMENT_TIME).saturating_add(Duration::from_secs(60));
 
 /// What came of a row.
 enum Outcome {
@@ -27,38 +29,40 @@ enum Outcome {
     Refused(String),
 }
 
-/// What two files ask for.
+/// What the files ask for.
 #[derive(Debug)]
 pub struct Files {
     stock: Sheet<Row>,
+    customers: Option<Sheet<Row>>,
     orders: Sheet<Row>,
 }
 
 impl Files {
-    /// Reads both files. It needs no database, so wrong files are found before there is one.
+    /// Reads the files; customers need not have one. It needs no database, so wrong files are found before there is one.
     ///
     /// # Errors
     /// When a file cannot be read or has the wrong columns. A row that cannot be read is no error: it stands in the
     /// report.
-    pub fn read(stock: &Path, orders: &Path) -> Result<Self, ImportError> {
-        Ok(Self { stock: rows::stock(stock)?, orders: rows::orders(orders)? })
+    pub fn read(stock: &Path, customers: Option<&Path>, orders: &Path) -> Result<Self, ImportError> {
+        let customers = customers.map(rows::customers).transpose()?;
+        Ok(Self { stock: rows::stock(stock)?, customers, orders: rows::orders(orders)? })
     }
 }
 
-/// Imports the stock, then the orders.
+/// Imports the stock, then the customers, then the orders.
 ///
 /// # Errors
 /// When the application fails. A row that the domain refuses is no error: it stands in the report.
 pub async fn run(app: &Annals, files: Files, bar: &ProgressBar) -> Result<Report, ImportError> {
-    let Files { stock, orders } = files;
-    bar.set_length((stock.rows.len() + orders.rows.len()) as u64);
+    let Files { stock, customers, orders } = files;
+    let sheets: Vec<_> = [Some(stock), customers, Some(orders)].into_iter().flatten().collect();
+    bar.set_length(sheets.iter().map(|sheet| sheet.rows.len() as u64).sum());
 
     let mut report = Report::default();
     let mut refused = Vec::new();
-    for sheet in [stock, orders] {
+    for sheet in sheets {
         report.faults.extend(sheet.faults);
-        let lanes = stream::iter(lanes::sort(sheet.rows)).map(|rows| lane(app, rows, bar));
-        let outcomes: Vec<_> = lanes.buffer_unordered(SIDE_BY_SIDE).try_concat().await?;
+        let outcomes = carry_out_all(app, sheet.rows, bar).await?;
         refused.extend(count(&mut report, outcomes));
     }
     report.faults.extend(refused);
@@ -68,22 +72,32 @@ pub async fn run(app: &Annals, files: Files, bar: &ProgressBar) -> Result<Report
     Ok(report)
 }
 
-/// Carries out the rows of one lane.
-async fn lane(app: &Annals, rows: Vec<Row>, bar: &ProgressBar) -> Result<Vec<(Row, Outcome)>, ImportError> {
-    let mut outcomes = Vec::with_capacity(rows.len());
-    for row in rows {
+/// Carries out the rows of a file.
+///
+/// They begin in the order of the file, and wait only for rows before them: the first of those that are not done can
+/// always go on.
+async fn carry_out_all(app: &Annals, rows: Vec<Row>, bar: &ProgressBar) -> Result<Vec<(Row, Outcome)>, ImportError> {
+    let turns = turns::sort(&rows);
+    let done: Vec<_> = rows.iter().map(|_| CancellationToken::new()).collect();
+    let done = &done;
+    let outcomes = stream::iter(rows.into_iter().zip(turns).zip(done)).map(async |((row, turn), this)| {
+        for place in turn {
+            done[place].cancelled().await;
+        }
         let outcome = carry_out(app, &row).await?;
+        this.cancel();
         bar.inc(1);
         tracing::debug!(file = row.file, line = row.line, "row done");
-        outcomes.push((row, outcome));
-    }
-    Ok(outcomes)
+        Ok((row, outcome))
+    });
+    outcomes.buffer_unordered(SIDE_BY_SIDE).try_collect().await
 }
 
 /// Carries out one row, to its end.
 async fn carry_out(app: &Annals, row: &Row) -> Result<Outcome, ImportError> {
     let outcome = match row.request.clone() {
         Request::Add(command) => send(app, row, command).await?,
+        Request::Open(command) => send(app, row, command).await?,
         Request::Place(command) => send(app, row, command).await?,
         Request::Cancel(command) => send(app, row, command).await?,
     };
@@ -100,12 +114,14 @@ async fn carry_out(app: &Annals, row: &Row) -> Result<Outcome, ImportError> {
     Ok(outcome)
 }
 
-/// Whether what the row has set in motion has come to its end: the order is decided, or its stock is given back.
+/// Whether what the row has set in motion has come to its end: the order is decided and, where it was decided against,
+/// its stock and its money are given back.
 fn is_settled(request: &Request, order: &OrderSummary) -> bool {
-    match request {
-        Request::Add(_) => true,
-        Request::Place(_) => order.status != Status::Pending,
-        Request::Cancel(_) => order.status == Status::Cancelled && order.held == 0,
+    let given_back = order.held == 0 && order.paid.is_zero();
+    match (request, &order.status) {
+        (Request::Add(_) | Request::Open(_), _) | (Request::Place(_), Status::Approved) => true,
+        (Request::Place(_), Status::Rejected(_)) | (_, Status::Cancelled) => given_back,
+        _ => false,
     }
 }
 
@@ -120,8 +136,7 @@ async fn send<C: Command>(app: &Annals, row: &Row, command: C) -> Result<Outcome
         Ok(_) => Ok(Outcome::New),
         Err(SendError::Rejected(error)) => Ok(Outcome::Refused(chain(&error))),
         Err(SendError::Failed(CommandFailure::AlreadyExists { stream })) => {
-            let what = if matches!(row.request, Request::Add(_)) { "article" } else { "order" };
-            Ok(Outcome::Refused(format!("the {what} `{}` exists already", stream.id())))
+            Ok(Outcome::Refused(format!("the {} `{}` exists already", row.request.what(), stream.id())))
         }
         Err(SendError::Failed(failure)) => {
             Err(ImportError::Command { file: row.file.clone(), line: row.line, source: failure.into() })

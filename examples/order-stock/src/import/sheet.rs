@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use super::ImportError;
+use crate::terms::{Money, NoMoney};
 
 /// Longest field, in characters.
 const LONGEST: usize = 1000;
@@ -45,6 +46,12 @@ impl Fields<'_> {
     /// The same for a column that a file need not have.
     pub(crate) fn optional(&self, column: &str) -> Option<&str> {
         self.record.get(self.header.iter().position(|name| name == column)?)
+    }
+
+    /// The field in this column as an amount of money. `None` where it is empty, or the file does not have the column.
+    pub(crate) fn money(&self, column: &str) -> Result<Option<Money>, String> {
+        let text = self.optional(column).filter(|text| !text.is_empty());
+        text.map(|text| text.parse().map_err(|error: NoMoney| format!("the {column} {error}"))).transpose()
     }
 
     /// The field as a number of pieces.

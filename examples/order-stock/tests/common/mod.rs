@@ -18,7 +18,7 @@ pub(crate) fn program() -> Command {
     command
 }
 
-/// A folder with a database and two files of its own.
+/// A folder with a database and files of its own.
 pub(crate) struct Place {
     folder: TempDir,
 }
@@ -61,6 +61,15 @@ impl Place {
         let stock = self.write("stock.csv", &format!("sku,name,quantity\n{stock}"));
         let orders = self.write("orders.csv", &format!("action,order,sku,quantity,customer\n{orders}"));
         self.import(&stock, &orders)
+    }
+
+    /// Imports files with these rows, the orders with prices.
+    pub(crate) fn import_with_customers(&self, stock: &str, customers: &str, orders: &str) -> Finished {
+        let stock = self.write("stock.csv", &format!("sku,name,quantity\n{stock}"));
+        let customers = self.write("customers.csv", &format!("customer,balance\n{customers}"));
+        let orders = self.write("orders.csv", &format!("action,order,sku,quantity,customer,price\n{orders}"));
+        let [stock, customers, orders] = [&stock, &customers, &orders].map(|path| path.to_str().unwrap());
+        self.run(["import", "--stock", stock, "--customers", customers, "--orders", orders])
     }
 }
 

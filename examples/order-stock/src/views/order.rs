@@ -1,16 +1,20 @@
-//! What people look at: orders, and what is left of each article.
+//! An order and how far it has come.
 
 use super::*;
 
 /// An order and how far it has come.
 #[derive(View, Serialize, Deserialize, Default, Debug, Clone, PartialEq)]
-#[view(name = "order-summary", key = OrderId)]
+#[view(name = "order-summary", version = 2, key = OrderId)]
 pub struct OrderSummary {
     pub order: OrderId,
     pub sku: Sku,
     pub quantity: u32,
     /// What is set aside for it.
     pub held: u32,
+    /// Who pays how much; an order without a bill costs nothing.
+    pub bill: Option<Bill>,
+    /// What was paid for it, and not paid back.
+    pub paid: Money,
     pub status: Status,
 }
 
@@ -18,7 +22,8 @@ pub struct OrderSummary {
 impl OrderSummary {
     #[handle(key = order)]
     fn placed(&mut self, event: OrderPlaced) {
-        *self = Self { order: event.order, sku: event.sku, quantity: event.quantity, held: 0, status: Status::Pending };
+        let OrderPlaced { order, sku, quantity, bill } = event;
+        *self = Self { order, sku, quantity, bill, status: Status::Pending, ..Self::default() };
     }
 
     #[handle(key = order)]
@@ -45,34 +50,15 @@ impl OrderSummary {
     fn released(&mut self, _: &StockReleased) {
         self.held = 0;
     }
-}
 
-/// What is left of an article.
-#[derive(View, Serialize, Deserialize, Default, Debug, Clone, PartialEq)]
-#[view(name = "stock-level", key = Sku)]
-pub struct StockLevel {
-    pub name: String,
-    pub left: u32,
-    pub held: u32,
-}
-
-#[view_handlers]
-impl StockLevel {
-    #[handle(key = sku)]
-    fn added(&mut self, event: ArticleAdded) {
-        *self = Self { name: event.name, left: event.quantity, held: 0 };
+    #[handle(key = order)]
+    fn taken(&mut self, event: &PaymentTaken) {
+        self.paid = event.amount;
     }
 
-    #[handle(key = sku)]
-    fn reserved(&mut self, event: &StockReserved) {
-        self.left -= event.quantity;
-        self.held += event.quantity;
-    }
-
-    #[handle(key = sku)]
-    fn released(&mut self, event: &StockReleased) {
-        self.left += event.quantity;
-        self.held -= event.quantity;
+    #[handle(key = order)]
+    fn refunded(&mut self, _: &PaymentRefunded) {
+        self.paid = Money::default();
     }
 }
 
