@@ -10,6 +10,7 @@ mod command;
 mod command_handlers;
 mod component;
 mod decision;
+mod duration;
 mod entity;
 mod errors;
 mod event;
