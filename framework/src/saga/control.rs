@@ -249,7 +249,7 @@ impl SagaHandle {
     ///
     /// A [retention](super::SagaRetention) does the same by itself. Without one, what ended can be read first and kept elsewhere:
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use annals::prelude::*;
     /// # use annals::saga::{SagaFilter, SagaStatus};
     /// # #[derive(Saga, Serialize, Deserialize, Default, Clone)] #[saga(name = "trip")] struct Trip {}
