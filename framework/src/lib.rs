@@ -31,7 +31,7 @@
 //! | `tower` | `tower` layers around the dispatch of commands | no |
 //! | `validation` | rules on the fields of commands, with `garde` | no |
 //! | `rate-limit` | the interceptor `RateLimit` | no |
-//! | `metrics` | counters and times of commands in the `metrics` facade | no |
+//! | `metrics` | counters and times of commands, sagas and timers in the `metrics` facade | no |
 //! | `message-pack` | payloads in MessagePack beside JSON: [`Builder::codec`](app::Builder::codec) | no |
 //! | `compression` | large payloads compressed by zstd | no |
 //! | `proptest` | [`any_history`](testing) in the test kit: properties of histories, with the crate `proptest` | no |

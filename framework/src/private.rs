@@ -33,7 +33,7 @@ pub use crate::query::{AnsweredBy, QueryError, Rows, StreamedBy};
 pub use crate::registry::{Component, Location, Registrar, Registration};
 pub use crate::saga::{
     BeginFn, DeadlineHandler, Effects, EndHandler, RejectionHandler, ReplyHandler, Saga, SagaHandlers, SagaInput,
-    SagaRole, StateUpcast, Steps,
+    SagaRetention, SagaRole, StateUpcast, Steps,
 };
 pub use crate::store::{Association, Criteria, StoreTransaction};
 pub use crate::view::index::value::Wraps;

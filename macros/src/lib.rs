@@ -10,6 +10,7 @@ mod command;
 mod command_handlers;
 mod component;
 mod decision;
+mod duration;
 mod entity;
 mod errors;
 mod event;
@@ -22,6 +23,7 @@ mod index_value;
 mod place;
 mod query;
 mod query_handlers;
+mod retention;
 mod saga;
 mod saga_handlers;
 mod shape;
@@ -225,6 +227,9 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// | attribute | meaning | default |
 /// |---|---|---|
 /// | `#[saga(name = "order-fulfilment")]` | the stored name | required |
+/// | `#[saga(version = 2)]` | the shape of the state; older ones are lifted by `#[upcast(from = 1)]` methods of the handlers | 1 |
+/// | `#[saga(history = false)]` | what happens to instances is not written down | it is |
+/// | `#[saga(retention = "30d")]` | how long ended instances stay: a number with `s`, `m`, `h` or `d`, or `"forever"` | as all sagas: for ever |
 ///
 /// ```
 /// use annals::prelude::*;
@@ -248,6 +253,7 @@ pub fn derive_saga(input: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `#[workflow(name = "order-flow")]` | the stored name | required |
 /// | `#[workflow(version = 2)]` | counts the changes of its function; an instance remembers the one that it was begun under | 1 |
+/// | `#[workflow(retention = "30d")]` | how long ended instances stay: a number with `s`, `m`, `h` or `d`, or `"forever"` | as all sagas: for ever |
 ///
 /// ```
 /// use annals::prelude::*;

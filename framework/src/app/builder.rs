@@ -22,7 +22,7 @@ use crate::processor::{
 };
 use crate::query::{QueryConfig, QueryInterceptor, Subscribers};
 use crate::registry::{Built, Ingredients, Location, Registrar, Registration, Surroundings};
-use crate::saga::SagasHandle;
+use crate::saga::{SagaConfig, SagaMonitor, SagaObserver, SagasHandle};
 use crate::store::{Journal, SharedStore};
 use crate::view::{BuiltViews, ViewAccess, ViewChanges, check_indexes};
 
@@ -65,9 +65,14 @@ pub struct Builder {
     single_processors: Vec<(String, ChangeProcessor)>,
     node: NodeConfig,
     queries: QueryConfig,
+    sagas: SagaConfig,
+    /// Changes of the settings of single sagas.
+    single_sagas: Vec<(String, ChangeSaga)>,
+    saga_observer: SagaObserver,
 }
 
 type ChangeProcessor = Box<dyn FnOnce(&mut ProcessorConfig) + Send>;
+type ChangeSaga = Box<dyn FnOnce(&mut SagaConfig) + Send>;
 type Declaration = Box<dyn FnOnce(&mut Registrar) + Send>;
 
 enum Source {
@@ -97,6 +102,9 @@ impl Default for Builder {
             single_processors: Vec::new(),
             node: NodeConfig::default(),
             queries: QueryConfig::default(),
+            sagas: SagaConfig::default(),
+            single_sagas: Vec::new(),
+            saga_observer: SagaObserver::default(),
         }
     }
 }
@@ -382,6 +390,32 @@ impl Builder {
         self
     }
 
+    /// Changes the settings of all sagas and workflows.
+    pub fn sagas(mut self, change: impl FnOnce(&mut SagaConfig)) -> Self {
+        change(&mut self.sagas);
+        self
+    }
+
+    /// Changes the settings of the saga or workflow with this stored name, beginning with those of all and what its attribute
+    /// says.
+    ///
+    /// ```
+    /// use annals::Annals;
+    /// use annals::saga::SagaRetention;
+    ///
+    /// let builder = Annals::builder().saga("order-fulfilment", |saga| saga.retention = SagaRetention::Forever);
+    /// ```
+    pub fn saga(mut self, name: impl Into<String>, change: impl FnOnce(&mut SagaConfig) + Send + 'static) -> Self {
+        self.single_sagas.push((name.into(), Box::new(change)));
+        self
+    }
+
+    /// Tells `monitor` what becomes of sagas and workflows. Default: nobody is told, and nothing is counted.
+    pub fn saga_monitor(mut self, monitor: impl SagaMonitor) -> Self {
+        self.saga_observer = SagaObserver::new(monitor);
+        self
+    }
+
     /// Changes the settings of this program as one of the nodes that share processors.
     pub fn node(mut self, change: impl FnOnce(&mut NodeConfig)) -> Self {
         change(&mut self.node);
@@ -475,6 +509,7 @@ impl Builder {
         if let Some(name) = unknown {
             return Err(StartError::NoProcessor { name: name.clone(), known: processors.names() });
         }
+        let saga_configs = settings_of_sagas(&registrar, &self.sagas, self.single_sagas)?;
         let processor_configs = processor_configs.into_iter().map(|(name, config)| (name, Arc::new(config))).collect();
         let processor_config = Arc::new(self.processors);
         let node = Node::new(journal.clone(), self.node, processors.names());
@@ -506,6 +541,8 @@ impl Builder {
             changes,
             retries: self.retries,
             observer: self.observer,
+            saga_configs,
+            saga_observer: self.saga_observer,
             stop: stop.clone(),
         });
         check_views(&journal, &registrar).await?;
@@ -571,6 +608,24 @@ impl Builder {
         };
         Ok(Annals { inner: Arc::new(inner) })
     }
+}
+
+/// The settings of all sagas and workflows by their names, checked.
+fn settings_of_sagas(
+    registrar: &Registrar,
+    all: &SagaConfig,
+    single: Vec<(String, ChangeSaga)>,
+) -> Result<BTreeMap<&'static str, SagaConfig>, StartError> {
+    all.check("all sagas")?;
+    let mut configs = registrar.saga_configs(all);
+    for (name, change) in single {
+        match configs.get_mut(name.as_str()) {
+            Some(config) => change(config),
+            None => return Err(StartError::NoSaga { name, known: configs.into_keys().collect() }),
+        }
+    }
+    configs.iter().try_for_each(|(name, config)| config.check(&format!("the saga `{name}`")))?;
+    Ok(configs)
 }
 
 /// Finds views whose documents were stored with other indexes.

@@ -86,7 +86,15 @@ pub enum StartError {
         /// The names that there are.
         known: Vec<String>,
     },
-    /// A setting of a processor is outside of its limits.
+    /// Settings were given for a saga or a workflow that there is not.
+    #[error("there is no saga `{name}` to set up with `Builder::saga`; there are {known:?}")]
+    NoSaga {
+        /// The name.
+        name: String,
+        /// The names that there are, of sagas and workflows.
+        known: Vec<&'static str>,
+    },
+    /// A setting of a processor or a saga is outside of its limits.
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// This program could not make itself known as a node. Start again when the database answers.

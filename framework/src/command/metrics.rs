@@ -37,7 +37,7 @@ pub struct MetricsMonitor {
 }
 
 /// The handles that were looked up so far.
-struct Known<K, H>(RwLock<HashMap<K, H, RandomState>>);
+pub(crate) struct Known<K, H>(RwLock<HashMap<K, H, RandomState>>);
 
 impl<K, H> Default for Known<K, H> {
     fn default() -> Self {
@@ -46,7 +46,7 @@ impl<K, H> Default for Known<K, H> {
 }
 
 impl<K: Copy + Eq + std::hash::Hash, H> Known<K, H> {
-    fn with(&self, key: K, register: impl FnOnce() -> H, record: impl FnOnce(&H)) {
+    pub(crate) fn with(&self, key: K, register: impl FnOnce() -> H, record: impl FnOnce(&H)) {
         if let Some(handle) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return record(handle);
         }

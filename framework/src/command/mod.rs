@@ -55,6 +55,8 @@ pub use key_index::{DoubleKey, KeyIndex};
 pub use layer::{CommandLayer, CommandService};
 pub use message::{CommandMessage, CommandResult, Executed, Priority, Purpose};
 #[cfg(feature = "metrics")]
+pub(crate) use metrics::Known;
+#[cfg(feature = "metrics")]
 pub use metrics::MetricsMonitor;
 pub use monitor::{CommandMonitor, CommandOutcome};
 pub use retry::RetryPolicy;

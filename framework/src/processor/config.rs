@@ -96,11 +96,11 @@ impl Default for ProcessorConfig {
     }
 }
 
-/// A setting of a processor that is outside of its limits.
+/// A setting of a processor or a saga that is outside of its limits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{setting}` of {processor} is {value}, and has to be {limit}")]
 pub struct SettingError {
-    /// The processor, or all of them.
+    /// The processor or the saga, or all of them.
     pub processor: String,
     /// The setting.
     pub setting: &'static str,

@@ -17,7 +17,7 @@ use crate::handler::{Requirement, Resources};
 use crate::message::Clock;
 use crate::processor::{EventComponent, Node, ProcessorConfig, ProcessorParts, Processors, StreamingProcessor};
 use crate::query::{self, QueryBus, QueryConfig, QueryInterceptor, Subscribers};
-use crate::saga::{Relatives, Wake};
+use crate::saga::{Relatives, SagaConfig, SagaObserver, SagaRetention, Wake};
 use crate::store::Journal;
 use crate::view::{FollowedView, Follower, ViewChanges, ViewMode};
 
@@ -67,6 +67,9 @@ pub(crate) struct Ingredients {
     pub(crate) handling: Vec<Placed>,
     pub(crate) retries: Retries,
     pub(crate) observer: Observer,
+    /// Settings of the sagas and workflows, by name.
+    pub(crate) saga_configs: BTreeMap<&'static str, SagaConfig>,
+    pub(crate) saga_observer: SagaObserver,
     pub(crate) stop: CancellationToken,
 }
 
@@ -83,6 +86,15 @@ impl Registrar {
     /// Names of the processors that bring events to sagas.
     pub(crate) fn saga_names(&self) -> Vec<&'static str> {
         self.saga_handlers.iter().map(|saga| saga.saga.name).collect()
+    }
+
+    /// The settings of the sagas and workflows by their names: those of all of them, and what their attributes say.
+    pub(crate) fn saga_configs(&self, all: &SagaConfig) -> BTreeMap<&'static str, SagaConfig> {
+        let of = |declared: Option<SagaRetention>| match declared {
+            Some(retention) => SagaConfig { retention, ..all.clone() },
+            None => all.clone(),
+        };
+        self.saga_handlers.iter().map(|saga| (saga.saga.name, of(saga.retention))).collect()
     }
 
     /// Commands that are sent again and again.
@@ -142,6 +154,8 @@ impl Registrar {
                 resources: Arc::clone(&with.resources),
                 wake: Arc::new(Wake::default()),
                 relatives: Arc::clone(&relatives),
+                observer: with.saga_observer.clone(),
+                config: with.saga_configs.get(saga.saga.name).cloned().unwrap_or_default(),
                 stop: with.stop.clone(),
             };
             known.insert(saga.saga.name, (saga.relative)(&parts));

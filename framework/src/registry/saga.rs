@@ -12,8 +12,8 @@ use crate::deadline::Scheduler;
 use crate::handler::{Requirement, Resources};
 use crate::processor::EventComponent;
 use crate::saga::{
-    self, Dispatcher, Family, Handling, Relative, Relatives, SagaComponent, SagaCourier, SagaHandlers, SagaTimers,
-    Wake, processor_of,
+    self, Dispatcher, Family, Handling, Relative, Relatives, SagaComponent, SagaConfig, SagaCourier, SagaHandlers,
+    SagaObserver, SagaRetention, SagaTimers, Upkeep, Wake, processor_of,
 };
 use crate::store::{Claim, Journal};
 use crate::workflow::{Flowing, WorkflowHandlers};
@@ -25,6 +25,7 @@ use super::named::Named;
 pub(super) struct SagaDeclaration {
     pub(super) saga: Named,
     pub(super) requirements: Vec<Requirement>,
+    pub(super) retention: Option<SagaRetention>,
     /// What is wrong with the list of steps, and with the versions of the state.
     pub(super) faults: Vec<String>,
     pub(super) build: fn(&SagaParts) -> Arc<dyn EventComponent>,
@@ -41,6 +42,8 @@ pub(crate) struct SagaParts {
     pub(crate) resources: Arc<Resources>,
     pub(crate) wake: Arc<Wake>,
     pub(crate) relatives: Relatives,
+    pub(crate) observer: SagaObserver,
+    pub(crate) config: SagaConfig,
     pub(crate) stop: CancellationToken,
 }
 
@@ -50,6 +53,7 @@ impl SagaDeclaration {
         Self {
             saga: Named::of::<S>(S::NAME, location),
             requirements: S::requirements(),
+            retention: S::RETENTION,
             faults: course.into_iter().chain(saga::faults::<S>()).collect(),
             build: |parts| {
                 Arc::new(SagaComponent::<S> {
@@ -57,6 +61,7 @@ impl SagaDeclaration {
                     resources: Arc::clone(&parts.resources),
                     wake: Arc::clone(&parts.wake),
                     handling: Arc::new(Handling::new(&parts.journal.chains().events)),
+                    observer: parts.observer.clone(),
                 })
             },
             relative: |parts| {
@@ -65,6 +70,7 @@ impl SagaDeclaration {
                     resources: Arc::clone(&parts.resources),
                     handling: Arc::new(Handling::new(&parts.journal.chains().events)),
                     wake: Arc::clone(&parts.wake),
+                    observer: parts.observer.clone(),
                     relatives: Arc::downgrade(&parts.relatives),
                 })
             },
@@ -88,7 +94,7 @@ fn tasks<S: SagaHandlers>(
     bus: Arc<CommandBus>,
     claims: watch::Receiver<Vec<Claim>>,
 ) -> Vec<BoxFuture<'static, ()>> {
-    let SagaParts { journal, resources, wake, relatives, stop } = parts;
+    let SagaParts { journal, resources, wake, relatives, observer, config, stop } = parts;
     let handling = Arc::new(Handling::<S>::new(&journal.chains().events));
     let courier = SagaCourier {
         courier: Courier { bus: Arc::clone(&bus), journal: journal.clone() },
@@ -105,9 +111,18 @@ fn tasks<S: SagaHandlers>(
         relatives,
         claims: claims.clone(),
         wake: Arc::clone(&wake),
+        observer: observer.clone(),
         stop: stop.clone(),
     };
-    let timers = SagaTimers { journal: journal.clone(), resources, handling, wake };
+    let upkeep = Upkeep {
+        journal: journal.clone(),
+        saga: S::NAME,
+        config,
+        observer: observer.clone(),
+        claims: claims.clone(),
+        stop: stop.clone(),
+    };
+    let timers = SagaTimers { journal: journal.clone(), resources, handling, wake, observer };
     let scheduler = Scheduler { journal, target: Arc::new(timers), claims, stop };
-    vec![Box::pin(dispatcher.run()), Box::pin(scheduler.run())]
+    vec![Box::pin(dispatcher.run()), Box::pin(scheduler.run()), Box::pin(upkeep.run())]
 }

@@ -11,6 +11,7 @@ use super::error::SagaError;
 use super::family::{Beginning, How, Relative, Relatives};
 use super::handlers::SagaHandlers;
 use super::history::HistoryEntry;
+use super::upkeep::forget_some;
 
 /// Instances given by one call that lists them.
 const PAGE: usize = 1_000;
@@ -217,8 +218,9 @@ impl SagaHandle {
         self.relative()?.intervene(id, &How::Abort).await
     }
 
-    /// Begins an instance with this state: its `#[begin]` method and its steps run. Under one `key` one instance is ever begun,
-    /// while ended ones are kept; the id is that of the key.
+    /// Begins an instance with this state: its `#[begin]` method and its steps run. Under one `key` one instance is begun, as
+    /// long as it is kept; the id is that of the key. When it has ended and was [removed](super::SagaRetention), the key begins a
+    /// new one, which runs from its beginning and sends everything again.
     ///
     /// # Errors
     /// When the state cannot be encoded, or the store does not answer.
@@ -239,6 +241,50 @@ impl SagaHandle {
         };
         self.relative()?.begin(&beginning).await?;
         Ok(id)
+    }
+
+    /// Removes the instances that ended before this instant, with their history; returns how many. Those that run, that need
+    /// attention, or that have an effect which is not done, such as a parked command, stay. Instances are removed in small
+    /// transactions: what is removed when it fails stays removed, and a repeat goes on.
+    ///
+    /// A [retention](super::SagaRetention) does the same by itself. Without one, what ended can be read first and kept elsewhere:
+    ///
+    /// ```standalone_crate
+    /// # use annals::prelude::*;
+    /// # use annals::saga::{SagaFilter, SagaStatus};
+    /// # #[derive(Saga, Serialize, Deserialize, Default, Clone)] #[saga(name = "trip")] struct Trip {}
+    /// # #[saga_handlers] impl Trip { #[begin] fn begin(&mut self, effects: &mut Effects) { effects.end(); } }
+    /// # fn keep(_: &annals::saga::SagaInstance, _: &[annals::saga::HistoryEntry]) {}
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let app = Annals::open("memory:").await?;
+    /// let trips = app.sagas().of::<Trip>();
+    /// let before = app.journal().now().minus(std::time::Duration::from_secs(90 * 24 * 3600));
+    /// for status in [SagaStatus::Completed, SagaStatus::Compensated, SagaStatus::Aborted] {
+    ///     let mut filter = SagaFilter::default().with(status).changed_before(before);
+    ///     loop {
+    ///         let page = trips.list(&filter).await?;
+    ///         let Some(last) = page.last() else { break };
+    ///         for trip in &page {
+    ///             keep(trip, &trips.history(trip.id).await?);
+    ///         }
+    ///         filter = filter.after(last.began, last.id);
+    ///     }
+    /// }
+    /// trips.forget(before).await?;
+    /// # app.shutdown().await
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            match forget_some(&self.journal, self.name, before).await? {
+                0 => return Ok(removed),
+                count => removed += count,
+            }
+        }
     }
 
     fn relative(&self) -> Result<&Arc<dyn Relative>, SagaError> {

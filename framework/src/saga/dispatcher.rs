@@ -21,6 +21,7 @@ use super::handling::Handling;
 use super::history::{HistoryEntry, HistoryInput};
 use super::instance::{Happening, Instance, Runner, history_row};
 use super::instances::{Instances, RACES, load, lost_a_race, write};
+use super::monitor::{Attempts, EffectOutcome, SagaObserver};
 use super::processor::Wake;
 
 /// How long the dispatcher sleeps when nothing wakes it, and after the store failed.
@@ -42,6 +43,7 @@ pub(crate) struct Dispatcher<S> {
     pub(crate) relatives: Relatives,
     pub(crate) claims: watch::Receiver<Vec<Claim>>,
     pub(crate) wake: Arc<Wake>,
+    pub(crate) observer: SagaObserver,
     pub(crate) stop: CancellationToken,
 }
 
@@ -192,9 +194,20 @@ impl<S: SagaHandlers> Dispatcher<S> {
         // What is no longer open was withdrawn, or answered before.
         let ids: Vec<CommandId> = outcomes.iter().map(|(effect, _)| effect.command).collect();
         let open: HashSet<CommandId> = transaction.open_among(journal.tenant(), &ids).await?.into_iter().collect();
-        let (mut done, mut history) = (Vec::new(), Vec::new());
-        for (effect, delivered) in outcomes.into_iter().filter(|(effect, _)| open.contains(&effect.command)) {
-            match self.bring_back(effect, delivered, &mut instances) {
+        let (mut done, mut history, mut came_of_them) = (Vec::new(), Vec::new(), Attempts::default());
+        for (effect, delivered) in outcomes {
+            if !open.contains(&effect.command) {
+                // The other instance has finished it.
+                if matches!((effect.kind, delivered), (EffectKind::Saga | EffectKind::Ended, Delivered::Accepted(_))) {
+                    came_of_them.add(EffectOutcome::Delivered);
+                }
+                continue;
+            }
+            let settled = self.bring_back(effect, delivered, &mut instances);
+            if let Some(outcome) = settled.outcome(delivered) {
+                came_of_them.add(outcome);
+            }
+            match settled {
                 Settled::Done => done.push(effect.command),
                 Settled::Again(attempts, next) => {
                     transaction.postpone_effect(&effect.tenant, effect.command, attempts, next).await?;
@@ -206,7 +219,7 @@ impl<S: SagaHandlers> Dispatcher<S> {
                 history.push(history_row(effect.saga_id, &entry));
             }
         }
-        let woken = write(&mut *transaction, journal, instances.into_all()).await?;
+        let tally = write(&mut *transaction, journal, instances.into_all()).await?;
         if !history.is_empty() {
             transaction.add_history(journal.tenant(), S::NAME, history).await?;
         }
@@ -214,7 +227,9 @@ impl<S: SagaHandlers> Dispatcher<S> {
             transaction.finish_effects(journal.tenant(), &done).await?;
         }
         transaction.commit().await?;
-        if woken {
+        self.observer.attempted(S::NAME, &came_of_them);
+        if let Some(tally) = tally {
+            self.observer.report(S::NAME, &tally);
             self.wake.timers.notify_one();
         }
         Ok(())
@@ -280,4 +295,17 @@ enum Settled {
     Done,
     /// It is tried again then, or was given up for this reason, after so many attempts.
     Again(u32, Result<Timestamp, String>),
+}
+
+impl Settled {
+    /// What the attempt has come to; nothing where its answer is only asked for again.
+    fn outcome(&self, delivered: &Delivered) -> Option<EffectOutcome> {
+        match (self, delivered) {
+            (Self::Done, Delivered::Rejected(_)) => Some(EffectOutcome::Rejected),
+            (Self::Done, _) => Some(EffectOutcome::Delivered),
+            (Self::Again(_, Err(_)), _) => Some(EffectOutcome::Failed),
+            (Self::Again(_, Ok(_)), Delivered::Failed { .. }) => Some(EffectOutcome::Retried),
+            (Self::Again(_, Ok(_)), _) => None,
+        }
+    }
 }

@@ -17,6 +17,7 @@ use super::handling::Handling;
 use super::history::{Intervention, ParentSaga};
 use super::instance::{Happening, Instance, Runner, Waiting, child_of};
 use super::instances::{RACES, id_of, load, lost_a_race, write};
+use super::monitor::{SagaObserver, Tally};
 use super::processor::Wake;
 use super::state;
 
@@ -70,6 +71,7 @@ pub(crate) struct Family<S> {
     pub(crate) resources: Arc<Resources>,
     pub(crate) handling: Arc<Handling<S>>,
     pub(crate) wake: Arc<Wake>,
+    pub(crate) observer: SagaObserver,
     /// The others, which know this one: held weakly, so that all of them go with the application.
     pub(crate) relatives: Weak<OnceLock<HashMap<&'static str, Arc<dyn Relative>>>>,
 }
@@ -100,11 +102,14 @@ impl<S: SagaHandlers> Family<S> {
         let mut transaction = self.journal.store().begin().await?;
         let done = match task {
             Task::Begin(beginning) => self.try_begin(beginning, &mut *transaction).await?,
-            Task::Tell(effect, state) => self.tell(effect, state, &mut *transaction).await.map(|()| true)?,
+            Task::Tell(effect, state) => self.tell(effect, state, &mut *transaction).await?,
             Task::Intervene(id, how) => self.try_to(how, *id, &mut *transaction).await?,
         };
         transaction.commit().await?;
-        Ok(done)
+        if let Some(tally) = &done {
+            self.observer.report(S::NAME, tally);
+        }
+        Ok(done.is_some())
     }
 
     fn runner(&self) -> Runner<'_, S> {
@@ -115,15 +120,15 @@ impl<S: SagaHandlers> Family<S> {
         &self,
         beginning: &Beginning<'_>,
         transaction: &mut dyn StoreTransaction,
-    ) -> Result<bool, SagaError> {
+    ) -> Result<Option<Tally>, SagaError> {
         let (journal, now) = (&self.journal, self.journal.now());
         if let Some(effect) = beginning.effect
             && transaction.finish_effects(journal.tenant(), &[effect]).await? == 0
         {
-            return Ok(false);
+            return Ok(None);
         }
         if !transaction.find_sagas(journal.tenant(), S::NAME, &[], &[beginning.id]).await?.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let (version, state) = (beginning.version, beginning.state.to_vec());
         let state =
@@ -131,6 +136,9 @@ impl<S: SagaHandlers> Family<S> {
         let metadata = &beginning.metadata;
         let instance = Instance::begin_with(beginning.id, state, beginning.parent.clone(), now, metadata);
         let mut instance = instance.begun_by(beginning.associations, false);
+        if beginning.effect.is_none() {
+            instance = instance.with_own_scope();
+        }
         let context = Context::new(now, metadata, &self.resources);
         if let Err(error) = instance.take(&Happening::Begun, &context, self.runner(), metadata) {
             instance.put_aside(&Waiting::Begun, Some(chain(&error)), now);
@@ -143,15 +151,22 @@ impl<S: SagaHandlers> Family<S> {
         effect: &Effect,
         state: &[u8],
         transaction: &mut dyn StoreTransaction,
-    ) -> Result<(), SagaError> {
+    ) -> Result<Option<Tally>, SagaError> {
         let (journal, now) = (&self.journal, self.journal.now());
-        let Some((parent, begun_by, status)) = effect.end() else { return Ok(()) };
+        let Some((parent, begun_by, status)) = effect.end() else { return Ok(None) };
         if transaction.finish_effects(journal.tenant(), &[effect.command]).await? == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let mut instances = load::<S>(transaction, journal, &[parent]).await?;
-        let Some(instance) = instances.get(parent).filter(|instance| !instance.has_ended()) else { return Ok(()) };
-        let waits = Waiting::Ended { saga: effect.saga.clone(), id: effect.saga_id, effect: begun_by, status };
+        let Some(instance) = instances.get(parent).filter(|instance| !instance.has_ended()) else { return Ok(None) };
+        let waits = Waiting::Ended {
+            saga: effect.saga.clone(),
+            id: effect.saga_id,
+            effect: begun_by,
+            status,
+            version: effect.revision(),
+            state: effect.payload.clone(),
+        };
         let end = ChildEnd::new(effect.saga_id, begun_by, status, state);
         let metadata = instance.metadata();
         let context = Context::new(now, &metadata, &self.resources);
@@ -162,14 +177,18 @@ impl<S: SagaHandlers> Family<S> {
         {
             instance.put_aside(&waits, Some(chain(&error)), now);
         }
-        write(transaction, journal, instances.into_all()).await?;
-        Ok(())
+        write(transaction, journal, instances.into_all()).await
     }
 
-    async fn try_to(&self, how: &How, id: SagaId, transaction: &mut dyn StoreTransaction) -> Result<bool, SagaError> {
+    async fn try_to(
+        &self,
+        how: &How,
+        id: SagaId,
+        transaction: &mut dyn StoreTransaction,
+    ) -> Result<Option<Tally>, SagaError> {
         let (journal, now) = (&self.journal, self.journal.now());
         let mut instances = load::<S>(transaction, journal, &[id]).await?;
-        let Some(instance) = instances.get(id).filter(|instance| !instance.has_ended()) else { return Ok(false) };
+        let Some(instance) = instances.get(id).filter(|instance| !instance.has_ended()) else { return Ok(None) };
         let open = journal.store().sagas().open_effects(journal.tenant(), S::NAME, Some(id), MANY).await?;
         if !matches!(how, How::Abort) {
             instance.readable(journal.payloads())?;
@@ -239,8 +258,7 @@ impl<S: SagaHandlers> Family<S> {
                 }
             }
         }
-        write(transaction, journal, instances.into_all()).await?;
-        Ok(true)
+        Ok(Some(write(transaction, journal, instances.into_all()).await?.unwrap_or_default()))
     }
 
     /// Has an instance take the inputs that wait for it, up to the first that it cannot take.
@@ -272,14 +290,12 @@ impl<S: SagaHandlers> Family<S> {
         match input {
             Waiting::Begun => instance.take(&Happening::Begun, &context, self.runner(), &metadata),
             Waiting::Deadline { name } => instance.take(&Happening::Deadline(name), &context, self.runner(), &metadata),
-            Waiting::Ended { saga, id, effect, status } => {
-                let mut transaction = journal.store().begin().await?;
-                let row = transaction.find_sagas(journal.tenant(), saga, &[], &[*id]).await?.pop();
-                drop(transaction);
+            Waiting::Ended { saga, id, effect, status, version, state } => {
                 let relatives = self.relatives.upgrade();
                 let child = relatives.as_ref().and_then(|relatives| relatives.get()?.get(saga.as_str()));
-                let (Some(row), Some(child)) = (row, child) else { return Ok(()) };
-                let state = child.lifted(&row)?;
+                let Some(child) = child else { return Err(SagaError::Unknown { name: saga.clone() }) };
+                let state = SagaRow { version: *version, state: state.clone(), ..SagaRow::new(*id, 0, now) };
+                let state = child.lifted(&state)?;
                 let end = ChildEnd::new(*id, *effect, *status, &state[..]);
                 instance.take(&Happening::Ended(&end, saga), &context, self.runner(), &metadata)
             }

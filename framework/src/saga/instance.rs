@@ -16,6 +16,7 @@ use super::error::SagaError;
 use super::handlers::{ChildEnd, SagaHandlers, SagaInput, SagaRole};
 use super::handling::Handling;
 use super::history::{HistoryEffect, HistoryEntry, HistoryInput, Intervention, ParentSaga};
+use super::monitor::{InputKind, Tally};
 use super::state;
 
 /// Longest key of an instance in bytes; a longer one is kept as a hash.
@@ -43,6 +44,8 @@ pub(crate) struct Instance<S> {
     took: bool,
     /// Why this program cannot read the state, which is that of a new instance then.
     unreadable: Option<String>,
+    /// What has happened to it, for those who watch.
+    tally: Tally,
 }
 
 /// What the framework remembers about an instance.
@@ -60,6 +63,9 @@ struct Progress {
     /// Who began it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent: Option<ParentSaga>,
+    /// What the ids of its effects are derived from, where that is not its own id: another instance had that id before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<uuid::Uuid>,
     /// How many inputs wait.
     #[serde(default, skip_serializing_if = "is_zero")]
     waiting: u64,
@@ -101,8 +107,8 @@ pub(crate) enum Waiting {
     Deadline { name: String },
     /// Its beginning without an event.
     Begun,
-    /// The end of a saga that it had begun.
-    Ended { saga: String, id: SagaId, effect: CommandId, status: SagaStatus },
+    /// The end of a saga that it had begun, with its last state of this version: that instance may be forgotten before.
+    Ended { saga: String, id: SagaId, effect: CommandId, status: SagaStatus, version: u32, state: Vec<u8> },
 }
 
 /// What runs an instance.
@@ -139,6 +145,13 @@ impl<S: SagaHandlers> Instance<S> {
         let mut instance = Self::begin(id, crate::store::Segment::hash_of(&id.to_string()), begun, metadata);
         (instance.state, instance.progress.parent) = (state, parent);
         instance
+    }
+
+    /// Gives its effects ids of their own: one that had the same id may have ended and be forgotten, and what that one has sent is
+    /// remembered for longer.
+    pub(crate) fn with_own_scope(mut self) -> Self {
+        self.progress.scope = Some(CommandId::new().uuid());
+        self
     }
 
     /// Has it found by `associations`; as the only running one that was begun by the first of them, if `alone`.
@@ -192,6 +205,7 @@ impl<S: SagaHandlers> Instance<S> {
             changed: false,
             took: false,
             unreadable: None,
+            tally: Tally::default(),
         }
     }
 
@@ -294,6 +308,7 @@ impl<S: SagaHandlers> Instance<S> {
         if let Happening::Event(_, recorded) | Happening::Beginning(_, recorded) = happening {
             self.row.position = self.row.position.max(recorded.position);
         }
+        self.tally.handle(kind_of(happening));
         let done = self.apply(effects, caused, runner);
         self.note(context.now(), entry_of(happening, runner.payloads), done);
         Ok(())
@@ -357,7 +372,7 @@ impl<S: SagaHandlers> Instance<S> {
     ) -> HistoryEffect {
         self.row.effects += 1;
         let number = self.row.effects;
-        let id = CommandId::derived(self.row.id.uuid(), &number.to_string());
+        let id = self.id_of_effect(number);
         let group = match planned.group {
             0 => 0,
             ALONGSIDE => 1,
@@ -399,6 +414,10 @@ impl<S: SagaHandlers> Instance<S> {
         done
     }
 
+    fn id_of_effect(&self, number: u64) -> CommandId {
+        CommandId::derived(self.progress.scope.unwrap_or(self.row.id.uuid()), &number.to_string())
+    }
+
     fn change_timer(&mut self, timer: PlannedTimer, tenant: &str) -> HistoryEffect {
         match timer {
             PlannedTimer::Cancel(name) => {
@@ -416,6 +435,7 @@ impl<S: SagaHandlers> Instance<S> {
     }
 
     fn end(&mut self, status: SagaStatus) {
+        self.tally.end(status);
         self.row.status = status;
         self.row.key = None;
         self.row.attention = None;
@@ -469,6 +489,9 @@ impl<S: SagaHandlers> Instance<S> {
     /// Says that somebody has to look after the instance.
     pub(crate) fn needs_attention(&mut self, reason: String, at: Timestamp) {
         tracing::error!(saga = S::NAME, instance = %self.row.id, reason, "a saga needs attention");
+        if self.row.attention.is_none() {
+            self.tally.attention();
+        }
         self.note(at, HistoryInput::Attention { reason: reason.clone() }, Vec::new());
         self.row.attention = Some(reason);
         self.changed = true;
@@ -500,6 +523,15 @@ impl<S: SagaHandlers> Instance<S> {
             let entry = HistoryEntry { at, input, effects, step: self.row.step.clone() };
             self.history.push(history_row(self.row.id, &entry));
         }
+    }
+
+    /// What has happened to it since it was loaded.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut tally = self.tally.clone();
+        if self.row.revision == 0 {
+            tally.begin();
+        }
+        tally
     }
 
     /// What is to be written, and effects that are not to be delivered any more.
@@ -550,7 +582,7 @@ impl<S: SagaHandlers> Instance<S> {
         let number = self.row.effects;
         let metadata = Effect::metadata_of_end(self.metadata(), parent.id, parent.effect, self.row.status);
         Effect {
-            command: CommandId::derived(self.row.id.uuid(), &number.to_string()),
+            command: self.id_of_effect(number),
             tenant: tenant.to_owned(),
             saga: S::NAME.to_owned(),
             saga_id: self.row.id,
@@ -679,6 +711,18 @@ fn entry_of<S>(happening: &Happening<'_, S>, payloads: &Payloads) -> HistoryInpu
         Happening::Deadline(name) => HistoryInput::Deadline { name: (*name).to_owned() },
         Happening::Skipped(_) => HistoryInput::Intervention { action: Intervention::Skip },
         Happening::Compensate => HistoryInput::Intervention { action: Intervention::Compensate },
+    }
+}
+
+fn kind_of<S>(happening: &Happening<'_, S>) -> InputKind {
+    match happening {
+        Happening::Begun => InputKind::Begun,
+        Happening::Event(..) | Happening::Beginning(..) => InputKind::Event,
+        Happening::Accepted(..) => InputKind::Accepted,
+        Happening::Rejected(..) => InputKind::Rejected,
+        Happening::Ended(..) => InputKind::Ended,
+        Happening::Deadline(_) => InputKind::Deadline,
+        Happening::Skipped(_) | Happening::Compensate => InputKind::Intervention,
     }
 }
 

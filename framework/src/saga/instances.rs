@@ -9,6 +9,7 @@ use crate::store::{Association, Journal, SagaWrite, Segment, StoreError, StoreTr
 use super::error::SagaError;
 use super::handlers::{SagaHandlers, SagaInput, SagaRole};
 use super::instance::{Happening, Instance, Runner, Waiting};
+use super::monitor::Tally;
 
 /// How often something is written anew where another writer of an instance was faster.
 pub(crate) const RACES: u32 = 8;
@@ -160,27 +161,29 @@ pub(crate) async fn load<S: SagaHandlers>(
     Ok(instances)
 }
 
-/// Writes what has changed about instances.
+/// Writes what has changed about instances. Gives what has happened to them, if anything has changed.
 pub(crate) async fn write<S: SagaHandlers>(
     transaction: &mut dyn StoreTransaction,
     journal: &Journal,
     instances: Vec<Instance<S>>,
-) -> Result<bool, SagaError> {
+) -> Result<Option<Tally>, SagaError> {
+    let mut tally = Tally::default();
     let (now, tenant) = (journal.now(), journal.tenant());
     let (mut writes, mut withdrawn): (Vec<SagaWrite>, Vec<CommandId>) = (Vec::new(), Vec::new());
     for instance in instances.into_iter().filter(Instance::has_changed) {
+        tally.add(&instance.tally());
         let (write, gone) = instance.into_write(tenant, now, journal.payloads())?;
         writes.push(write);
         withdrawn.extend(gone);
     }
     if writes.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
     transaction.write_sagas(tenant, S::NAME, writes).await?;
     if !withdrawn.is_empty() {
         transaction.finish_effects(tenant, &withdrawn).await?;
     }
-    Ok(true)
+    Ok(Some(tally))
 }
 
 /// Whether a write lost a race against another writer of an instance, and can be made again.

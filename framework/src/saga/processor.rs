@@ -20,6 +20,7 @@ use super::handlers::{SagaHandlers, SagaInput};
 use super::handling::Handling;
 use super::instance::{Instance, Runner};
 use super::instances::{Arrival, Instances, id_of, write};
+use super::monitor::SagaObserver;
 
 /// The saga `S` as a component of a processor.
 pub(crate) struct SagaComponent<S> {
@@ -28,6 +29,7 @@ pub(crate) struct SagaComponent<S> {
     /// Raised when effects or timers may be new.
     pub(crate) wake: Arc<Wake>,
     pub(crate) handling: Arc<Handling<S>>,
+    pub(crate) observer: SagaObserver,
 }
 
 /// What the parts of an event bring, each with its number.
@@ -189,7 +191,13 @@ impl<S: SagaHandlers> Batch for SagaBatch<'_, S> {
     }
 
     async fn finish(self: Box<Self>, transaction: &mut dyn StoreTransaction) -> Result<Finished, HandlerError> {
-        write(transaction, &self.component.journal, self.instances.into_all()).await?;
-        Ok(Finished::default())
+        let finished = Finished::default();
+        let tally = write(transaction, &self.component.journal, self.instances.into_all()).await?;
+        let observer = &self.component.observer;
+        if let Some(tally) = tally.filter(|_| observer.is_there()) {
+            let observer = observer.clone();
+            finished.after.later().push(move || observer.report(S::NAME, &tally));
+        }
+        Ok(finished)
     }
 }

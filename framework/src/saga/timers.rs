@@ -15,6 +15,7 @@ use super::handlers::SagaHandlers;
 use super::handling::Handling;
 use super::instance::{Happening, Runner, Waiting};
 use super::instances::{load, write};
+use super::monitor::SagaObserver;
 use super::processor::Wake;
 
 /// The timers of the saga `S`.
@@ -23,6 +24,7 @@ pub(crate) struct SagaTimers<S> {
     pub(crate) resources: Arc<Resources>,
     pub(crate) handling: Arc<Handling<S>>,
     pub(crate) wake: Arc<Wake>,
+    pub(crate) observer: SagaObserver,
 }
 
 impl<S: SagaHandlers> SagaTimers<S> {
@@ -37,6 +39,7 @@ impl<S: SagaHandlers> SagaTimers<S> {
         let mut instances = load::<S>(&mut *transaction, journal, &ids).await?;
         let there = transaction.timers(journal.tenant(), S::NAME, &ids).await?;
         let runner = Runner { handling: &*self.handling, payloads: journal.payloads(), tenant: journal.tenant() };
+        let mut delays = Vec::new();
         for timer in due.iter().filter(|timer| there.contains(timer)) {
             let found = instances.get(timer.saga_id).filter(|instance| !instance.has_ended());
             let Some(instance) = found else { continue };
@@ -45,6 +48,7 @@ impl<S: SagaHandlers> SagaTimers<S> {
                 continue;
             }
             instance.fired(&timer.name);
+            delays.push(now.since(timer.due));
             let waits = Waiting::Deadline { name: timer.name.clone() };
             let metadata = instance.metadata();
             let context = Context::new(now, &metadata, &self.resources);
@@ -54,8 +58,11 @@ impl<S: SagaHandlers> SagaTimers<S> {
                 instance.put_aside(&waits, Some(chain(&error)), now);
             }
         }
-        write(&mut *transaction, journal, instances.into_all()).await?;
-        Ok(transaction.commit().await?)
+        let tally = write(&mut *transaction, journal, instances.into_all()).await?;
+        transaction.commit().await?;
+        self.observer.fired(S::NAME, &delays);
+        self.observer.report(S::NAME, &tally.unwrap_or_default());
+        Ok(())
     }
 }
 

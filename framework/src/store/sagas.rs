@@ -622,7 +622,7 @@ pub trait SagaStore: Send + Sync {
     /// The inputs that wait for an instance, in order.
     async fn waiting(&self, tenant: &str, saga: &str, id: SagaId) -> Result<Vec<WaitingInput>, StoreError>;
 
-    /// Removes instances of `saga` that ended before `before` and have no open effects, with their history; at most `limit`.
-    /// Returns how many.
+    /// Removes instances of `saga` that ended before `before` and have no open effects, with their history; at most `limit`, in no
+    /// order. Returns how many. Of several callers at once each instance is counted by one.
     async fn forget(&self, tenant: &str, saga: &str, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
 }

@@ -41,14 +41,16 @@ impl WorkflowsHandle {
         Self { journal, sagas }
     }
 
-    /// Begins an instance of `W` with this input. Under one key one instance is ever begun, as long as ended ones are kept: who
-    /// begins it again gets the same id, and nothing happens.
+    /// Begins an instance of `W` with this input. Under one key one instance is begun, as long as it is kept: who begins it again
+    /// gets the same id, and nothing happens. When it has ended and was [removed](crate::saga::SagaRetention), the key begins a new
+    /// one, with steps and idempotency keys of its own.
     ///
     /// # Errors
     /// When the input cannot be encoded, the application does not have the workflow, or the store does not answer.
     pub async fn begin<W: WorkflowHandlers>(&self, key: &str, input: W) -> Result<SagaId, SagaError> {
-        let scope = CommandId::derived(uuid::Uuid::NAMESPACE_OID, &format!("workflow {} {key}", W::NAME));
-        self.of::<W>()?.begin(key, &Flowing::with(input, scope.uuid())).await
+        // Not of the key: an instance that had it may be forgotten, and what that one has called is remembered elsewhere.
+        let scope = CommandId::new().uuid();
+        self.of::<W>()?.begin(key, &Flowing::with(input, scope)).await
     }
 
     /// The instances of `W`: to list and count them, to look at their history, and to look after those that need attention.

@@ -29,6 +29,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::message::{Decode, Event, UpcastError};
+use crate::saga::SagaRetention;
 use crate::store::Association;
 
 /// The input of a long process that is written as a function. Derive it with `#[derive(Workflow)]`.
@@ -37,6 +38,7 @@ use crate::store::Association;
 /// |---|---|---|
 /// | `#[workflow(name = "order-flow")]` | the stored name | required |
 /// | `#[workflow(version = 2)]` | counts the changes of its function; an instance remembers the one that it was begun under | 1 |
+/// | `#[workflow(retention = "30d")]` | how long ended instances stay: a number with `s`, `m`, `h` or `d`, or `"forever"` | what [`Builder::sagas`](crate::app::Builder::sagas) says: for ever |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no workflow",
     note = "annotate the struct with `#[derive(Workflow)]` and `#[workflow(name = \"..\")]`"
@@ -46,6 +48,8 @@ pub trait Workflow: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     const NAME: &'static str;
     /// Counts the changes of its function.
     const VERSION: u32 = 1;
+    /// How long ended instances stay; `None` for what [`Builder::sagas`](crate::app::Builder::sagas) says.
+    const RETENTION: Option<SagaRetention> = None;
 }
 
 /// The function of a workflow, and the events that concern it. `#[workflow_handlers]` implements it.

@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use crate::handler::{Context, ContextError, HandlerError, Resources};
 use crate::message::{CommandId, Decode, Metadata, Payloads, UpcastError, Upcasters};
-use crate::saga::{BeginFn, ChildEnd, Course, Effects, Input, Saga, SagaError, SagaHandlers, SagaInput, SagaRole};
+use crate::saga::{
+    BeginFn, ChildEnd, Course, Effects, Input, Saga, SagaError, SagaHandlers, SagaInput, SagaRetention, SagaRole,
+};
 use crate::store::{Effect, EffectKind};
 
 use super::call::{Call, IdempotencyKey};
@@ -18,6 +20,7 @@ use super::{Workflow, WorkflowError, WorkflowHandlers, WorkflowInput};
 
 impl<W: Workflow> Saga for Flowing<W> {
     const NAME: &'static str = W::NAME;
+    const RETENTION: Option<SagaRetention> = W::RETENTION;
 }
 
 impl<W: WorkflowHandlers> SagaHandlers for Flowing<W> {

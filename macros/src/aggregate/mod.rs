@@ -1,6 +1,5 @@
 //! `#[derive(Aggregate)]`
 
-mod duration;
 mod emit;
 mod fingerprint;
 mod parse;

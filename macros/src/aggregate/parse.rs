@@ -3,8 +3,8 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Data, DeriveInput, LitStr, Token, Type};
 
-use super::duration;
 use crate::attributes::{Keys, check_bare, check_name, parentheses, positive, value};
+use crate::duration;
 use crate::errors::Errors;
 
 pub(super) struct Aggregate {

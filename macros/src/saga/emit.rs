@@ -8,10 +8,11 @@ use crate::shape::described;
 use crate::subject::{hidden, location, registration};
 
 pub(super) fn saga(saga: &Saga, input: &DeriveInput, errors: &Errors) -> TokenStream {
-    let Saga { ident, name, version, history } = saga;
+    let Saga { ident, name, version, history, retention } = saga;
     let name = name.as_ref().map_or_else(|| quote!(""), |name| quote!(#name));
     let version = version.iter().map(|version| quote!(const VERSION: u32 = #version;));
     let history = history.iter().map(|history| quote!(const HISTORY: bool = #history;));
+    let retention = retention.iter();
     let (version, history) = (quote!(#(#version)*), quote!(#(#history)*));
     let location = location(ident.span());
     let described = described(input);
@@ -22,6 +23,7 @@ pub(super) fn saga(saga: &Saga, input: &DeriveInput, errors: &Errors) -> TokenSt
             const NAME: &'static str = #name;
             #version
             #history
+            #(#retention)*
         }
         #described
         #registration

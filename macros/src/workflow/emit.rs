@@ -8,9 +8,10 @@ use crate::shape::described;
 use crate::subject::{hidden, location, registration};
 
 pub(super) fn workflow(workflow: &Workflow, input: &DeriveInput, errors: &Errors) -> TokenStream {
-    let Workflow { ident, name, version } = workflow;
+    let Workflow { ident, name, version, retention } = workflow;
     let name = name.as_ref().map_or_else(|| quote!(""), |name| quote!(#name));
     let version = version.map(|version| quote!(const VERSION: u32 = #version;));
+    let retention = retention.iter();
     let location = location(ident.span());
     let described = described(input);
     let calls = quote!(__r.workflow::<#ident>(#location); __r.described::<#ident>(););
@@ -20,6 +21,7 @@ pub(super) fn workflow(workflow: &Workflow, input: &DeriveInput, errors: &Errors
         impl __p::Workflow for #ident {
             const NAME: &'static str = #name;
             #version
+            #(#retention)*
         }
         #described
         #registration

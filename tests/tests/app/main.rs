@@ -40,6 +40,7 @@ mod newer;
 mod notebook;
 mod parcels;
 mod retries;
+mod saga_monitors;
 mod sequential;
 mod service;
 mod shaky;

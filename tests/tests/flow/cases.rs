@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use annals::Annals;
 use annals::app::Builder;
 use annals::prelude::*;
 use annals::saga::{ChildEnd, HistoryInput, SagaFilter, SagaInstance, SagaStatus};
 use annals::store::Read;
 use annals::testing::given_saga;
+use annals::{Annals, Clock};
 
 use crate::given::{Lasting, PATIENCE, app, eventually};
 
@@ -441,6 +441,32 @@ async fn an_instance_can_be_compensated_aborted_or_given_another_command() {
         }
         let counted = sagas.count().await.unwrap();
         assert_eq!(counted.iter().map(|count| count.instances).sum::<u64>(), 3);
+        app.shutdown().await.unwrap();
+    }
+}
+
+/// The end of another saga is an input like any other: it waits with all that it brings, whatever becomes of the one that ended.
+#[tokio::test]
+async fn an_end_that_waits_outlasts_the_instance_that_has_ended() {
+    for lasting in Lasting::each() {
+        let clock = annals::testing::TestClock::default();
+        let app = lasting.start(cases().clock(clock.clone())).await;
+        say(&app, Report::Case("a".into())).await;
+        clue(&app, &["a"], "search").await;
+        clue(&app, &["a"], "panic").await;
+        let stuck = async || app.sagas().attention().await.unwrap().pop();
+        let stuck = eventually("it cannot take a clue", stuck).await;
+        clock.advance(Duration::from_secs(2));
+        let searches = app.sagas().of::<Search>();
+        clock.advance(Duration::from_secs(2));
+        let removed = async || (searches.forget(clock.now()).await.unwrap() == 1).then_some(());
+        eventually("the search has ended, told it and is removed", async || {
+            clock.advance(Duration::from_secs(1));
+            removed().await
+        })
+        .await;
+        assert!(app.sagas().of::<Case>().skip(stuck.id).await.unwrap());
+        assert_eq!(clues_of(&app, "a").await, ["reported", "search", "a was searched: Completed"]);
         app.shutdown().await.unwrap();
     }
 }

@@ -31,6 +31,7 @@ mod queries;
 mod query_interceptors;
 mod rebuild;
 mod recurring;
+mod retention;
 mod saga_versions;
 mod sagas;
 mod schedule;

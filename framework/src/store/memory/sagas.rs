@@ -1,6 +1,6 @@
 //! What is read of the records of sagas.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::message::{CommandId, SagaId, Timestamp};
 use crate::store::sagas::{
@@ -147,15 +147,17 @@ impl Records {
     }
 
     pub(super) fn forget_sagas(&mut self, tenant: &str, saga: &str, before: Timestamp, limit: usize) -> u64 {
+        let open: HashSet<SagaId> = self.effects_of(tenant, saga).map(|effect| effect.saga_id).collect();
         let ended = self.instances(tenant, saga).filter(|row| row.status.is_ended() && row.changed < before);
-        let free = ended.filter(|row| !self.effects_of(tenant, saga).any(|effect| effect.saga_id == row.id));
-        let ids: Vec<SagaId> = free.map(|row| row.id).take(limit).collect();
-        for id in &ids {
-            let key = (named(tenant, saga), *id);
-            self.sagas.remove(&key);
-            self.history.retain(|(of, _), _| *of != key);
-            self.waiting.retain(|(of, _), _| *of != key);
+        let free = ended.filter(|row| !open.contains(&row.id));
+        let keys: HashSet<_> = free.map(|row| (named(tenant, saga), row.id)).take(limit).collect();
+        if !keys.is_empty() {
+            for key in &keys {
+                self.sagas.remove(key);
+            }
+            self.history.retain(|(of, _), _| !keys.contains(of));
+            self.waiting.retain(|(of, _), _| !keys.contains(of));
         }
-        ids.len() as u64
+        keys.len() as u64
     }
 }

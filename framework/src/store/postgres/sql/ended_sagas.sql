@@ -5,4 +5,4 @@ WHERE left(tenant, 512) = $1 AND saga = $2 AND status IN (1, 2, 3) AND began < $
     WHERE e.tenant = s.tenant AND e.saga = s.saga AND e.saga_id = s.saga_id
     ORDER BY e.number LIMIT 1
 ) IS NULL
-ORDER BY changed LIMIT $4
+LIMIT $4
