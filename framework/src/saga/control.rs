@@ -92,7 +92,7 @@ impl SagasHandle {
     /// # Errors
     /// When the store does not answer.
     pub async fn attention(&self) -> Result<Vec<SagaInstance>, StoreError> {
-        let filter = SagaFilter { status: Some(SagaStatus::Running), attention: Some(true), ..SagaFilter::default() };
+        let filter = SagaFilter::all().needing_attention();
         let mut all = Vec::new();
         for name in self.names.iter() {
             let rows = self.journal.store().sagas().list(self.journal.tenant(), name, &filter, PAGE).await?;
@@ -210,7 +210,8 @@ impl SagaHandle {
         self.relative()?.intervene(id, &How::Compensate).await
     }
 
-    /// Ends an instance: nothing that it still wanted to happen does, and it takes no more input. Returns whether it ran.
+    /// Ends an instance: nothing that it still wanted to happen does, and it takes no more input. One that has ended before, and
+    /// needs attention for a parked command, stays as it ended, and the command is dropped. Returns whether there was one.
     ///
     /// # Errors
     /// When the store does not answer, or the instance cannot be read.

@@ -188,7 +188,12 @@ impl<S: SagaHandlers> Family<S> {
     ) -> Result<Option<Tally>, SagaError> {
         let (journal, now) = (&self.journal, self.journal.now());
         let mut instances = load::<S>(transaction, journal, &[id]).await?;
-        let Some(instance) = instances.get(id).filter(|instance| !instance.has_ended()) else { return Ok(None) };
+        // One that has ended may need attention for a command that it had sent before.
+        let concerns = |instance: &&mut Instance<S>| {
+            let stuck = instance.row().attention.is_some() && !matches!(how, How::Compensate);
+            !instance.has_ended() || stuck
+        };
+        let Some(instance) = instances.get(id).filter(concerns) else { return Ok(None) };
         let open = journal.store().sagas().open_effects(journal.tenant(), S::NAME, Some(id), MANY).await?;
         if !matches!(how, How::Abort) {
             instance.readable(journal.payloads())?;
@@ -211,7 +216,9 @@ impl<S: SagaHandlers> Family<S> {
                     (Some(first), _) => instance.resume(first.number),
                     (None, Some(effect)) => {
                         transaction.finish_effects(tenant, &[effect.command]).await?;
-                        instance.take(&Happening::Skipped(effect), &context, self.runner(), &metadata)?;
+                        if !instance.has_ended() {
+                            instance.take(&Happening::Skipped(effect), &context, self.runner(), &metadata)?;
+                        }
                     }
                     (None, None) => {}
                 }
@@ -253,7 +260,7 @@ impl<S: SagaHandlers> Family<S> {
                 instance.needs_no_attention();
                 if matches!(how, How::Compensate) {
                     instance.take(&Happening::Compensate, &context, self.runner(), &metadata)?;
-                } else {
+                } else if !instance.has_ended() {
                     instance.abort(now);
                 }
             }

@@ -438,7 +438,10 @@ impl<S: SagaHandlers> Instance<S> {
         self.tally.end(status);
         self.row.status = status;
         self.row.key = None;
-        self.row.attention = None;
+        // A command that is parked still is, unless all steps are done with.
+        if self.progress.course.is_some() && self.progress.open.is_empty() {
+            self.row.attention = None;
+        }
     }
 
     /// Whether the deadline `name` was set or taken back since the instance was loaded.

@@ -1,7 +1,7 @@
 //! What becomes of a saga's command that was given up, and of records that a saga still needs.
 
 use annals::prelude::*;
-use annals::saga::SagaInstance;
+use annals::saga::{SagaInstance, SagaStatus};
 
 use crate::book::*;
 use crate::errand::*;
@@ -36,11 +36,75 @@ async fn a_parked_command_says_why_and_can_be_left_out() {
     }
 }
 
+/// An instance that has ended while a command is parked, and one stands behind it: nobody handles them yet.
+async fn ended_and_stuck(app: &Annals) -> SagaInstance {
+    begin(app, "e", &[note("book", "first"), note("book", "second")]).await;
+    close(app, "e").await;
+    let ended = async || app.sagas().attention().await.unwrap().pop().filter(|errand| errand.status.is_ended());
+    eventually("it has ended, and needs attention", ended).await
+}
+
+fn without_book() -> annals::app::Builder {
+    crate::given::app().include::<Master>().include::<Errand>()
+}
+
+#[tokio::test]
+async fn a_command_that_is_parked_when_its_instance_has_ended_is_looked_after_as_well() {
+    for lasting in Lasting::each() {
+        let app = lasting.start(without_book()).await;
+        let stuck = ended_and_stuck(&app).await;
+        app.shutdown().await.unwrap();
+
+        let app = lasting.start(errands()).await;
+        let sagas = app.sagas().of::<Errand>();
+        assert!(sagas.retry(stuck.id).await.unwrap());
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(lines(&app, "book").await, ["first", "second"]);
+        let ended = sagas.get(stuck.id).await.unwrap().unwrap();
+        assert_eq!((ended.status, ended.attention), (SagaStatus::Completed, None));
+        assert_eq!(ended.state, stuck.state, "it takes no more input");
+        assert!(!sagas.retry(stuck.id).await.unwrap(), "nothing is left to look after");
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_command_of_an_instance_that_has_ended_can_be_left_out() {
+    for lasting in Lasting::each() {
+        let app = lasting.start(without_book()).await;
+        let stuck = ended_and_stuck(&app).await;
+        app.shutdown().await.unwrap();
+
+        let app = lasting.start(errands()).await;
+        assert!(app.sagas().of::<Errand>().skip(stuck.id).await.unwrap());
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(lines(&app, "book").await, ["second"]);
+        assert!(app.sagas().attention().await.unwrap().is_empty());
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_an_instance_that_has_ended_still_wants_can_be_dropped() {
+    for lasting in Lasting::each() {
+        let app = lasting.start(without_book()).await;
+        let stuck = ended_and_stuck(&app).await;
+        let sagas = app.sagas().of::<Errand>();
+        assert!(!sagas.compensate(stuck.id).await.unwrap(), "it is over");
+        assert!(sagas.abort(stuck.id).await.unwrap());
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(sagas.get(stuck.id).await.unwrap().unwrap().status, SagaStatus::Completed, "as it had ended");
+        assert!(sagas.open(stuck.id).await.unwrap().is_empty());
+        assert!(app.sagas().attention().await.unwrap().is_empty());
+        app.shutdown().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_parked_command_is_sent_again_when_its_cause_is_mended() {
     for lasting in Lasting::each() {
         // Nobody handles the saga's command yet.
-        let app = lasting.start(crate::given::app().include::<Master>().include::<Errand>()).await;
+        let app = lasting.start(without_book()).await;
         begin(&app, "e", &[note("book", "at last")]).await;
         let before = stuck(&app).await;
         assert!(reason(&before).contains("no handler"), "{before:?}");

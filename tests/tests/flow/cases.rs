@@ -570,7 +570,7 @@ fn the_kit_compares_the_state_of_a_child() {
 }
 
 #[test]
-#[should_panic(expected = "no `case.solved` was published to `case-file-other`")]
+#[should_panic(expected = "no `case.solved` was published to `case-file/other`")]
 fn the_kit_compares_where_an_event_goes() {
     let _ = given_saga::<Case>(Reported { case: "c".into() }).when(CaseClosed { case: "c".into() }).then_publishes(
         &StreamId::new("case-file", "other"),
