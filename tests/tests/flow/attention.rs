@@ -52,7 +52,12 @@ fn without_book() -> annals::app::Builder {
 async fn a_command_that_is_parked_when_its_instance_has_ended_is_looked_after_as_well() {
     for lasting in Lasting::each() {
         let app = lasting.start(without_book()).await;
-        let stuck = ended_and_stuck(&app).await;
+        begin(&app, "e", &[note("book", "first"), note("book", "second")]).await;
+        stuck(&app).await;
+        close(&app, "e").await;
+        app.settled(PATIENCE).await.unwrap();
+        let stuck = stuck(&app).await;
+        assert_eq!(stuck.status, SagaStatus::Completed);
         app.shutdown().await.unwrap();
 
         let app = lasting.start(errands()).await;
