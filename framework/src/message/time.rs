@@ -7,6 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// 9999-12-30T22:00:00Z, in microseconds since 1970: a later instant is in the year 10000 somewhere, and has no text by RFC 3339.
+const LATEST: i64 = 253_402_207_200_000_000;
+
 /// An instant. Unit: microseconds since 1970-01-01T00:00:00Z; written as RFC 3339 text.
 ///
 /// ```
@@ -41,10 +44,11 @@ impl Timestamp {
         self.0
     }
 
-    /// The instant `duration` later; at most the last that can be expressed.
+    /// The instant `duration` later; at most 9999-12-30T22:00:00Z, the last that can be written in every time zone.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+        let later = self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX));
+        Self(later.min(LATEST.max(self.0)))
     }
 
     /// This instant earlier by `duration`; it stops at the earliest instant there is.

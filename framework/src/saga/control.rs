@@ -181,10 +181,11 @@ impl SagaHandle {
     }
 
     /// Leaves out what an instance is stuck at: the input that it could not take, or else the first parked command. A step
-    /// whose command is left out counts as not taken, and the next one runs. Returns whether the instance runs.
+    /// whose command is left out counts as not taken, and the next one runs; where the list no longer has the step, that behind
+    /// the last one that was taken. Returns whether the instance runs.
     ///
     /// # Errors
-    /// When the store does not answer, or the instance cannot go on.
+    /// [`SagaError::NotBegun`] for the input that begins the instance; when the store does not answer, or the instance cannot go on.
     pub async fn skip(&self, id: SagaId) -> Result<bool, SagaError> {
         self.relative()?.intervene(id, &How::Skip).await
     }
@@ -193,7 +194,8 @@ impl SagaHandle {
     /// in the place of the first one's. Returns whether the instance runs.
     ///
     /// # Errors
-    /// [`SagaError::NothingParked`]; [`SagaError::Command`] when the command cannot be encoded; when the store does not answer.
+    /// [`SagaError::NothingParked`]; [`SagaError::Unanswered`] when the saga handles the answer to the parked command, and not
+    /// that to this one; [`SagaError::Command`] when the command cannot be encoded; when the store does not answer.
     pub async fn replace<C: Command>(&self, id: SagaId, command: &C) -> Result<bool, SagaError> {
         let payload = self.journal.payloads().encode(command);
         let payload = payload.map_err(|source| SagaError::command(C::NAME, source))?;
@@ -202,7 +204,8 @@ impl SagaHandle {
     }
 
     /// Has an instance undo what it has done, from wherever it stands: nothing that it still wanted to happen does, and its
-    /// steps are compensated, or its `#[compensate]` method is called. Returns whether the instance runs.
+    /// steps are compensated, or its `#[compensate]` method is called. Steps that the list no longer has are passed over, with a
+    /// warning. Returns whether the instance runs.
     ///
     /// # Errors
     /// [`SagaError::NothingToUndo`]; when the store does not answer, or the instance cannot be read.

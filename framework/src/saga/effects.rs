@@ -46,6 +46,8 @@ pub struct Effects {
     pub(crate) withdrawn: Vec<String>,
     pub(crate) stage: Option<String>,
     pub(crate) ended: Option<SagaStatus>,
+    /// Local steps that were refused, and why.
+    pub(crate) refused: Vec<(String, String)>,
     pub(crate) fault: Option<(String, CodecError)>,
     /// The group of what is planned now, other than 0 inside [`Effects::together`].
     group: u64,
@@ -103,6 +105,7 @@ impl Effects {
             withdrawn: Vec::new(),
             stage: None,
             ended: None,
+            refused: Vec::new(),
             fault: None,
             group: 0,
             groups: 0,

@@ -45,6 +45,28 @@ pub enum SagaError {
         /// The instance.
         instance: crate::message::SagaId,
     },
+    /// The input that begins the instance waits, and without it there is nothing that could go on.
+    #[error(
+        "instance {instance} of saga `{saga}` waits for the input that begins it, which cannot be left out: mend its handler and retry, or abort it"
+    )]
+    NotBegun {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// The instance.
+        instance: crate::message::SagaId,
+    },
+    /// The saga handles the answer to the parked command, and not that to the other one.
+    #[error(
+        "saga `{saga}` handles the answer to `{parked}`, and would never learn that of `{other}`: replace it by a command of the same type, or write `#[accepted]` and `#[rejected]` methods for `{other}`"
+    )]
+    Unanswered {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// Stored name of the parked command.
+        parked: String,
+        /// Stored name of the command in its place.
+        other: String,
+    },
     /// No saga of the application has this name.
     #[error("the application has no saga `{name}`")]
     Unknown {
@@ -88,8 +110,20 @@ pub enum SagaError {
         error: String,
     },
     /// The instance is in a step that its list no longer has.
-    #[error("saga `{saga}` is in step `{step}`, which its list of steps does not have")]
+    #[error(
+        "saga `{saga}` is in step `{step}`, which its list of steps does not have: add the step again and retry, or leave it out with skip"
+    )]
     UnknownStep {
+        /// Stored name of the saga.
+        saga: &'static str,
+        /// The step.
+        step: String,
+    },
+    /// A step that was taken is to be undone, and the list no longer has it.
+    #[error(
+        "saga `{saga}` has to undo step `{step}`, which its list of steps no longer has: add the step again and retry, or compensate, which passes it over"
+    )]
+    CannotUndo {
         /// Stored name of the saga.
         saga: &'static str,
         /// The step.

@@ -9,7 +9,7 @@ use crate::command::delivery::{Courier, Deliver, Delivered};
 use crate::handler::error::chain;
 use crate::handler::{Context, Resources};
 use crate::message::{CommandId, Metadata, SagaId};
-use crate::store::{Association, Effect, EffectKind, Journal, SagaRow, StoreTransaction};
+use crate::store::{Association, Effect, EffectKind, Journal, SagaRow, StoreTransaction, WaitingInput};
 
 use super::error::SagaError;
 use super::handlers::{ChildEnd, SagaHandlers};
@@ -209,18 +209,26 @@ impl<S: SagaHandlers> Family<S> {
                 self.catch_up(instance).await?;
             }
             How::Skip => {
-                instance.intervene(Intervention::Skip, now);
                 let waiting = journal.store().sagas().waiting(tenant, S::NAME, id).await?;
                 let parked = open.iter().find(|effect| effect.parked.is_some());
                 match (waiting.first(), parked) {
-                    (Some(first), _) => instance.resume(first.number),
+                    (Some(first), _) => {
+                        if self.begins(id, first).await? {
+                            return Err(SagaError::NotBegun { saga: S::NAME, instance: id });
+                        }
+                        instance.intervene(Intervention::Skip, now);
+                        instance.resume(first.number);
+                    }
                     (None, Some(effect)) => {
+                        instance.has_its_reader();
                         transaction.finish_effects(tenant, &[effect.command]).await?;
-                        if !instance.has_ended() {
+                        if instance.has_ended() {
+                            instance.intervene(Intervention::Skip, now);
+                        } else {
                             instance.take(&Happening::Skipped(effect), &context, self.runner(), &metadata)?;
                         }
                     }
-                    (None, None) => {}
+                    (None, None) => instance.intervene(Intervention::Skip, now),
                 }
                 let others = open.iter().filter(|effect| effect.parked.is_some()).count() > 1;
                 if !others || !waiting.is_empty() {
@@ -231,6 +239,13 @@ impl<S: SagaHandlers> Family<S> {
                 let Some(effect) = open.iter().find(|effect| effect.parked.is_some()) else {
                     return Err(SagaError::NothingParked { saga: S::NAME, instance: id });
                 };
+                let handled = |name: &str| {
+                    self.handling.replies.contains_key(name) || self.handling.rejections.contains_key(name)
+                };
+                if handled(&effect.name) && !handled(name) {
+                    let (parked, other) = (effect.name.clone(), (*name).to_owned());
+                    return Err(SagaError::Unanswered { saga: S::NAME, parked, other });
+                }
                 instance.intervene(Intervention::Replace, now);
                 transaction.finish_effects(tenant, &[effect.command]).await?;
                 let replacement = Effect {
@@ -268,6 +283,23 @@ impl<S: SagaHandlers> Family<S> {
         Ok(Some(write(transaction, journal, instances.into_all()).await?.unwrap_or_default()))
     }
 
+    /// Whether `waiting` is the input that begins the instance `id`.
+    async fn begins(&self, id: SagaId, waiting: &WaitingInput) -> Result<bool, SagaError> {
+        Ok(match self.read(waiting)? {
+            Waiting::Begun => true,
+            Waiting::Event { position, part } => {
+                let event = self.journal.event_at(position).await?;
+                event.is_some_and(|event| id_of::<S>(&event.recorded, part) == id)
+            }
+            Waiting::Deadline { .. } | Waiting::Ended { .. } => false,
+        })
+    }
+
+    fn read(&self, waiting: &WaitingInput) -> Result<Waiting, SagaError> {
+        serde_json::from_str(&waiting.input)
+            .map_err(|error| SagaError::State { saga: S::NAME, source: crate::message::CodecError::new(error) })
+    }
+
     /// Has an instance take the inputs that wait for it, up to the first that it cannot take.
     async fn catch_up(&self, instance: &mut Instance<S>) -> Result<(), SagaError> {
         self.catch_up_behind(instance, None).await
@@ -277,9 +309,7 @@ impl<S: SagaHandlers> Family<S> {
         let (journal, now) = (&self.journal, self.journal.now());
         let waiting = journal.store().sagas().waiting(journal.tenant(), S::NAME, instance.id()).await?;
         for input in waiting.into_iter().filter(|input| behind.is_none_or(|behind| input.number > behind)) {
-            let read: Waiting = serde_json::from_str(&input.input)
-                .map_err(|error| SagaError::State { saga: S::NAME, source: crate::message::CodecError::new(error) })?;
-            if let Err(error) = self.give(instance, &read).await {
+            if let Err(error) = self.give(instance, &self.read(&input)?).await {
                 instance.needs_attention(chain(&error), now);
                 return Ok(());
             }

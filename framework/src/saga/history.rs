@@ -180,6 +180,13 @@ pub enum HistoryEffect {
         /// Its id.
         id: CommandId,
     },
+    /// A local step has refused: what was done before it is undone.
+    Refused {
+        /// The step.
+        step: String,
+        /// What it says.
+        reason: String,
+    },
     /// It has ended.
     Ended {
         /// How.

@@ -330,6 +330,9 @@ impl<S: SagaHandlers> Instance<S> {
                 done.push(HistoryEffect::Withdrawn { id });
             }
         }
+        for (step, reason) in effects.refused {
+            done.push(HistoryEffect::Refused { step, reason });
+        }
         let mut groups = HashMap::new();
         for planned in effects.planned {
             done.push(self.add(planned, &mut groups, caused, runner.tenant));
@@ -353,7 +356,7 @@ impl<S: SagaHandlers> Instance<S> {
         let key = self.row.key.take();
         self.row.key = key.filter(|key| self.row.associations.iter().any(|association| key_of(association) == *key));
         if let Some(stage) = effects.stage {
-            self.row.step = Some(stage);
+            self.row.step = Some(stage).filter(|stage| !stage.is_empty());
         }
         if let Some(status) = effects.ended {
             self.end(status);
@@ -506,9 +509,14 @@ impl<S: SagaHandlers> Instance<S> {
         self.changed = true;
     }
 
+    /// It no longer waits for a program that can read its state.
+    pub(crate) fn has_its_reader(&mut self) {
+        self.progress.unread = false;
+    }
+
     /// Somebody has intervened.
     pub(crate) fn intervene(&mut self, action: Intervention, at: Timestamp) {
-        self.progress.unread = false;
+        self.has_its_reader();
         self.note(at, HistoryInput::Intervention { action }, Vec::new());
         self.changed = true;
     }

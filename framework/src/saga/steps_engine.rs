@@ -72,11 +72,23 @@ impl<S: Saga> Course<S> for Steps<S> {
         let (mut faults, mut names) = (Vec::new(), BTreeSet::new());
         for step in &self.0 {
             if step.name.is_empty() {
-                faults.push("a command stands before the first `step(..)`".to_owned());
+                faults.push("a step has no name, or a command stands before the first `step(..)`".to_owned());
             } else if !names.insert(step.name) {
                 faults.push(format!("the step `{}` is declared twice", step.name));
             }
             let sends = step.action.as_ref().is_some_and(|action| matches!(action.does, Does::Send(_)));
+            if step.action.is_none() && step.compensation.is_none() && !step.name.is_empty() {
+                faults.push(format!(
+                    "the step `{}` does nothing: write what it invokes, notifies or does behind it",
+                    step.name
+                ));
+            }
+            if step.within.is_some_and(|within| within.is_zero()) {
+                faults.push(format!(
+                    "the step `{}` has no time to be answered: `within` needs more than zero",
+                    step.name
+                ));
+            }
             if !sends && (step.within.is_some() || step.retry.is_some()) {
                 faults
                     .push(format!("the step `{}` waits for no answer: it needs no `within` and no `retry`", step.name));
@@ -182,10 +194,16 @@ impl<'a, S: Saga> Walk<'a, S> {
     fn left_out(&mut self, step: Option<&str>) -> Result<(), SagaError> {
         let Some(name) = step.filter(|name| self.state.open.contains_key(*name)) else { return Ok(()) };
         self.close(name);
+        let gone = self.state.current.iter().all(|name| self.step(name).is_err());
+        if gone && self.state.open.is_empty() && !self.state.compensating && !self.state.refused {
+            // Behind the last step that was taken and that the list still has.
+            let known = self.steps.0.iter().rposition(|step| self.state.taken.iter().any(|name| name == step.name));
+            return self.forward(known.map_or(0, |last| last + 1));
+        }
         self.go_on()
     }
 
-    /// Somebody wants undone what was done.
+    /// Somebody wants undone what was done. What the list no longer has cannot be undone, and is passed over.
     fn turn_round(&mut self) -> Result<(), SagaError> {
         if self.state.compensating {
             return Err(SagaError::NothingToUndo { saga: S::NAME });
@@ -193,6 +211,15 @@ impl<'a, S: Saga> Walk<'a, S> {
         for name in self.state.open.keys().cloned().collect::<Vec<_>>() {
             self.give_up(&name);
         }
+        let steps = self.steps;
+        self.state.taken.retain(|name| {
+            let known = steps.0.iter().any(|step| step.name == name);
+            if !known {
+                tracing::warn!(saga = S::NAME, step = name, "a step that the list no longer has is not undone");
+            }
+            known
+        });
+        self.state.refused = true;
         self.go_on()
     }
 
@@ -283,7 +310,7 @@ impl<'a, S: Saga> Walk<'a, S> {
                 Some(Does::Locally(change)) => match change(self.saga) {
                     Ok(()) => self.state.taken.push(step.name.to_owned()),
                     Err(error) => {
-                        tracing::info!(saga = S::NAME, step = step.name, error, "a local step was refused");
+                        self.effects.refused.push((step.name.to_owned(), error));
                         self.state.refused = true;
                         break;
                     }
@@ -305,7 +332,7 @@ impl<'a, S: Saga> Walk<'a, S> {
         self.state.compensating = true;
         let now = self.effects.now();
         while let Some(name) = self.state.taken.last().cloned() {
-            let step = self.step(&name)?;
+            let step = self.step(&name).map_err(|_| SagaError::CannotUndo { saga: S::NAME, step: name.clone() })?;
             self.state.taken.pop();
             match step.compensation.as_ref().map(|action| &action.does) {
                 Some(Does::Send(plan)) => {

@@ -18,9 +18,10 @@ pub struct Association {
 }
 
 impl Association {
-    /// The association of `key` with the text of `value`.
+    /// The association of `key` with the text of `value`. Zero characters, which no database takes, count as U+FFFD.
     pub fn new(key: impl Into<String>, value: impl ToString) -> Self {
-        Self { key: key.into(), value: value.to_string() }
+        let storable = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+        Self { key: storable(key.into()), value: storable(value.to_string()) }
     }
 
     /// Which share of a saga an instance belongs to that was begun by it.

@@ -161,7 +161,7 @@ async fn the_steps_of_a_saga_have_names_of_their_own() {
     })
     .await;
     let expected = [
-        "the steps of saga `app::faulty::Twin<2>`: a command stands before the first `step(..)` (src/faulty.rs:2)",
+        "the steps of saga `app::faulty::Twin<2>`: a step has no name, or a command stands before the first `step(..)` (src/faulty.rs:2)",
         "the steps of saga `app::faulty::Twin<2>`: the step `go` is declared twice (src/faulty.rs:2)",
     ];
     assert_eq!(found, expected);
@@ -171,6 +171,22 @@ async fn the_steps_of_a_saga_have_names_of_their_own() {
     })
     .await;
     assert_eq!(found, ["the steps of saga `app::faulty::Twin<1>`: the list is empty (src/faulty.rs:2)"]);
+}
+
+#[tokio::test]
+async fn each_step_does_something_and_has_time_for_it() {
+    let found = problems(|registrar| {
+        registrar.saga::<Twin<3>>(line(1));
+        registrar.saga_handlers::<Twin<3>>(line(2));
+    })
+    .await;
+    let expected = [
+        "the steps of saga `app::faulty::Twin<3>`: the step `go` has no time to be answered: `within` needs more than \
+         zero (src/faulty.rs:2)",
+        "the steps of saga `app::faulty::Twin<3>`: the step `nothing` does nothing: write what it invokes, notifies or \
+         does behind it (src/faulty.rs:2)",
+    ];
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]

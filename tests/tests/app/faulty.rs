@@ -1,5 +1,7 @@
 //! Declarations with faults, written by hand: what is annotated would be found by every application of this binary.
 
+use std::time::Duration;
+
 use annals::aggregate::{EventSourced, Events, EvolveError, HandledBy, Refusal};
 use annals::command::{BoundaryConsistency, CommandTarget, ServedBy, StreamConsistency};
 use annals::handler::{Context, Requirement};
@@ -82,6 +84,7 @@ impl<const N: u8> SagaHandlers for Twin<N> {
         Some(match N {
             1 => steps().into(),
             2 => steps().invoke(|_| Go).step("go").invoke(|_| Go).step("go").invoke(|_| Go).into(),
+            3 => steps().step("go").invoke(|_| Go).within(Duration::ZERO).step("nothing").into(),
             _ => return None,
         })
     }

@@ -1,7 +1,7 @@
 //! What becomes of a saga's command that was given up, and of records that a saga still needs.
 
 use annals::prelude::*;
-use annals::saga::{SagaInstance, SagaStatus};
+use annals::saga::{SagaError, SagaFilter, SagaInstance, SagaStatus};
 
 use crate::book::*;
 use crate::errand::*;
@@ -101,6 +101,54 @@ async fn what_an_instance_that_has_ended_still_wants_can_be_dropped() {
         assert_eq!(sagas.get(stuck.id).await.unwrap().unwrap().status, SagaStatus::Completed, "as it had ended");
         assert!(sagas.open(stuck.id).await.unwrap().is_empty());
         assert!(app.sagas().attention().await.unwrap().is_empty());
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_input_that_begins_an_instance_cannot_be_left_out() {
+    for lasting in Lasting::each() {
+        let app = lasting.start(errands()).await;
+        begin(&app, "e", &[crate::errand::Do::Panic]).await;
+        let stuck = stuck(&app).await;
+        let sagas = app.sagas().of::<Errand>();
+        let refused = sagas.skip(stuck.id).await;
+        assert!(matches!(refused, Err(SagaError::NotBegun { .. })), "{refused:?}");
+        assert!(sagas.abort(stuck.id).await.unwrap());
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_command_whose_answer_is_handled_is_not_replaced_by_one_whose_answer_is_not() {
+    for lasting in Lasting::each() {
+        let app = lasting.start(without_book()).await;
+        begin(&app, "e", &[note("book", "first")]).await;
+        let stuck = stuck(&app).await;
+        let other = Whisper { book: "book".into(), text: "instead".into() };
+        let refused = app.sagas().of::<Errand>().replace(stuck.id, &other).await;
+        assert!(matches!(refused, Err(SagaError::Unanswered { .. })), "{refused:?}");
+        let parked = app.sagas().of::<Errand>().open(stuck.id).await.unwrap();
+        assert_eq!(parked[0].name, Note::NAME, "it stays as it was");
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_beyond_all_measure_can_be_stored_and_read() {
+    for lasting in Lasting::each() {
+        let app = lasting.start(errands()).await;
+        let zero = "nul\0byte";
+        begin(&app, "e", &[crate::errand::deadline("late", u64::MAX), associate(zero)]).await;
+        app.settled(PATIENCE).await.unwrap();
+        let sagas = app.sagas().of::<Errand>();
+        let [errand] = &sagas.list(&SagaFilter::running()).await.unwrap()[..] else { panic!("one errand runs") };
+        let due = sagas.deadlines(errand.id).await.unwrap()[0].due;
+        assert_eq!(due.to_string(), "9999-12-30T22:00:00Z");
+        assert!(!sagas.history(errand.id).await.unwrap().is_empty(), "its history can be read");
+        assert_eq!(errand.associations, sagas.get(errand.id).await.unwrap().unwrap().associations);
+        assert_eq!(errand.associations.len(), 2, "a list tells them too");
+        assert_eq!(sagas.find("parcel", zero).await.unwrap().len(), 1);
         app.shutdown().await.unwrap();
     }
 }

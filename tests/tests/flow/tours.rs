@@ -454,6 +454,67 @@ async fn an_instance_in_a_step_that_is_gone_says_so_and_waits_for_the_step() {
     }
 }
 
+/// An instance that stands in a step which the later list does not have, in an application with that list.
+async fn stands_where_nothing_is(lasting: &Lasting) -> (Annals, annals::message::SagaId) {
+    let shut = crate::given::Faults::default();
+    shut.fail("guide", u32::MAX);
+    let app = lasting.start(tours().handler_interceptor(Shut(shut))).await;
+    begin(&app, "t", &[]).await;
+    stands_before(&app, "guide").await;
+    app.shutdown().await.unwrap();
+    let app = lasting.start(app_of::<later::Tour>()).await;
+    let stuck = async || app.sagas().attention().await.unwrap().pop();
+    let stuck = eventually("it needs attention", stuck).await.id;
+    (app, stuck)
+}
+
+async fn status(app: &Annals, id: annals::message::SagaId) -> SagaStatus {
+    app.sagas().named("tour").unwrap().get(id).await.unwrap().unwrap().status
+}
+
+#[tokio::test]
+async fn a_step_that_is_gone_can_be_left_out() {
+    for lasting in Lasting::each() {
+        let (app, id) = stands_where_nothing_is(&lasting).await;
+        assert!(app.sagas().of::<later::Tour>().skip(id).await.unwrap());
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(status(&app, id).await, SagaStatus::Completed);
+        let done = done(&app, "t").await;
+        assert_eq!(done[done.len() - 2..], ["insurance", "aeroplane"], "it goes on behind what it knows: {done:?}");
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_the_list_still_knows_is_undone_by_hand() {
+    for lasting in Lasting::each() {
+        let (app, id) = stands_where_nothing_is(&lasting).await;
+        assert!(app.sagas().of::<later::Tour>().compensate(id).await.unwrap());
+        app.settled(PATIENCE).await.unwrap();
+        assert_eq!(status(&app, id).await, SagaStatus::Compensated);
+        let history = app.sagas().of::<later::Tour>().history(id).await.unwrap();
+        let told = format!("{history:?}");
+        assert!(told.contains("tour.cancel") || told.contains("cancel"), "the room is given back: {told}");
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn why_a_local_step_refused_is_in_the_history() {
+    let lasting = Lasting::file();
+    let app = lasting.start(tours()).await;
+    begin(&app, "nowhere", &[]).await;
+    app.settled(PATIENCE).await.unwrap();
+    assert_eq!(ended(&app).await, SagaStatus::Compensated);
+    let tours = app.sagas().of::<Tour>();
+    let id = tours.list(&SagaFilter::all()).await.unwrap().remove(0).id;
+    let history = tours.history(id).await.unwrap();
+    let refused =
+        annals::saga::HistoryEffect::Refused { step: "check".into(), reason: "there is no such place".into() };
+    assert!(history.iter().any(|entry| entry.effects.contains(&refused)), "{history:?}");
+    app.shutdown().await.unwrap();
+}
+
 /// Lets no booking through that is shut.
 pub(crate) struct Shut(crate::given::Faults);
 

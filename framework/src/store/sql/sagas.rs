@@ -10,7 +10,7 @@ use crate::store::sagas::{Association, Effect, HistoryRow, SagaRow, SagaWrite, T
 
 use super::session::{Session, Statement};
 use super::statements::Statements;
-use super::value::ColumnError;
+use super::value::{ColumnError, Row};
 use super::{json, rows};
 
 /// Runs the statements of one saga on a session. Lists go with one statement, whatever their length.
@@ -56,18 +56,9 @@ impl<S: Session + ?Sized> Sagas<'_, S> {
             return Ok(found);
         }
         let associations = self.session.fetch(self.statement(self.sql.associations).bind(ids)).await;
-        let mut of_instance: HashMap<SagaId, Vec<Association>> = HashMap::new();
-        for mut row in associations.map_err(StoreError::unavailable)? {
-            let mut read = || -> Result<_, ColumnError> {
-                let id = row.id("saga_id")?.into();
-                Ok((id, Association { key: row.text("association_key")?, value: row.text("association_value")? }))
-            };
-            let (id, association) = read().map_err(StoreError::unavailable)?;
-            of_instance.entry(id).or_default().push(association);
-        }
-        for row in &mut found {
-            row.associations = of_instance.remove(&row.id).unwrap_or_default();
-        }
+        let associations: Result<Vec<_>, _> =
+            associations.map_err(StoreError::unavailable)?.into_iter().map(association).collect();
+        attach(&mut found, associations.map_err(StoreError::unavailable)?);
         Ok(found)
     }
 
@@ -186,8 +177,25 @@ impl Lists {
     }
 }
 
+/// Reads an association and the instance that it belongs to.
+pub(super) fn association(mut row: Row) -> Result<(SagaId, Association), ColumnError> {
+    let id = row.id("saga_id")?.into();
+    Ok((id, Association { key: row.text("association_key")?, value: row.text("association_value")? }))
+}
+
+/// Gives instances their associations.
+pub(super) fn attach(found: &mut [SagaRow], associations: Vec<(SagaId, Association)>) {
+    let mut of_instance: HashMap<SagaId, Vec<Association>> = HashMap::new();
+    for (id, association) in associations {
+        of_instance.entry(id).or_default().push(association);
+    }
+    for row in found {
+        row.associations = of_instance.remove(&row.id).unwrap_or_default();
+    }
+}
+
 /// The list of `ids`, each once.
-fn distinct(ids: &[SagaId]) -> Result<String, StoreError> {
+pub(super) fn distinct(ids: &[SagaId]) -> Result<String, StoreError> {
     let ids: BTreeSet<&SagaId> = ids.iter().collect();
     json::list(ids.into_iter().map(hexadecimal)).map_err(StoreError::unavailable)
 }

@@ -452,7 +452,15 @@ impl<S: SqlStore> SagaStore for S {
             .bind(filter.after.map(|(began, _)| began.as_micros()))
             .bind(filter.after.map_or(SagaId::from(Uuid::nil()), |(_, id)| id))
             .bind(limit);
-        all(self, statement, rows::saga).await
+        let mut found = all(self, statement, rows::saga).await?;
+        let running: Vec<SagaId> = found.iter().filter(|row| !row.status.is_ended()).map(|row| row.id).collect();
+        if !running.is_empty() {
+            let associations = Statement::new(self.handle().dialect.statements.associations).bind(tenant).bind(saga);
+            let associations =
+                all(self, associations.bind(super::sagas::distinct(&running)?), super::sagas::association);
+            super::sagas::attach(&mut found, associations.await?);
+        }
+        Ok(found)
     }
 
     async fn count(&self, tenant: &str, saga: &str) -> Result<Vec<SagaCount>, StoreError> {

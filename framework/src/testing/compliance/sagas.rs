@@ -2,7 +2,8 @@
 
 use crate::message::SagaId;
 use crate::store::{
-    Effect, HistoryRow, SagaFilter, SagaRow, SagaStatus, SagaWrite, Segment, Store, StoreError, Timer, WaitingInput,
+    Association, Effect, HistoryRow, SagaFilter, SagaRow, SagaStatus, SagaWrite, Segment, Store, StoreError, Timer,
+    WaitingInput,
 };
 
 use super::given::{TENANT, association, at, begin, commit, effect, saga_write, timer, write_sagas};
@@ -368,11 +369,13 @@ pub async fn sagas_are_listed_and_counted(store: &dyn Store) {
         let id = SagaId::new();
         let (step, attention) = (step.map(str::to_owned), attention.map(str::to_owned));
         let (began, changed) = (at(began), at(began + 500));
-        write_sagas(
-            store,
-            vec![SagaWrite::of(SagaRow { status, step, attention, began, changed, ..saga_write(id).row })],
-        )
-        .await;
+        let associated = match status {
+            SagaStatus::Running => vec![Association::new("listed", began)],
+            _ => Vec::new(),
+        };
+        let associations = associated.clone();
+        let row = SagaRow { status, step, attention, began, changed, associations, ..saga_write(id).row };
+        write_sagas(store, vec![SagaWrite { associated, ..SagaWrite::of(row) }]).await;
         ids.push(id);
     }
     ids[1..3].sort();
@@ -385,6 +388,13 @@ pub async fn sagas_are_listed_and_counted(store: &dyn Store) {
     let after = store.sagas().list(TENANT, "ordering", &any(), 2).await.unwrap().pop().map(|row| (row.began, row.id));
     assert_eq!(list(SagaFilter { after, ..any() }, 10).await, ids[2..]);
     let running = SagaFilter { status: Some(SagaStatus::Running), ..any() };
+    for row in store.sagas().list(TENANT, "ordering", &running, 10).await.unwrap() {
+        assert_eq!(
+            row.associations,
+            [Association::new("listed", row.began)],
+            "a list tells by what instances are found"
+        );
+    }
     assert_eq!(list(running.clone(), 10).await.len(), 2);
     assert_eq!(list(SagaFilter { attention: Some(true), ..any() }, 10).await.len(), 1);
     assert_eq!(list(SagaFilter { attention: Some(false), ..running }, 10).await, [ids[0]]);
