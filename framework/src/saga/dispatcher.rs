@@ -12,7 +12,7 @@ use crate::command::delivery::{AT_ONCE, Deliver, Delivered, Outcomes, UnderWay, 
 use crate::handler::error::chain;
 use crate::handler::{Context, Resources};
 use crate::message::{CommandId, Timestamp};
-use crate::store::{Claim, Effect, EffectKind, Journal, SagaFilter};
+use crate::store::{Claim, Effect, EffectKind, Journal, SagaFilter, SagaRow};
 
 use super::error::SagaError;
 use super::family::{How, Relatives};
@@ -89,11 +89,14 @@ impl<S: SagaHandlers> Dispatcher<S> {
             let rows = sagas.list(tenant, S::NAME, &filter, AT_ONCE).await?;
             let last = rows.last().map(|row| (row.began, row.id)).filter(|_| rows.len() == AT_ONCE);
             for row in rows.into_iter().filter(|row| claims.iter().any(|claim| claim.segment.has(row.slice))) {
-                let instance = Instance::<S>::load(row, self.journal.payloads())?;
-                if instance.has_found_its_reader()
-                    && let Some(own) = self.relatives.get().and_then(|relatives| relatives.get(S::NAME))
-                {
-                    own.intervene(instance.id(), &How::Retry).await?;
+                let id = row.id;
+                match self.go_on_with(row).await {
+                    Err(SagaError::Store(error)) => return Err(error.into()),
+                    // The others do not wait for it.
+                    Err(error) => {
+                        tracing::warn!(saga = S::NAME, instance = %id, error = chain(&error), "it does not go on")
+                    }
+                    Ok(()) => {}
                 }
             }
             match last {
@@ -101,6 +104,15 @@ impl<S: SagaHandlers> Dispatcher<S> {
                 None => return Ok(()),
             }
         }
+    }
+
+    async fn go_on_with(&self, row: SagaRow) -> Result<(), SagaError> {
+        let instance = Instance::<S>::load(row, self.journal.payloads())?;
+        let own = self.relatives.get().and_then(|relatives| relatives.get(S::NAME));
+        if let Some(own) = own.filter(|_| instance.has_found_its_reader()) {
+            own.intervene(instance.id(), &How::Retry).await?;
+        }
+        Ok(())
     }
 
     /// Sends what is due; returns how long until more is due.
